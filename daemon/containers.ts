@@ -1,0 +1,31 @@
+/** A container that runs on this node. */
+export interface Container {
+  /** The runtime's id, without the `containerd://` that Kubernetes writes before it. */
+  id: string;
+  /** The process that the runtime started, as the daemon's PID namespace counts. */
+  mainPid: number;
+  /** What is known of its pod; the cgroup path tells the UID alone, CRI the rest. */
+  podUid?: string;
+  podNamespace?: string;
+  podName?: string;
+  containerName?: string;
+}
+
+/** A way to find a container and its processes. Rejections are `StatusError`s. */
+export interface ContainerLookup {
+  /** Finds a running container. `NOT_FOUND` when no container of this node has the id. */
+  find(containerId: string, signal?: AbortSignal): Promise<Container>;
+
+  /** The container's processes at this moment, ascending; empty when it has ended. */
+  processes(container: Container): Promise<number[]>;
+
+  /**
+   * Yields processes that came into the container from outside since the last look (`kubectl exec`
+   * makes such), with the children they have by then. Children of the container's own processes
+   * are not among them: perf follows those by itself. Ends when `signal` aborts.
+   */
+  entered(container: Container, signal: AbortSignal): AsyncIterable<number[]>;
+
+  /** Rejects with words for an administrator when containers cannot be looked up at all. */
+  check(): Promise<void>;
+}

@@ -1,0 +1,10 @@
+// Original file: proto/necoperf.proto
+
+
+export interface DeleteResultRequest {
+  'recordingId'?: (string);
+}
+
+export interface DeleteResultRequest__Output {
+  'recordingId': (string);
+}

@@ -1,0 +1,153 @@
+// Original file: proto/necoperf.proto
+
+import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../google/protobuf/Duration.ts';
+import type { Completeness as _necoperf_Completeness, Completeness__Output as _necoperf_Completeness__Output } from '../necoperf/Completeness.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface _necoperf_RecordingEvent_Accepted {
+  /**
+   * Names the recording in the other calls. Not guessable.
+   */
+  'recordingId'?: (string);
+}
+
+export interface _necoperf_RecordingEvent_Accepted__Output {
+  /**
+   * Names the recording in the other calls. Not guessable.
+   */
+  'recordingId': (string);
+}
+
+/**
+ * Sampling has ended; perf script is at the rest.
+ */
+export interface _necoperf_RecordingEvent_Converting {
+}
+
+/**
+ * Sampling has ended; perf script is at the rest.
+ */
+export interface _necoperf_RecordingEvent_Converting__Output {
+}
+
+export interface _necoperf_RecordingEvent_Finished {
+  'completeness'?: (_necoperf_Completeness);
+  'samples'?: (number | string | Long);
+  'lostSamples'?: (number | string | Long);
+  /**
+   * How long sampling took in fact.
+   */
+  'sampled'?: (_google_protobuf_Duration | null);
+  /**
+   * Bytes of the result, as perf wrote it.
+   */
+  'size'?: (number | string | Long);
+  /**
+   * SHA-256 of the result, as perf wrote it.
+   */
+  'sha256'?: (Buffer | Uint8Array | string);
+  /**
+   * Bytes of the gzip stream that FetchResult sends.
+   */
+  'compressedSize'?: (number | string | Long);
+}
+
+export interface _necoperf_RecordingEvent_Finished__Output {
+  'completeness': (_necoperf_Completeness__Output);
+  'samples': (number);
+  'lostSamples': (number);
+  /**
+   * How long sampling took in fact.
+   */
+  'sampled': (_google_protobuf_Duration__Output | null);
+  /**
+   * Bytes of the result, as perf wrote it.
+   */
+  'size': (number);
+  /**
+   * SHA-256 of the result, as perf wrote it.
+   */
+  'sha256': (Buffer);
+  /**
+   * Bytes of the gzip stream that FetchResult sends.
+   */
+  'compressedSize': (number);
+}
+
+export interface _necoperf_RecordingEvent_Progress {
+  /**
+   * Since sampling started.
+   */
+  'elapsed'?: (_google_protobuf_Duration | null);
+  /**
+   * Samples taken so far.
+   */
+  'samples'?: (number | string | Long);
+  /**
+   * Samples lost so far, because perf could not keep up.
+   */
+  'lostSamples'?: (number | string | Long);
+}
+
+export interface _necoperf_RecordingEvent_Progress__Output {
+  /**
+   * Since sampling started.
+   */
+  'elapsed': (_google_protobuf_Duration__Output | null);
+  /**
+   * Samples taken so far.
+   */
+  'samples': (number);
+  /**
+   * Samples lost so far, because perf could not keep up.
+   */
+  'lostSamples': (number);
+}
+
+export interface _necoperf_RecordingEvent_Queued {
+  /**
+   * How many recordings go first; 0: the next free place is this one's.
+   */
+  'ahead'?: (number);
+}
+
+export interface _necoperf_RecordingEvent_Queued__Output {
+  /**
+   * How many recordings go first; 0: the next free place is this one's.
+   */
+  'ahead': (number);
+}
+
+export interface _necoperf_RecordingEvent_Started {
+  /**
+   * Processes of the container when sampling started.
+   */
+  'processes'?: (number);
+}
+
+export interface _necoperf_RecordingEvent_Started__Output {
+  /**
+   * Processes of the container when sampling started.
+   */
+  'processes': (number);
+}
+
+export interface RecordingEvent {
+  'accepted'?: (_necoperf_RecordingEvent_Accepted | null);
+  'queued'?: (_necoperf_RecordingEvent_Queued | null);
+  'started'?: (_necoperf_RecordingEvent_Started | null);
+  'progress'?: (_necoperf_RecordingEvent_Progress | null);
+  'converting'?: (_necoperf_RecordingEvent_Converting | null);
+  'finished'?: (_necoperf_RecordingEvent_Finished | null);
+  'event'?: "accepted"|"queued"|"started"|"progress"|"converting"|"finished";
+}
+
+export interface RecordingEvent__Output {
+  'accepted'?: (_necoperf_RecordingEvent_Accepted__Output | null);
+  'queued'?: (_necoperf_RecordingEvent_Queued__Output | null);
+  'started'?: (_necoperf_RecordingEvent_Started__Output | null);
+  'progress'?: (_necoperf_RecordingEvent_Progress__Output | null);
+  'converting'?: (_necoperf_RecordingEvent_Converting__Output | null);
+  'finished'?: (_necoperf_RecordingEvent_Finished__Output | null);
+  'event'?: "accepted"|"queued"|"started"|"progress"|"converting"|"finished";
+}

@@ -1,0 +1,42 @@
+/**
+ * The one place that loads grpc-js and the definitions of the services that NecoPerf speaks.
+ *
+ * @module
+ */
+import "./deferred_session_close.ts";
+import "./embedded_files.ts";
+import * as grpc from "@grpc/grpc-js";
+import * as protoLoader from "@grpc/proto-loader";
+import type { ProtoGrpcType as NecoPerfTypes } from "./gen/necoperf.ts";
+import type { ProtoGrpcType as CriTypes } from "./gen/cri.ts";
+
+export { grpc };
+
+/** How messages look in TypeScript. `deno task gen` makes the types with the same options. */
+const LOADER_OPTIONS: protoLoader.Options = {
+  longs: Number,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+};
+
+function load(file: string): protoLoader.PackageDefinition {
+  return protoLoader.loadSync(`${import.meta.dirname}/${file}`, LOADER_OPTIONS);
+}
+
+/** The definition of `necoperf.NecoPerf`, as server reflection wants it. */
+export function loadNecoPerfDefinition(): protoLoader.PackageDefinition {
+  return load("necoperf.proto");
+}
+
+/** The package `necoperf`: its service's definition and its client. */
+export function loadNecoPerf(
+  definition: protoLoader.PackageDefinition = loadNecoPerfDefinition(),
+): NecoPerfTypes["necoperf"] {
+  return (grpc.loadPackageDefinition(definition) as unknown as NecoPerfTypes).necoperf;
+}
+
+/** The part of `runtime.v1` (the Container Runtime Interface) that the daemon uses. */
+export function loadCri(): CriTypes["runtime"]["v1"] {
+  return (grpc.loadPackageDefinition(load("cri.proto")) as unknown as CriTypes).runtime.v1;
+}
