@@ -35,22 +35,28 @@ const CREDENTIAL_PLUGINS = [
   "tsh",
 ];
 
-const PERMISSIONS: Record<Program, string[]> = {
-  daemon: [
+/** The daemon's `--work-dir` unless told otherwise: a compiled daemon can have no other. */
+const WORK_DIR = "/var/necoperf";
+
+function daemonPermissions(workDir: string): string[] {
+  return [
     // Listens, and connects to itself in no case. The only peer it calls is a container runtime.
     `--allow-net=${
       ["0.0.0.0", "[::]", "127.0.0.1", "[::1]", "localhost"]
         .concat(RUNTIME_SOCKETS.map((socket) => `unix:${socket}`)).join()
     }`,
     // The host's /proc, mounted there because Deno refuses /proc itself; and its own results.
-    `--allow-read=${["/host/proc", "/var/necoperf", ...RUNTIME_SOCKETS].join()}`,
-    `--allow-write=${["/var/necoperf", ...RUNTIME_SOCKETS].join()}`,
+    `--allow-read=${["/host/proc", workDir, ...RUNTIME_SOCKETS].join()}`,
+    `--allow-write=${[workDir, ...RUNTIME_SOCKETS].join()}`,
     "--allow-run=perf",
     `--allow-env=${LIBRARY_ENV.join()}`,
     // The kernel's version, to compare perf's with.
     "--allow-sys=osRelease",
-  ],
-  client: [
+  ];
+}
+
+function clientPermissions(): string[] {
+  return [
     // API servers and daemons are anywhere.
     "--allow-net",
     // Kubeconfig files, the certificates they name and the output directory are anywhere, too.
@@ -61,8 +67,8 @@ const PERMISSIONS: Record<Program, string[]> = {
       [...LIBRARY_ENV, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HOME", "KUBE*", "NO_COLOR", "TERM"]
         .join()
     }`,
-  ],
-};
+  ];
+}
 
 /** Where a program that runs from source, not compiled, finds what a compiled one has embedded. */
 const SOURCE_FILES = ["proto", "node_modules"];
@@ -71,14 +77,19 @@ const SOURCE_FILES = ["proto", "node_modules"];
  * The flags for `deno run` or `deno compile` that give a program what it needs and nothing else.
  *
  * `embedded` says that the program's own files are inside its binary; they take no permission then.
+ * `workDir` is where a daemon may write, for one that is started for a moment by a user without
+ * rights.
  */
-export function permissionFlags(program: Program, options: { embedded: boolean }): string[] {
-  const flags = PERMISSIONS[program];
-  if (options.embedded) return ["--no-prompt", ...flags];
-  const files = SOURCE_FILES.map((name) => `${import.meta.dirname}/${name}`);
-  return ["--no-prompt", ...flags].map((flag) =>
-    flag.startsWith("--allow-read=") ? `${flag},${files.join()}` : flag
+export function permissionFlags(
+  program: Program,
+  options: { embedded: boolean; workDir?: string },
+): string[] {
+  const flags = ["--no-prompt"].concat(
+    program === "client" ? clientPermissions() : daemonPermissions(options.workDir ?? WORK_DIR),
   );
+  if (options.embedded) return flags;
+  const files = SOURCE_FILES.map((name) => `${import.meta.dirname}/${name}`);
+  return flags.map((flag) => flag.startsWith("--allow-read=") ? `${flag},${files.join()}` : flag);
 }
 
 if (import.meta.main) {

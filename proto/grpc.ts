@@ -20,8 +20,13 @@ const LOADER_OPTIONS: protoLoader.Options = {
   oneofs: true,
 };
 
+/** The definitions of a `.proto` file, which may be one of a library. */
+export function loadPackageDefinition(path: string): protoLoader.PackageDefinition {
+  return protoLoader.loadSync(path, LOADER_OPTIONS);
+}
+
 function load(file: string): protoLoader.PackageDefinition {
-  return protoLoader.loadSync(`${import.meta.dirname}/${file}`, LOADER_OPTIONS);
+  return loadPackageDefinition(`${import.meta.dirname}/${file}`);
 }
 
 /** The definition of `necoperf.NecoPerf`, as server reflection wants it. */

@@ -1,0 +1,190 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { formatDuration, parseDuration } from "../proto/duration.ts";
+import { LOOKUP_NAMES, type LookupName } from "./container_lookup.ts";
+import { DEFAULT_LIMITS, type Limits } from "./recording_options.ts";
+
+/** What the daemon is started with. */
+export interface DaemonOptions {
+  /** The address to listen on, without a port. */
+  address: string;
+  port: number;
+  metricsPort: number;
+  containerLookup: LookupName;
+  runtimeEndpoint: string;
+  procDir: string;
+  workDir: string;
+  limits: Limits;
+  maxConcurrent: number;
+  maxQueue: number;
+  maxRecordResponseBytes: number;
+  resultRetentionSeconds: number;
+  shutdownGraceSeconds: number;
+}
+
+/** What a command line asks for. */
+export type Invocation =
+  | { kind: "start"; options: DaemonOptions }
+  /** `--help` or `--version`: nothing but this text. */
+  | { kind: "print"; text: string };
+
+/** A command line that is not understood. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
+
+interface ParsedOptions {
+  address: string;
+  port: number;
+  metricsPort: number;
+  containerLookup: LookupName;
+  runtimeEndpoint: string;
+  procDir: string;
+  workDir: string;
+  maxDuration: number;
+  maxFrequency: number;
+  maxStackSize: number;
+  allowedEvents: string[];
+  maxConcurrent: number;
+  maxQueue: number;
+  maxRecordResponse: number;
+  resultRetention: number;
+  shutdownGrace: number;
+}
+
+/** Reads a command line (without the program's name). Throws a `UsageError`. */
+export function parseArguments(args: string[], version: string): Invocation {
+  let printed = "";
+  let invocation: Invocation | undefined;
+  const command = new Command("necoperf-daemon");
+  command
+    .description("Profiles containers of this node with perf, for those who ask over gRPC.")
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => printed += text,
+      writeErr: (text) => printed += text,
+      // Without these commander reads environment names that this program has no permission for.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  defineStart(command).action((parsed: ParsedOptions) => {
+    invocation = { kind: "start", options: toDaemonOptions(parsed) };
+  });
+  try {
+    if (args.length === 0) throw new UsageError("a command is missing: necoperf-daemon start");
+    command.parse(args, { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode !== 0) throw new UsageError(error.message.replace(/^error: /, ""));
+  }
+  return invocation ?? { kind: "print", text: printed };
+}
+
+function defineStart(command: Command): Command {
+  const option = (flags: string, description: string) => new Option(flags, description);
+  const start = command.command("start").description("start the daemon");
+  const options = [
+    option("--address <address>", "address to listen on").default("0.0.0.0"),
+    option("--port <port>", "port of the gRPC service").argParser(parsePort).default(6543),
+    option("--metrics-port <port>", "port of /metrics, /healthz and /readyz (HTTP)")
+      .argParser(parsePort).default(6541),
+    option(
+      "--container-lookup <way>",
+      "how containers are found: by the cgroups of all processes, by the runtime's CRI socket, " +
+        "or (development, loopback only) by process id",
+    ).choices(LOOKUP_NAMES).default("cri"),
+    option("--runtime-endpoint <endpoint>", "the runtime's CRI socket")
+      .default("unix:///run/containerd/containerd.sock"),
+    option("--proc-dir <directory>", "where the host's /proc is mounted").default("/host/proc"),
+    option("--work-dir <directory>", "where results rest").default("/var/necoperf"),
+    duration(
+      option("--max-duration <time>", "longest recording"),
+      DEFAULT_LIMITS.maxDurationSeconds,
+    ),
+    option("--max-frequency <hz>", "highest sampling frequency")
+      .argParser(parseCount).default(DEFAULT_LIMITS.maxFrequencyHz),
+    option("--max-stack-size <bytes>", "largest stack copied with a sample")
+      .argParser(parseCount).default(DEFAULT_LIMITS.maxStackSizeBytes),
+    option("--allowed-events <names>", "events that may be sampled, with commas")
+      .argParser(parseNames)
+      .default(DEFAULT_LIMITS.allowedEvents, DEFAULT_LIMITS.allowedEvents.join()),
+    option("--max-concurrent <number>", "recordings that run at a time")
+      .argParser(parseCount).default(4),
+    option("--max-queue <number>", "recordings that wait for one to end")
+      .argParser(parseCount).default(32),
+    option("--max-record-response <bytes>", "largest answer of the method Record")
+      .argParser(parseCount).default(16 << 20),
+    duration(option("--result-retention <time>", "how long results wait to be fetched"), 300),
+    duration(option("--shutdown-grace <time>", "how long recordings may go on after SIGTERM"), 630),
+  ];
+  for (const each of options) start.addOption(each);
+  return start;
+}
+
+function toDaemonOptions(parsed: ParsedOptions): DaemonOptions {
+  if (parsed.containerLookup === "pid" && !LOOPBACK.includes(parsed.address)) {
+    throw new UsageError(
+      "--container-lookup=pid lets every caller profile every process of this machine: it goes " +
+        `with --address 127.0.0.1 only, not with ${parsed.address}`,
+    );
+  }
+  return {
+    address: parsed.address,
+    port: parsed.port,
+    metricsPort: parsed.metricsPort,
+    containerLookup: parsed.containerLookup,
+    runtimeEndpoint: parsed.runtimeEndpoint,
+    procDir: parsed.procDir,
+    workDir: parsed.workDir,
+    limits: {
+      maxDurationSeconds: parsed.maxDuration,
+      maxFrequencyHz: parsed.maxFrequency,
+      maxStackSizeBytes: parsed.maxStackSize,
+      allowedEvents: parsed.allowedEvents,
+    },
+    maxConcurrent: parsed.maxConcurrent,
+    maxQueue: parsed.maxQueue,
+    maxRecordResponseBytes: parsed.maxRecordResponse,
+    resultRetentionSeconds: parsed.resultRetention,
+    shutdownGraceSeconds: parsed.shutdownGrace,
+  };
+}
+
+function duration(option: Option, seconds: number): Option {
+  return option.argParser((text) => {
+    try {
+      return parseDuration(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  }).default(seconds, formatDuration(seconds));
+}
+
+function parseCount(text: string): number {
+  const number = Number(text);
+  if (!/^\d+$/.test(text) || number < 1 || !Number.isSafeInteger(number)) {
+    throw new InvalidArgumentError(`'${text}' is not a whole number above zero.`);
+  }
+  return number;
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) {
+    throw new InvalidArgumentError(`'${text}' is not a port number from 0 to 65535.`);
+  }
+  return port;
+}
+
+/** Event names as perf spells them: what is allowed here reaches perf's command line. */
+function parseNames(text: string): string[] {
+  const names = text.split(",").filter((name) => name !== "");
+  for (const name of names) {
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_:.\/=-]*$/.test(name)) {
+      throw new InvalidArgumentError(`'${name}' is not the name of an event.`);
+    }
+  }
+  return names;
+}

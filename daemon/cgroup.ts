@@ -1,0 +1,101 @@
+/** A container on the path of a process's cgroup. */
+export interface CgroupContainer {
+  /** The runtime's id: 64 hexadecimal digits. */
+  id: string;
+  /** The UID of the pod that the path names above the container. */
+  podUid?: string;
+  /** How many containers are above it on its path: 0 unless it runs inside another one. */
+  depth: number;
+}
+
+/**
+ * Reads a `/proc/<pid>/cgroup` file: the containers that the process belongs to, outermost first.
+ * A process in a nested container belongs to the outer one as well; one of the host, of a pod's own
+ * cgroup or of a runtime's monitor belongs to none.
+ *
+ * The file has a line `<hierarchy>:<controllers>:<path>` for each cgroup v1 hierarchy, and `0::<path>`
+ * for v2 (cgroups(7)); a hybrid system has both. Which hierarchies a runtime uses differs, so all
+ * lines count. Paths are as the reader's cgroup namespace sees them: what is outside of it begins
+ * with `/..`, which changes nothing here, because names and not positions are looked at.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * const id = "0f".repeat(32);
+ * const pod = "7e5c4e2a-9b1f-4d0e-8c36-2f4b8a1d9c70";
+ * assert.deepEqual(containersOfCgroup(`0::/kubepods/besteffort/pod${pod}/${id}\n`), [
+ *   { id, podUid: pod, depth: 0 },
+ * ]);
+ * ```
+ */
+export function containersOfCgroup(text: string): CgroupContainer[] {
+  const byId = new Map<string, CgroupContainer>();
+  for (const line of text.split("\n")) {
+    const path = /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1];
+    if (path === undefined) continue;
+    for (const found of containersOfPath(path)) {
+      const known = byId.get(found.id);
+      const better = !known || found.depth < known.depth ||
+        (found.depth === known.depth && known.podUid === undefined);
+      if (better) byId.set(found.id, found);
+    }
+  }
+  return [...byId.values()].sort((a, b) => a.depth - b.depth);
+}
+
+function* containersOfPath(path: string): Generator<CgroupContainer> {
+  let podUid: string | undefined;
+  let depth = 0;
+  for (const name of path.split("/")) {
+    podUid = podUidOf(name) ?? podUid;
+    const id = containerIdOf(name);
+    if (id === undefined) continue;
+    yield podUid === undefined ? { id, depth } : { id, podUid, depth };
+    depth++;
+    // A pod above the outer container is not the inner one's.
+    podUid = undefined;
+  }
+}
+
+/**
+ * Names of a container's cgroup, complete: what merely contains an id is none, as
+ * `crio-conmon-<id>.scope` and `libpod-conmon-<id>.scope` (the monitors, which are host processes)
+ * or systemd's `run-...-<id>-rootfs.mount`.
+ */
+const CONTAINER_NAMES = [
+  // containerd's CRI plugin with cgroupfs: internal/cri/server, getCgroupsPath; and Docker's
+  // `/docker/<id>`: moby daemon/oci_linux.go, withCgroups.
+  /^([0-9a-f]{64})$/,
+  // runc's systemd driver makes `<prefix>-<name>.scope` of `<slice>:<prefix>:<name>`
+  // (opencontainers/cgroups systemd/common.go, getUnitName). The prefixes: containerd
+  // `cri-containerd`, nerdctl `nerdctl`, moby `docker`, cri-o internal/config/cgmgr `crio`, podman
+  // libpod/container_internal_linux.go `libpod`, and `libpod-payload` under `--cgroups=split`.
+  // CRI-O and podman use the same names without `.scope` under cgroupfs. crun runs the container
+  // in `container` below, which is one more sub-cgroup.
+  /^(?:cri-containerd|nerdctl|docker|crio|libpod|libpod-payload)-([0-9a-f]{64})(?:\.scope)?$/,
+  // A path that was meant for the systemd driver and got to cgroupfs: containerd without
+  // `SystemdCgroup = true` under a kubelet with the systemd driver.
+  /^.+\.slice:(?:cri-containerd|nerdctl|docker|crio|libpod):([0-9a-f]{64})$/,
+];
+
+function containerIdOf(name: string): string | undefined {
+  for (const pattern of CONTAINER_NAMES) {
+    const id = pattern.exec(name)?.[1];
+    if (id !== undefined) return id;
+  }
+}
+
+/**
+ * The kubelet's names of a pod's cgroup (pkg/kubelet/cm: `pod<uid>`, and ToSystemd, which writes `_`
+ * for `-`). The UID of a static pod is a hash without dashes.
+ */
+const POD_NAMES = [
+  /^pod([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/,
+  /^(?:.+-)?pod([0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12}|[0-9a-f]{32})\.slice(?::.*)?$/,
+];
+
+function podUidOf(name: string): string | undefined {
+  for (const pattern of POD_NAMES) {
+    const uid = pattern.exec(name)?.[1];
+    if (uid !== undefined) return uid.replaceAll("_", "-");
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The edge to perf: the only module that starts a program.
+ *
+ * @module
+ */
+import { TextLineStream } from "./text_lines.ts";
+import { recordArguments, scriptArguments } from "./perf_arguments.ts";
+import { classifyPerfFailure, perfError } from "./perf_failure.ts";
+import type { RecordingOptions } from "./recording_options.ts";
+import { StatusError } from "./status_error.ts";
+
+/** How long an ended perf may take to go away before it is killed. */
+const TERM_DEADLINE_MS = 1000;
+/** Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack. */
+const MMAP_PAGES = { dwarf: 128, other: 32 };
+const MIN_MMAP_PAGES = 4;
+/** What perf writes to its standard error for each command it has carried out. */
+const ACKNOWLEDGEMENT = "ack";
+/** What is kept of perf's messages. */
+const MAX_STDERR_BYTES = 16_384;
+
+/** Nothing of the daemon's own environment reaches perf, and no perf configuration file does. */
+const ENVIRONMENT = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  HOME: "/nonexistent",
+  LC_ALL: "C",
+  PERF_CONFIG: "/dev/null",
+};
+
+/** How a `perf record` ended. */
+export interface RecordExit {
+  /** Whether it sampled for the whole time it was started for. */
+  wholeDuration: boolean;
+}
+
+/** A `perf record` that samples. */
+export interface PerfRecord {
+  /** perf.data in the pipe form. */
+  output: ReadableStream<Uint8Array>;
+  /** Makes perf write out what its ring buffers hold. */
+  flush(): void;
+  /** Ends the sampling in order; what was sampled still comes out of `output`. */
+  stop(): void;
+  /** Settles when perf has gone. Rejects with a `StatusError` when it failed. */
+  exit: Promise<RecordExit>;
+}
+
+/** A `perf script` that reads perf.data of the pipe form and writes text. */
+export interface PerfScript {
+  input: WritableStream<Uint8Array>;
+  output: ReadableStream<Uint8Array>;
+  /** Settles when perf has gone. Rejects with a `StatusError` when it failed. */
+  exit: Promise<void>;
+}
+
+/**
+ * Starts `perf record` on processes and resolves when it has attached to them and samples.
+ *
+ * Rejects with a `StatusError`; `NOT_FOUND` when one of the processes has gone. Aborting `signal`
+ * ends perf for good, in a second at most.
+ */
+export async function startPerfRecord(
+  options: RecordingOptions,
+  target: { pids: readonly number[]; durationSeconds: number },
+  signal: AbortSignal,
+): Promise<PerfRecord> {
+  let mmapPages = options.callGraph === "dwarf" ? MMAP_PAGES.dwarf : MMAP_PAGES.other;
+  // The kernel bounds the ring buffers of all perfs of one user together (perf_event_mlock_kb), so
+  // how large this one's may be depends on the others that run.
+  for (;; mmapPages /= 2) {
+    const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal);
+    const attached = Promise.withResolvers<boolean>();
+    const stderr = collectStderr(attempt.process, (line) => {
+      if (line === ACKNOWLEDGEMENT) attached.resolve(true);
+    });
+    attempt.command("ping");
+    attempt.process.status.then(() => attached.resolve(false));
+    if (await attached.promise) return runningRecord(attempt, stderr);
+    // It failed before it sampled. Its output is empty, but is to be closed.
+    await attempt.process.stdout.cancel();
+    const words = await stderr;
+    signal.throwIfAborted();
+    if (classifyPerfFailure(words) !== "ring-buffer-too-large" || mmapPages <= MIN_MMAP_PAGES) {
+      throw perfError("perf record", words);
+    }
+  }
+}
+
+function runningRecord(attempt: Spawned, stderr: Promise<string>): PerfRecord {
+  return {
+    output: attempt.process.stdout,
+    flush: () => attempt.command("ping"),
+    stop: () => attempt.command("stop"),
+    exit: (async () => {
+      const status = await attempt.process.status;
+      attempt.release();
+      // perf ends the way its workload does: well when sleep slept to its end, and by SIGTERM when
+      // perf ended before and took it along (record__sig_exit in tools/perf/builtin-record.c).
+      if (status.success) return { wholeDuration: true };
+      if (status.signal === "SIGTERM") return { wholeDuration: false };
+      throw perfError("perf record", (await stderr) || describe(status));
+    })(),
+  };
+}
+
+/** Starts `perf script`. Aborting `signal` ends it for good, in a second at most. */
+export function startPerfScript(options: RecordingOptions, signal: AbortSignal): PerfScript {
+  const { process, stdin, release } = spawn(scriptArguments(options), signal);
+  const stderr = collectStderr(process);
+  return {
+    input: stdin,
+    output: process.stdout,
+    exit: (async () => {
+      const status = await process.status;
+      release();
+      if (!status.success) {
+        throw perfError("perf script", (await stderr) || describe(status));
+      }
+    })(),
+  };
+}
+
+/** perf's version, such as `6.1.187`. Rejects with a `StatusError` when perf cannot be run. */
+export async function perfVersion(): Promise<string> {
+  const output = await run(["version"]);
+  return output.stdout.replace(/^perf version /, "").trim();
+}
+
+/**
+ * Tries whether perf may sample a process. Rejects with a `StatusError` that says why not.
+ *
+ * Process 1 is the right one to ask about in the host's PID namespace: it belongs to another user.
+ */
+export async function checkPerf(pid: number): Promise<void> {
+  const output = await run(["record", "--output=-", "--no-buildid", "--mmap-pages=1"].concat(
+    ["--event=cpu-clock", `--pid=${pid}`, "--", "sleep", "0"],
+  ));
+  if (!output.success) throw perfError("perf record", output.stderr);
+}
+
+async function run(args: string[]): Promise<{ success: boolean; stdout: string; stderr: string }> {
+  const command = new Deno.Command("perf", {
+    args,
+    clearEnv: true,
+    env: ENVIRONMENT,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+  try {
+    const { success, stdout, stderr } = await command.output();
+    const decoder = new TextDecoder();
+    return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  } catch (error) {
+    throw spawnError(error);
+  }
+}
+
+interface Spawned {
+  process: Deno.ChildProcess;
+  stdin: WritableStream<Uint8Array>;
+  /** Writes a line to perf's standard input; nothing when perf has gone. */
+  command(line: string): void;
+  /** Stops listening to the signal. */
+  release(): void;
+}
+
+function spawn(args: string[], signal: AbortSignal): Spawned {
+  signal.throwIfAborted();
+  let process: Deno.ChildProcess;
+  try {
+    process = new Deno.Command("perf", {
+      args,
+      clearEnv: true,
+      env: ENVIRONMENT,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    throw spawnError(error);
+  }
+  const abort = () => terminate(process);
+  signal.addEventListener("abort", abort, { once: true });
+  const encoder = new TextEncoder();
+  let writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  return {
+    process,
+    stdin: process.stdin,
+    command(line) {
+      writer ??= process.stdin.getWriter();
+      writer.write(encoder.encode(`${line}\n`)).catch(() => {});
+    },
+    release: () => {
+      signal.removeEventListener("abort", abort);
+      writer?.close().catch(() => {});
+    },
+  };
+}
+
+/** Ends a perf: in order, so that it takes its workload along, or else by force. */
+function terminate(process: Deno.ChildProcess): void {
+  const kill = (signal: Deno.Signal) => {
+    try {
+      process.kill(signal);
+    } catch {
+      // It has gone already.
+    }
+  };
+  kill("SIGTERM");
+  const timer = setTimeout(() => kill("SIGKILL"), TERM_DEADLINE_MS);
+  process.status.finally(() => clearTimeout(timer));
+}
+
+async function collectStderr(
+  process: Deno.ChildProcess,
+  onLine: (line: string) => void = () => {},
+): Promise<string> {
+  let text = "";
+  const lines = process.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(
+    new TextLineStream(),
+  );
+  for await (const raw of lines) {
+    // An acknowledgement comes with the zero byte that ends it in perf's memory.
+    const line = raw.replaceAll("\0", "").trim();
+    onLine(line);
+    if (line !== ACKNOWLEDGEMENT && text.length < MAX_STDERR_BYTES) text += `${line}\n`;
+  }
+  return text;
+}
+
+function describe(status: Deno.CommandStatus): string {
+  return status.signal
+    ? `It was ended by ${status.signal}.`
+    : `Its exit status was ${status.code}.`;
+}
+
+function spawnError(error: unknown): StatusError {
+  const words = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable
+    ? "there is no perf on this node's daemon"
+    : `perf cannot be run on this node: ${(error as Error).message}. Does the daemon's pod have ` +
+      "the capabilities that perf's file asks for?";
+  return new StatusError("FAILED_PRECONDITION", words, { cause: error });
+}

@@ -1,0 +1,56 @@
+import type { RecordingOptions } from "./recording_options.ts";
+
+/**
+ * The command line of a `perf record` that samples processes and writes to its standard output.
+ *
+ * It holds only checked values. The recording ends by itself: `sleep` is perf's workload, and perf
+ * ends with it even when nobody is there any more to stop it. perf takes commands (`ping`, `stop`)
+ * on its standard input and acknowledges them on standard error (perf-record(1), `--control`).
+ *
+ * `mmapPages` is the size of each processor's ring buffer, in pages, a power of two.
+ */
+export function recordArguments(
+  options: RecordingOptions,
+  target: { pids: readonly number[]; durationSeconds: number; mmapPages: number },
+): string[] {
+  return [
+    "record",
+    "--output=-",
+    "--control=fd:0,2",
+    // perf.data carries build ids in its mmap events, so that others can find the symbols. Text
+    // has the symbols in it, and perf need not read every file once more at the end.
+    options.format === "data" ? "--buildid-mmap" : "--no-buildid",
+    `--mmap-pages=${target.mmapPages}`,
+    `--freq=${options.frequencyHz}`,
+    ...options.events.map((event) => `--event=${event}`),
+    ...callGraphArguments(options),
+    ...(options.side === "user" ? ["--all-user"] : []),
+    ...(options.side === "kernel" ? ["--all-kernel"] : []),
+    `--pid=${target.pids.join()}`,
+    "--",
+    "sleep",
+    target.durationSeconds.toFixed(3),
+  ];
+}
+
+function callGraphArguments(options: RecordingOptions): string[] {
+  switch (options.callGraph) {
+    case "none":
+      return [];
+    case "dwarf":
+      return [`--call-graph=dwarf,${options.stackSizeBytes}`];
+    default:
+      return [`--call-graph=${options.callGraph}`];
+  }
+}
+
+/** The command line of a `perf script` that turns its standard input into text. */
+export function scriptArguments(options: RecordingOptions): string[] {
+  return [
+    "script",
+    "--input=-",
+    // The process id beside the thread id: a container may have several processes.
+    "--fields=+pid",
+    options.inline ? "--inline" : "--no-inline",
+  ];
+}

@@ -1,0 +1,116 @@
+import { parseProcessStat, type ProcessStat } from "./process_stat.ts";
+import { quoted } from "./quoted.ts";
+import { StatusError } from "./status_error.ts";
+
+/** The processes of this node, as a mounted procfs shows them. Rejections are `StatusError`s. */
+export interface Procfs {
+  /** The ids of all processes, ascending. */
+  pids(): Promise<number[]>;
+
+  /** The text of the process's `cgroup` file; undefined when there is no such process (any more). */
+  cgroup(pid: number): Promise<string | undefined>;
+
+  /** What the process's `stat` file says; undefined when there is no such process (any more). */
+  stat(pid: number): Promise<ProcessStat | undefined>;
+
+  /** Rejects with words for an administrator when this is not the host's procfs, or not readable. */
+  check(): Promise<void>;
+}
+
+/**
+ * Reads the procfs that is mounted at `dir`. A program with narrow permissions cannot use `/proc`
+ * itself: Deno refuses it without `--allow-all`.
+ */
+export function openProcfs(dir: string): Procfs {
+  async function read(path: string): Promise<string | undefined> {
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      if (hasEnded(error)) return undefined;
+      throw unreadable(path, error);
+    }
+  }
+
+  const procfs: Procfs = {
+    async pids() {
+      const pids: number[] = [];
+      try {
+        for await (const { name } of Deno.readDir(dir)) {
+          if (/^[1-9]\d*$/.test(name)) pids.push(Number(name));
+        }
+      } catch (error) {
+        throw unreadable(dir, error);
+      }
+      return pids.sort((a, b) => a - b);
+    },
+    cgroup: (pid) => read(`${dir}/${pid}/cgroup`),
+    async stat(pid) {
+      const text = await read(`${dir}/${pid}/stat`);
+      return text === undefined ? undefined : parseProcessStat(text);
+    },
+    async check() {
+      if ((await procfs.pids()).length === 0) {
+        throw new StatusError(
+          "UNAVAILABLE",
+          `${dir} shows no process: mount the host's /proc there`,
+        );
+      }
+      // In the PID namespace of the mount. perf is given these numbers, so they must be ours.
+      const self = await Deno.readLink(`${dir}/self`).catch(() => undefined);
+      if (self !== String(Deno.pid)) {
+        throw new StatusError(
+          "UNAVAILABLE",
+          `${dir} counts processes in another PID namespace than the daemon's (${
+            self === undefined ? "it does not show the daemon" : `the daemon is ${self} there`
+          } and ${Deno.pid} here): set hostPID: true and mount the host's /proc there`,
+        );
+      }
+      if (await procfs.cgroup(1) === undefined) {
+        throw new StatusError(
+          "UNAVAILABLE",
+          `${dir} hides the processes of other users: mount it without the option hidepid`,
+        );
+      }
+    },
+  };
+  return procfs;
+}
+
+/** How many files are read at once: enough to keep Deno's threads busy, few enough to share them. */
+const CONCURRENT_READS = 16;
+
+/**
+ * Reads one thing of each process, some at a time; processes for which there is nothing to read (any
+ * more) are left out.
+ */
+export async function readEach<T>(
+  pids: readonly number[],
+  read: (pid: number) => Promise<T | undefined>,
+): Promise<Map<number, T>> {
+  const found = new Map<number, T>();
+  let next = 0;
+  async function work() {
+    while (next < pids.length) {
+      const pid = pids[next++];
+      const value = await read(pid);
+      if (value !== undefined) found.set(pid, value);
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENT_READS }, work));
+  return found;
+}
+
+/** Whether the process ended before its file was opened, or (ESRCH) between opening and reading. */
+function hasEnded(error: unknown): boolean {
+  // Deno has no class for ESRCH, and gives some errors no `code`; the message has the number.
+  return error instanceof Deno.errors.NotFound || /\(os error 3\)/.test(String(error));
+}
+
+function unreadable(path: string, error: unknown): StatusError {
+  return new StatusError(
+    "UNAVAILABLE",
+    `cannot read ${path}: ${quoted((error as Error).message, 200)}; ` +
+      "--proc-dir names where the host's /proc is mounted",
+    { cause: error },
+  );
+}

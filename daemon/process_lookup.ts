@@ -1,0 +1,44 @@
+import type { ContainerLookup } from "./containers.ts";
+import { MAX_PID } from "./cri_info.ts";
+import { processAndDescendants } from "./descendants.ts";
+import type { Procfs } from "./proc.ts";
+import { quoted } from "./quoted.ts";
+import { StatusError } from "./status_error.ts";
+
+/**
+ * Takes process ids for container ids: for development, on a machine without containers. Without a
+ * procfs nothing is known but the number: perf says whether there is such a process.
+ */
+export function createProcessLookup({ procfs }: { procfs?: Procfs } = {}): ContainerLookup {
+  return {
+    async find(containerId) {
+      const pid = Number(containerId);
+      if (!/^[1-9]\d{0,6}$/.test(containerId) || pid > MAX_PID) {
+        throw new StatusError(
+          "INVALID_ARGUMENT",
+          `container_id ${quoted(containerId)} is not a process id: this daemon runs for ` +
+            `development (--container-lookup=pid) and expects a number from 1 to ${MAX_PID}`,
+        );
+      }
+      const stat = await procfs?.stat(pid);
+      if (procfs && (!stat || stat.ended)) {
+        throw new StatusError("NOT_FOUND", `there is no process ${pid}`);
+      }
+      return { id: containerId, mainPid: pid };
+    },
+
+    processes: ({ mainPid }) =>
+      procfs ? processAndDescendants(procfs, mainPid) : Promise.resolve([mainPid]),
+
+    /** Nothing comes into a process from outside. */
+    async *entered(_container, signal) {
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) return resolve();
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      yield* [];
+    },
+
+    check: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,286 @@
+import type { Container, ContainerLookup } from "./containers.ts";
+import type { PerfRecord, startPerfRecord, startPerfScript } from "./perf.ts";
+import { PerfDataCounter, type PerfDataCounts } from "./perf_data.ts";
+import type { RecordingOptions } from "./recording_options.ts";
+import { StatusError } from "./status_error.ts";
+import { wholeSamples } from "./whole_samples.ts";
+
+/**
+ * How often perf is made to write out what it has. Symbols are looked up when a sample is first
+ * read, so this bounds how much a container that ends takes with it.
+ */
+const FLUSH_INTERVAL_MS = 200;
+const PROGRESS_INTERVAL_MS = 500;
+/** How often a list of processes may turn out to be outdated before a recording is given up. */
+const MAX_ATTACH_ATTEMPTS = 5;
+/** perf.data that waits in memory for perf script; above it perf record has to wait. */
+const CONVERSION_BACKLOG_BYTES = 8 << 20;
+
+/** Why a recording ended when it did. */
+export type Completeness = "full" | "stopped" | "target-ended" | "shutdown";
+
+/** What came of a recording. */
+export interface RecordingSummary extends PerfDataCounts {
+  completeness: Completeness;
+  sampledSeconds: number;
+}
+
+/** What a recording reports while it goes on. */
+export interface RecordingObserver {
+  started(processes: number): void;
+  progress(elapsedSeconds: number, counts: PerfDataCounts): void;
+  converting(): void;
+}
+
+/** How a recording is ended from outside. */
+export interface RecordingControl {
+  /** Ends everything at once; nothing of the result is wanted any more. */
+  abort: AbortSignal;
+  /** Ends the sampling; its reason, `"stopped"` or `"shutdown"`, becomes the completeness. */
+  stop: AbortSignal;
+}
+
+/** perf, as far as a recording needs it. */
+export interface Perf {
+  startRecord: typeof startPerfRecord;
+  startScript: typeof startPerfScript;
+}
+
+/**
+ * Records a container and writes the result, text or perf.data, to `output`, which it closes.
+ *
+ * Rejects with a `StatusError`: `NOT_FOUND` when the container has ended before, `FAILED_PRECONDITION`
+ * when perf cannot record or took no sample. `output` is aborted then.
+ */
+export function record(
+  parts: { lookup: ContainerLookup; perf: Perf },
+  container: Container,
+  options: RecordingOptions,
+  output: WritableStream<Uint8Array>,
+  control: RecordingControl,
+  observer: RecordingObserver,
+): Promise<RecordingSummary> {
+  return new Recording(parts, container, options, output, control, observer).run();
+}
+
+class Recording {
+  readonly #counters: PerfDataCounter[] = [];
+  /** Ends all perfs when one part of the recording fails; its reason is what is reported. */
+  readonly #giveUp = new AbortController();
+  readonly #abort: AbortSignal;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(
+    private readonly parts: { lookup: ContainerLookup; perf: Perf },
+    private readonly container: Container,
+    private readonly options: RecordingOptions,
+    output: WritableStream<Uint8Array>,
+    private readonly control: RecordingControl,
+    private readonly observer: RecordingObserver,
+  ) {
+    this.#abort = AbortSignal.any([control.abort, this.#giveUp.signal]);
+    this.#writer = output.getWriter();
+  }
+
+  async run(): Promise<RecordingSummary> {
+    try {
+      const summary = await this.#sample();
+      this.control.abort.throwIfAborted();
+      await this.#writer.close();
+      return summary;
+    } catch (error) {
+      await this.#writer.abort(error).catch(() => {});
+      throw this.control.abort.aborted
+        ? new StatusError("CANCELLED", "the caller gave the recording up", { cause: error })
+        : error;
+    }
+  }
+
+  async #sample(): Promise<RecordingSummary> {
+    const { options, observer } = this;
+    const { perf, processes } = await this.#attach();
+    const startedAt = performance.now();
+    const elapsedSeconds = () => (performance.now() - startedAt) / 1000;
+    observer.started(processes);
+    const progress = setInterval(
+      () => observer.progress(elapsedSeconds(), this.#counts()),
+      PROGRESS_INTERVAL_MS,
+    );
+    const sampled = new AbortController();
+    const ended = perf.exit.finally(() => {
+      sampled.abort();
+      clearInterval(progress);
+    });
+    const exit = ended.then(({ wholeDuration }) => {
+      const sampledSeconds = Math.min(elapsedSeconds(), options.durationSeconds);
+      observer.progress(sampledSeconds, this.#counts());
+      observer.converting();
+      return { wholeDuration, sampledSeconds };
+    });
+    // Every part is waited for, so that nothing of a recording goes on after it.
+    await Promise.allSettled([
+      this.#orGiveUp(exit),
+      this.#orGiveUp(this.#deliver(perf, this.control.stop)),
+      this.#orGiveUp(this.#followEntered(sampled.signal, elapsedSeconds)),
+    ]);
+    this.#giveUp.signal.throwIfAborted();
+    const { wholeDuration, sampledSeconds } = await exit;
+    return this.#summarize(wholeDuration, sampledSeconds);
+  }
+
+  /** Starts perf on the container's processes, listing them again when they have changed. */
+  async #attach(): Promise<{ perf: PerfRecord; processes: number }> {
+    const { options, container } = this;
+    for (let attempt = 1;; attempt++) {
+      const pids = options.mainProcess
+        ? [container.mainPid]
+        : await this.parts.lookup.processes(container);
+      if (pids.length === 0) {
+        throw new StatusError("NOT_FOUND", "the container has ended: it has no process any more");
+      }
+      try {
+        const target = { pids, durationSeconds: options.durationSeconds };
+        const perf = await this.parts.perf.startRecord(options, target, this.#abort);
+        return { perf, processes: pids.length };
+      } catch (error) {
+        const outdated = error instanceof StatusError && error.status === "NOT_FOUND";
+        if (!outdated || options.mainProcess || attempt === MAX_ATTACH_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  /** Records processes that come into the container from outside while it is recorded. */
+  async #followEntered(sampled: AbortSignal, elapsedSeconds: () => number): Promise<void> {
+    // One stream of perf.data cannot be put behind another, and --main-process means one process.
+    if (this.options.format === "data" || this.options.mainProcess) return;
+    const entered: Promise<void>[] = [];
+    for await (const pids of this.parts.lookup.entered(this.container, sampled)) {
+      const durationSeconds = this.options.durationSeconds - elapsedSeconds();
+      if (durationSeconds < FLUSH_INTERVAL_MS / 1000) break;
+      entered.push(this.#orGiveUp(this.#recordEntered(pids, durationSeconds, sampled)));
+    }
+    await Promise.allSettled(entered);
+  }
+
+  async #recordEntered(
+    pids: number[],
+    durationSeconds: number,
+    sampled: AbortSignal,
+  ): Promise<void> {
+    let perf: PerfRecord;
+    try {
+      const target = { pids, durationSeconds };
+      perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
+    } catch (error) {
+      // Such processes are often gone in a moment: that one was too fast to be seen.
+      if (error instanceof StatusError && error.status === "NOT_FOUND") return;
+      throw error;
+    }
+    const delivered = this.#orGiveUp(this.#deliver(perf, sampled));
+    await Promise.all([perf.exit, delivered]);
+  }
+
+  /** Brings what a perf record writes to the output, through perf script when text is asked for. */
+  async #deliver(perf: PerfRecord, stopSignal: AbortSignal): Promise<void> {
+    const stop = () => perf.stop();
+    stopSignal.addEventListener("abort", stop, { once: true });
+    if (stopSignal.aborted) stop();
+    const flush = setInterval(() => perf.flush(), FLUSH_INTERVAL_MS);
+    const counter = new PerfDataCounter();
+    this.#counters.push(counter);
+    try {
+      if (this.options.format === "data") {
+        await readThrough(perf.output, (chunk) => {
+          counter.add(chunk);
+          return this.#writer.write(chunk);
+        });
+      } else {
+        await this.#convert(perf, counter);
+      }
+    } finally {
+      clearInterval(flush);
+      stopSignal.removeEventListener("abort", stop);
+    }
+  }
+
+  async #convert(perf: PerfRecord, counter: PerfDataCounter): Promise<void> {
+    const script = this.parts.perf.startScript(this.options, this.#abort);
+    const backlog = new TransformStream<Uint8Array, Uint8Array>({}, {
+      highWaterMark: CONVERSION_BACKLOG_BYTES,
+      size: (chunk) => chunk.length,
+    });
+    const input = backlog.writable.getWriter();
+    // When perf script goes away, its exit tells why, not the broken pipe to it.
+    let allTaken = true;
+    const fed = backlog.readable.pipeTo(script.input).catch(() => {
+      allTaken = false;
+    });
+    const read = readThrough(perf.output, async (chunk) => {
+      counter.add(chunk);
+      await input.ready.then(() => void input.write(chunk).catch(() => {}), () => {});
+    }).finally(() => input.close().catch(() => {}));
+    const text = script.output.pipeThrough(wholeSamples(this.options.callGraph !== "none"));
+    const written = readThrough(text, (chunk) => this.#writer.write(chunk));
+    await Promise.all([fed, read, written, script.exit].map((part) => this.#orGiveUp(part)));
+    if (!allTaken) throw new StatusError("INTERNAL", "perf script ended before its input did");
+  }
+
+  /** Ends the whole recording when a part of it fails. */
+  async #orGiveUp<T>(part: Promise<T>): Promise<T> {
+    try {
+      return await part;
+    } catch (error) {
+      this.#giveUp.abort(error);
+      throw error;
+    }
+  }
+
+  #counts(): PerfDataCounts {
+    return {
+      samples: sum(this.#counters.map((counter) => counter.samples)),
+      lostSamples: sum(this.#counters.map((counter) => counter.lostSamples)),
+    };
+  }
+
+  #summarize(wholeDuration: boolean, sampledSeconds: number): RecordingSummary {
+    const counts = this.#counts();
+    const { stop } = this.control;
+    const completeness = wholeDuration ? "full" : stop.aborted ? stop.reason : "target-ended";
+    if (counts.samples === 0) throw noSample(completeness, sampledSeconds);
+    return { ...counts, completeness, sampledSeconds };
+  }
+}
+
+/**
+ * Reads a perf's output to its end and hands each chunk on. It reads on when that fails, dropping
+ * the rest: a perf that cannot write would not end in order. Then it rejects with the first failure.
+ */
+async function readThrough(
+  source: ReadableStream<Uint8Array>,
+  handOn: (chunk: Uint8Array) => Promise<void>,
+): Promise<void> {
+  let failure: { error: unknown } | undefined;
+  for await (const chunk of source) {
+    if (failure) continue;
+    try {
+      await handOn(chunk);
+    } catch (error) {
+      failure = { error };
+    }
+  }
+  if (failure) throw failure.error;
+}
+
+function noSample(completeness: Completeness, sampledSeconds: number): StatusError {
+  const time = `${sampledSeconds.toFixed(1)} s`;
+  const words = completeness === "target-ended"
+    ? `the container ended after ${time}, before perf took a sample of it`
+    : `perf took no sample in ${time}: no process of the container ran on a processor in that ` +
+      "time. It sleeps or waits; record it while it has work to do, for longer, or at a higher " +
+      "frequency";
+  return new StatusError("FAILED_PRECONDITION", words);
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

@@ -1,0 +1,184 @@
+import type { Duration__Output } from "../proto/gen/google/protobuf/Duration.ts";
+import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
+import { formatDuration, fromDuration } from "../proto/duration.ts";
+import { quoted } from "./quoted.ts";
+import { StatusError } from "./status_error.ts";
+
+/** What one recording is to be, every value checked against the daemon's limits. */
+export interface RecordingOptions {
+  durationSeconds: number;
+  frequencyHz: number;
+  /** perf's event names; empty for perf's own choice. */
+  events: string[];
+  callGraph: "fp" | "dwarf" | "lbr" | "none";
+  /** Bytes of stack copied with each sample; of use with `dwarf` only. */
+  stackSizeBytes: number;
+  side: "both" | "user" | "kernel";
+  inline: boolean;
+  format: "script" | "data";
+  mainProcess: boolean;
+}
+
+/** The bounds that the daemon's administrator sets on what may be asked. */
+export interface Limits {
+  maxDurationSeconds: number;
+  maxFrequencyHz: number;
+  maxStackSizeBytes: number;
+  /** Names that a request may ask for, compared letter by letter. */
+  allowedEvents: readonly string[];
+}
+
+/** The limits of a daemon whose administrator sets none. */
+export const DEFAULT_LIMITS: Limits = {
+  maxDurationSeconds: 600,
+  maxFrequencyHz: 1000,
+  // The most that the kernel copies: the size of a sample's part is an unsigned 16-bit number, and
+  // `perf record` itself refuses more than this.
+  maxStackSizeBytes: 65528,
+  allowedEvents: [
+    "cpu-clock",
+    "task-clock",
+    "cycles",
+    "instructions",
+    "branches",
+    "branch-misses",
+    "cache-references",
+    "cache-misses",
+    "context-switches",
+    "cpu-migrations",
+    "page-faults",
+    "minor-faults",
+    "major-faults",
+  ],
+};
+
+const DEFAULT_FREQUENCY_HZ = 99;
+/** perf's own default for `--call-graph dwarf`. */
+const DEFAULT_STACK_SIZE_BYTES = 8192;
+const MAX_EVENTS = 8;
+
+const CALL_GRAPHS: Record<string, RecordingOptions["callGraph"]> = {
+  CALL_GRAPH_UNSPECIFIED: "fp",
+  CALL_GRAPH_FP: "fp",
+  CALL_GRAPH_DWARF: "dwarf",
+  CALL_GRAPH_LBR: "lbr",
+  CALL_GRAPH_NONE: "none",
+};
+const SIDES: Record<string, RecordingOptions["side"]> = {
+  SIDE_UNSPECIFIED: "both",
+  SIDE_USER: "user",
+  SIDE_KERNEL: "kernel",
+};
+const FORMATS: Record<string, RecordingOptions["format"]> = {
+  FORMAT_UNSPECIFIED: "script",
+  FORMAT_SCRIPT: "script",
+  FORMAT_DATA: "data",
+};
+
+/** A duration out of a request, by the name its field has there. */
+export type DurationField =
+  | { field: "interval"; seconds: number }
+  | { field: "timeout" | "duration"; message: Duration__Output | null };
+
+/**
+ * Checks what a request asks for and fills in the defaults.
+ *
+ * Throws a `StatusError` with `INVALID_ARGUMENT` that names the first field that is out of bounds,
+ * its value and the bound.
+ */
+export function checkRecordingOptions(
+  duration: DurationField,
+  options: RecordOptions__Output | null,
+  limits: Limits,
+): RecordingOptions {
+  const callGraph = choose("call_graph", CALL_GRAPHS, options?.callGraph);
+  return {
+    durationSeconds: checkDuration(duration, limits),
+    frequencyHz: checkFrequency(options?.frequency ?? 0, limits),
+    events: checkEvents(options?.events ?? [], limits),
+    callGraph,
+    stackSizeBytes: checkStackSize(options?.stackSize ?? 0, callGraph, limits),
+    side: choose("side", SIDES, options?.side),
+    inline: options?.inline ?? false,
+    format: choose("format", FORMATS, options?.format),
+    mainProcess: options?.mainProcess ?? false,
+  };
+}
+
+function invalid(field: string, problem: string): StatusError {
+  return new StatusError("INVALID_ARGUMENT", `${field}: ${problem}`);
+}
+
+function checkDuration(duration: DurationField, limits: Limits): number {
+  const seconds = duration.field === "interval" ? duration.seconds : fromDuration(duration.message);
+  if (!(seconds > 0)) {
+    throw invalid(duration.field, `${formatDuration(seconds)} is not above zero`);
+  }
+  if (seconds > limits.maxDurationSeconds) {
+    const limit = formatDuration(limits.maxDurationSeconds);
+    throw invalid(
+      duration.field,
+      `${formatDuration(seconds)} is above this node's limit of ${limit} (--max-duration)`,
+    );
+  }
+  return seconds;
+}
+
+function checkFrequency(hertz: number, limits: Limits): number {
+  if (hertz === 0) return Math.min(DEFAULT_FREQUENCY_HZ, limits.maxFrequencyHz);
+  if (hertz > limits.maxFrequencyHz) {
+    throw invalid(
+      "frequency",
+      `${hertz} Hz is above this node's limit of ${limits.maxFrequencyHz} Hz (--max-frequency)`,
+    );
+  }
+  return hertz;
+}
+
+function checkEvents(events: string[], limits: Limits): string[] {
+  if (events.length > MAX_EVENTS) {
+    throw invalid("events", `${events.length} events are above the limit of ${MAX_EVENTS}`);
+  }
+  for (const event of events) {
+    if (!limits.allowedEvents.includes(event)) {
+      throw invalid(
+        "events",
+        `${quoted(event)} is not among this node's allowed events (--allowed-events): ${
+          limits.allowedEvents.join(", ")
+        }`,
+      );
+    }
+  }
+  return [...new Set(events)];
+}
+
+function checkStackSize(
+  bytes: number,
+  callGraph: RecordingOptions["callGraph"],
+  limits: Limits,
+): number {
+  if (bytes === 0) return Math.min(DEFAULT_STACK_SIZE_BYTES, limits.maxStackSizeBytes);
+  if (callGraph !== "dwarf") {
+    throw invalid("stack_size", `${bytes} goes with call_graph CALL_GRAPH_DWARF only`);
+  }
+  if (bytes % 8 !== 0) throw invalid("stack_size", `${bytes} is not a multiple of 8`);
+  if (bytes > limits.maxStackSizeBytes) {
+    throw invalid(
+      "stack_size",
+      `${bytes} bytes are above this node's limit of ${limits.maxStackSizeBytes} (--max-stack-size)`,
+    );
+  }
+  return bytes;
+}
+
+/** Looks an enum's name up. A number the protocol does not have arrives as that number. */
+function choose<T>(field: string, choices: Record<string, T>, name: string | undefined): T {
+  const choice = name === undefined ? Object.values(choices)[0] : choices[name];
+  if (choice === undefined || !(name === undefined || Object.hasOwn(choices, name))) {
+    throw invalid(
+      field,
+      `${quoted(String(name))} is not one of ${Object.keys(choices).join(", ")}`,
+    );
+  }
+  return choice;
+}

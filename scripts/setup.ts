@@ -1,0 +1,123 @@
+/**
+ * Makes sure, before the demo or the tests start, that the programs are there which they use:
+ *
+ *     deno run -A scripts/setup.ts demo|test
+ *
+ * What is missing is installed with apt-get. Who is not root or has no apt-get is told in one line
+ * what to install, and the exit status is 1.
+ *
+ * @module
+ */
+
+/** Something that is needed, and the packages that bring it. */
+interface Requirement {
+  name: string;
+  /** A shell command that succeeds when it is there. */
+  test: string;
+  packages: string[];
+}
+
+// Not just found on the PATH: Ubuntu's `perf` is a script that looks for one that fits the kernel.
+const PERF = { name: "perf", test: "perf --version", packages: perfPackages() };
+
+const REQUIREMENTS: Record<string, Requirement[]> = {
+  demo: [PERF],
+  test: [
+    PERF,
+    { name: "gcc", test: "command -v gcc", packages: ["gcc"] },
+    { name: "libc6-dev", test: "test -e /usr/include/stdlib.h", packages: ["libc6-dev"] },
+    { name: "containerd", test: "command -v containerd", packages: ["containerd"] },
+    { name: "runc", test: "command -v runc", packages: ["runc"] },
+    { name: "busybox (static)", test: "command -v busybox", packages: ["busybox-static"] },
+    { name: "setcap", test: "command -v setcap", packages: ["libcap2-bin"] },
+  ],
+};
+
+/** A file with which Debian is told that packages may not start services when installed. */
+const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
+
+async function main(): Promise<void> {
+  const requirements = REQUIREMENTS[Deno.args[0]];
+  if (requirements === undefined) {
+    console.error("usage: deno run -A scripts/setup.ts demo|test");
+    Deno.exit(2);
+  }
+  let missing = await findMissing(requirements);
+  if (missing.length > 0 && Deno.uid() === 0 && await succeeds("command -v apt-get")) {
+    await install(missing.flatMap(({ packages }) => packages));
+    missing = await findMissing(requirements);
+  }
+  if (missing.length === 0) return;
+  const names = missing.map(({ name }) => name).join(", ");
+  const packages = missing.flatMap(({ packages }) => packages).join(" ");
+  console.error(`Missing: ${names}. Install it first; on this kind of system: ${packages}`);
+  Deno.exit(1);
+}
+
+function perfPackages(): string[] {
+  try {
+    if (/^ID="?ubuntu"?$/m.test(Deno.readTextFileSync("/etc/os-release"))) {
+      return ["linux-tools-generic", `linux-tools-${Deno.osRelease()}`];
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return ["linux-perf"];
+}
+
+async function findMissing(requirements: Requirement[]): Promise<Requirement[]> {
+  const present = await Promise.all(requirements.map(({ test }) => succeeds(test)));
+  return requirements.filter((_, index) => !present[index]);
+}
+
+async function succeeds(command: string): Promise<boolean> {
+  const shell = new Deno.Command("sh", {
+    args: ["-c", command],
+    // Not every user has the administrator's programs on the PATH.
+    env: { PATH: `${Deno.env.get("PATH")}:/usr/sbin:/sbin` },
+    stdout: "null",
+    stderr: "null",
+  });
+  return (await shell.output()).success;
+}
+
+async function install(packages: string[]): Promise<void> {
+  console.error(`Installing ${packages.join(" ")}`);
+  const allowServices = await forbidServices();
+  try {
+    await aptGet("update");
+    const installed = await aptGet("install", ...packages);
+    // One at a time then: not every release has all the packages that may bring perf.
+    if (!installed) { for (const name of packages) await aptGet("install", name); }
+  } finally {
+    await allowServices();
+  }
+}
+
+/** Keeps containerd's package from starting one for the system. Returns what undoes that. */
+async function forbidServices(): Promise<() => Promise<void>> {
+  try {
+    const script = "#!/bin/sh\nexit 101\n";
+    await Deno.writeTextFile(SERVICE_POLICY, script, { createNew: true, mode: 0o755 });
+    return () => Deno.remove(SERVICE_POLICY);
+  } catch (error) {
+    // The machine has a policy of its own.
+    if (error instanceof Deno.errors.AlreadyExists) return () => Promise.resolve();
+    throw error;
+  }
+}
+
+async function aptGet(command: string, ...packages: string[]): Promise<boolean> {
+  const args = ["-qq", "-o", "DPkg::Lock::Timeout=300", command];
+  if (command === "install") args.push("--yes", "--no-install-recommends", ...packages);
+  const { success, stderr } = await new Deno.Command("apt-get", {
+    args,
+    env: { DEBIAN_FRONTEND: "noninteractive" },
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) console.error(`apt-get ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  return success;
+}
+
+await main();

@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { PerfDataCounter } from "../../daemon/perf_data.ts";
+
+/** A record: u32 type, u16 misc, u16 size, then `words` of 64 bits. */
+function perfRecord(type: number, words: bigint[]): Uint8Array {
+  const bytes = new Uint8Array(8 + words.length * 8);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, type, true);
+  view.setUint16(6, bytes.length, true);
+  words.forEach((word, index) => view.setBigUint64(8 + index * 8, word, true));
+  return bytes;
+}
+
+function stream(...records: Uint8Array[]): Uint8Array {
+  const header = new Uint8Array(16);
+  header.set(new TextEncoder().encode("PERFILE2"));
+  new DataView(header.buffer).setBigUint64(8, 16n, true);
+  return new Uint8Array(Buffer.concat([header, ...records]));
+}
+
+const SAMPLE = perfRecord(9, [1n, 2n, 3n, 4n, 5n]);
+const SMALLEST_SAMPLE = perfRecord(9, []);
+const MMAP2 = perfRecord(10, Array(12).fill(9n));
+const FINISHED_ROUND = perfRecord(68, []);
+
+Deno.test("samples and lost samples are counted whatever the chunks are", () => {
+  const bytes = stream(
+    MMAP2,
+    SAMPLE,
+    FINISHED_ROUND,
+    perfRecord(2, [77n, 5n]),
+    SMALLEST_SAMPLE,
+    perfRecord(13, [3n]),
+    SAMPLE,
+  );
+  for (let size = 1; size <= bytes.length; size++) {
+    const counter = new PerfDataCounter();
+    for (let at = 0; at < bytes.length; at += size) counter.add(bytes.subarray(at, at + size));
+    assert.equal(counter.samples, 3, `samples in chunks of ${size}`);
+    assert.equal(counter.lostSamples, 8, `lost samples in chunks of ${size}`);
+  }
+});
+
+Deno.test("what follows a tracing data record is no record", () => {
+  const tracingData = new Uint8Array(16);
+  const view = new DataView(tracingData.buffer);
+  view.setUint32(0, 66, true);
+  view.setUint16(6, 12, true);
+  view.setUint32(8, 13, true);
+  const payload = new Uint8Array(16).fill(9);
+  const counter = new PerfDataCounter();
+  counter.add(stream(tracingData.subarray(0, 12), payload, SAMPLE));
+  assert.equal(counter.samples, 1);
+});
+
+Deno.test("bytes that are not perf.data are refused", () => {
+  assert.throws(() => new PerfDataCounter().add(new Uint8Array(64)), /not perf.data/);
+  const nothing = new Uint8Array(8);
+  assert.throws(() => new PerfDataCounter().add(stream(nothing)), /impossible size/);
+});

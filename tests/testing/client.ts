@@ -1,0 +1,137 @@
+/**
+ * Runs necoperf-client as a tenant does, inside the cluster and outside of it.
+ *
+ * @module
+ */
+import assert from "node:assert/strict";
+import { permissionFlags } from "../../permissions.ts";
+import { kubectl, type KubernetesObject, ROOT } from "./cluster.ts";
+import { BUSY_CALLERS, BUSY_FUNCTION } from "./targets.ts";
+import { type Tenant, TENANT_ACCOUNT } from "./tenant.ts";
+
+/** How a run of the client ended. */
+export interface ClientRun {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** As {@linkcode ClientRun}, with what is in the output directory after it. */
+export interface ClientRunOutside extends ClientRun {
+  outputDirectory: string;
+  /** Texts of files by their names. */
+  files: Record<string, string>;
+}
+
+/** What else a run outside of the cluster may have. */
+export interface RunOptions {
+  /** Default: the tenant's. */
+  kubeconfig?: string;
+  /** Default: an empty directory. */
+  outputDirectory?: string;
+  /** Called once the client has said that the recording runs. */
+  whileRecording?: () => Promise<unknown>;
+}
+
+const RUN_DEADLINE_MS = 90_000;
+
+/** Runs the client on this machine, from source, with the permissions it is compiled with. */
+export async function runClient(
+  tenant: Tenant,
+  args: string[],
+  options: RunOptions = {},
+): Promise<ClientRunOutside> {
+  const temporary = await Deno.makeTempDir({ prefix: "necoperf-e2e-" });
+  const outputDirectory = options.outputDirectory ?? temporary;
+  try {
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
+        ...["cli/main.ts", "--output-dir", outputDirectory, ...args],
+      ],
+      cwd: ROOT,
+      env: { KUBECONFIG: options.kubeconfig ?? tenant.kubeconfig },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      signal: AbortSignal.timeout(RUN_DEADLINE_MS),
+    }).spawn();
+    const [stdout, stderr, { code }] = await Promise.all([
+      new Response(process.stdout).text(),
+      readWhileRecording(process.stderr, options.whileRecording),
+      process.status,
+    ]);
+    const files: Record<string, string> = {};
+    for await (const { name } of Deno.readDir(temporary)) {
+      files[name] = await Deno.readTextFile(`${temporary}/${name}`);
+    }
+    return { status: code, stdout, stderr, outputDirectory, files };
+  } finally {
+    await Deno.remove(temporary, { recursive: true });
+  }
+}
+
+async function readWhileRecording(
+  stderr: ReadableStream<Uint8Array>,
+  whileRecording: () => Promise<unknown> = () => Promise.resolve(),
+): Promise<string> {
+  let text = "";
+  let done: Promise<unknown> | undefined;
+  for await (const chunk of stderr.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (/^necoperf-client: recording /m.test(text)) done ??= whileRecording();
+  }
+  await done;
+  return text;
+}
+
+/** A pod with the client in it, that waits to be told what to run. */
+export function clientPod(tenant: Tenant, name: string): KubernetesObject {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: tenant.namespace },
+    spec: {
+      serviceAccountName: TENANT_ACCOUNT,
+      dnsPolicy: "Default",
+      terminationGracePeriodSeconds: 0,
+      securityContext: { runAsNonRoot: true, runAsUser: 10002, runAsGroup: 10002 },
+      containers: [{
+        name: "client",
+        image: "necoperf-client:e2e",
+        imagePullPolicy: "Never",
+        command: ["sleep", "86400"],
+        securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+      }],
+    },
+  };
+}
+
+/** Runs a command in a pod that {@linkcode clientPod} describes. */
+export async function runInPod(tenant: Tenant, pod: string, command: string[]): Promise<ClientRun> {
+  const { code, stdout, stderr } = await new Deno.Command("kubectl", {
+    args: ["exec", `--namespace=${tenant.namespace}`, pod, "--", ...command],
+    stdin: "null",
+    signal: AbortSignal.timeout(RUN_DEADLINE_MS),
+  }).output();
+  const decoder = new TextDecoder();
+  return { status: code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Starts a program in a container of a running pod, as a colleague of the tenant would. */
+export async function execInTarget(
+  tenant: Tenant,
+  pod: string,
+  container: string,
+  command: string[],
+): Promise<void> {
+  const namespace = `--namespace=${tenant.namespace}`;
+  await kubectl(["exec", namespace, pod, `--container=${container}`, "--", ...command]);
+}
+
+/** Asserts that a profile names the busy function of the targets and its callers, in one stack. */
+export function assertBusy(profile: string): void {
+  const frames = [BUSY_FUNCTION, ...BUSY_CALLERS].map((name) => `\\s+[0-9a-f]+ ${name}\\+.*`);
+  const stack = new RegExp(frames.join("\n"));
+  assert.match(profile, stack, `no stack of ${BUSY_FUNCTION} in: ${profile.slice(0, 2000)}`);
+}

@@ -1,0 +1,125 @@
+/**
+ * The cluster that `KUBECONFIG` names, as an administrator of it.
+ *
+ * @module
+ */
+import { join } from "node:path";
+
+/** The directory of the project. */
+export const ROOT = join(import.meta.dirname!, "../..");
+
+/** An object of the API, as far as tests write and read it. */
+export interface KubernetesObject {
+  apiVersion: string;
+  kind: string;
+  metadata: {
+    name: string;
+    namespace?: string;
+    labels?: Record<string, string>;
+    annotations?: Record<string, string>;
+  };
+  // deno-lint-ignore no-explicit-any -- the rest is as the API has it, different for each kind
+  [field: string]: any;
+}
+
+const COMMAND_DEADLINE_MS = 120_000;
+
+/** Runs kubectl and returns its standard output. Rejects with its words when it fails. */
+export async function kubectl(args: string[], input = ""): Promise<string> {
+  const process = new Deno.Command("kubectl", {
+    args,
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(COMMAND_DEADLINE_MS),
+  }).spawn();
+  const writer = process.stdin.getWriter();
+  // It may end before it has read all, and then says why.
+  await writer.write(new TextEncoder().encode(input)).catch(() => {});
+  await writer.close().catch(() => {});
+  const { success, stdout, stderr } = await process.output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`kubectl ${args.join(" ")}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+/** Makes objects, or changes those there are. */
+export async function apply(...items: KubernetesObject[]): Promise<void> {
+  const list = { apiVersion: "v1", kind: "List", items };
+  await kubectl(["apply", "--filename=-"], JSON.stringify(list));
+}
+
+/** An object that there is. */
+export async function get(
+  kind: string,
+  name: string,
+  namespace: string,
+): Promise<KubernetesObject> {
+  return JSON.parse(await kubectl(["get", kind, name, `--namespace=${namespace}`, "-o", "json"]));
+}
+
+/** The nodes that are ready, by name. */
+export async function readyNodes(): Promise<string[]> {
+  const { items } = JSON.parse(await kubectl(["get", "nodes", "-o", "json"]));
+  return (items as KubernetesObject[])
+    .filter(({ status }) =>
+      // deno-lint-ignore no-explicit-any -- see KubernetesObject
+      status.conditions.some((each: any) => each.type === "Ready" && each.status === "True")
+    )
+    .map(({ metadata }) => metadata.name).sort();
+}
+
+/** Makes a namespace with a name of its own. */
+export async function createNamespace(prefix: string): Promise<string> {
+  const name = `${prefix}-${crypto.randomUUID().slice(0, 8)}`;
+  await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
+  return name;
+}
+
+/** Deletes namespaces, and resolves when all in them has ended. */
+export async function deleteNamespaces(...names: string[]): Promise<void> {
+  await kubectl(["delete", "namespaces", "--ignore-not-found", "--timeout=100s", ...names]);
+}
+
+/** Resolves when the pods of a namespace are ready. */
+export async function waitUntilReady(namespace: string, ...pods: string[]): Promise<void> {
+  const names = pods.map((pod) => `pod/${pod}`);
+  await kubectl([
+    ...["wait", "--for=condition=Ready", `--namespace=${namespace}`, "--timeout=90s", ...names],
+  ]);
+}
+
+/** Resolves when a field of a pod, by its JSONPath, has a value. */
+export async function waitForField(
+  namespace: string,
+  pod: string,
+  jsonPath: string,
+  value: string,
+): Promise<void> {
+  const process = new Deno.Command("kubectl", {
+    args: [
+      ...["get", "pod", pod, `--namespace=${namespace}`, "--watch"],
+      `--output=jsonpath={${jsonPath}}{"\\n"}`,
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+    signal: AbortSignal.timeout(COMMAND_DEADLINE_MS),
+  }).spawn();
+  let text = "";
+  try {
+    for await (const chunk of process.stdout.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (text.split("\n").includes(value)) return;
+    }
+    throw new Error(`${jsonPath} of ${namespace}/${pod} never was ${value}, but: ${text.trim()}`);
+  } finally {
+    try {
+      process.kill("SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+    await process.status;
+  }
+}

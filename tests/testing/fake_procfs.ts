@@ -1,0 +1,50 @@
+/** A process of a fake procfs. */
+export interface FakeProcess {
+  pid: number;
+  parentPid?: number;
+  startTicks?: number;
+  name?: string;
+  state?: string;
+  threads?: number;
+  /** The text of its `cgroup` file. */
+  cgroup?: string;
+}
+
+/** The text of a process's `stat` file. */
+export function statText(process: FakeProcess): string {
+  const { pid, name = "sh", state = "S", parentPid = 1, threads = 1, startTicks = pid } = process;
+  // Fields 5 to 19 of proc_pid_stat(5), which nobody reads here.
+  const between = `${pid} ${pid} 0 -1 4194304 90 0 0 0 1 2 0 0 20 0`;
+  return `${pid} (${name}) ${state} ${parentPid} ${between} ${threads} 0 ${startTicks} 2813952 94\n`;
+}
+
+/** A directory in the form of a procfs, for what this machine's kernel does not produce. */
+export interface FakeProcfs extends Disposable {
+  dir: string;
+  /** Starts a process, or changes one. */
+  put(process: FakeProcess): void;
+  /** Ends a process. */
+  remove(pid: number): void;
+}
+
+/** Makes a fake procfs with the given processes and an init. */
+export function fakeProcfs(processes: readonly FakeProcess[] = []): FakeProcfs {
+  const dir = Deno.makeTempDirSync({ prefix: "necoperf-proc-" });
+  const fake: FakeProcfs = {
+    dir,
+    put(process) {
+      const target = `${dir}/${process.pid}`;
+      Deno.mkdirSync(target, { recursive: true });
+      Deno.writeTextFileSync(`${target}/cgroup`, process.cgroup ?? "0::/init.scope\n");
+      Deno.writeTextFileSync(`${target}/stat`, statText(process));
+    },
+    remove: (pid) => Deno.removeSync(`${dir}/${pid}`, { recursive: true }),
+    [Symbol.dispose]: () => Deno.removeSync(dir, { recursive: true }),
+  };
+  Deno.mkdirSync(`${dir}/sys`);
+  Deno.writeTextFileSync(`${dir}/version`, "Linux\n");
+  Deno.symlinkSync(String(Deno.pid), `${dir}/self`);
+  fake.put({ pid: 1, parentPid: 0, name: "systemd" });
+  for (const process of processes) fake.put(process);
+  return fake;
+}

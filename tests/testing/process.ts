@@ -1,0 +1,50 @@
+/** A program that runs until the test ends. */
+export interface Running extends AsyncDisposable {
+  pid: number;
+  kill(signal: Deno.Signal): void;
+  status: Promise<Deno.CommandStatus>;
+}
+
+/** Starts a program for the time of a test: `await using target = run(path)`. */
+export function run(command: string, ...args: string[]): Running {
+  const process = new Deno.Command(command, { args, stdin: "null", stdout: "null" }).spawn();
+  return {
+    pid: process.pid,
+    kill: (signal) => process.kill(signal),
+    status: process.status,
+    async [Symbol.asyncDispose]() {
+      try {
+        process.kill("SIGKILL");
+      } catch {
+        // It has ended already.
+      }
+      await process.status;
+    },
+  };
+}
+
+/** The processes of this machine whose command line begins with these words. */
+export async function findProcesses(...words: string[]): Promise<number[]> {
+  const found: number[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    // A process that ends meanwhile is none to find.
+    const text = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    const args = text.split("\0");
+    if (words.every((word, index) => args[index] === word)) found.push(Number(name));
+  }
+  return found;
+}
+
+/** Tries again, ten times a second, until it works; rejects with its failure at the deadline. */
+export async function eventually<T>(attempt: () => Promise<T> | T, seconds = 20): Promise<T> {
+  const deadline = performance.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}

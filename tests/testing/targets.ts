@@ -1,0 +1,104 @@
+/**
+ * The programs that tests profile, compiled from `tests/targets/`.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+/** Compiled target programs, by path. */
+export interface Targets {
+  /** Holds `bin/` and `lib/`, and may be copied elsewhere: nothing in it knows its place. */
+  directory: string;
+  /** Static; `spin [SECONDS]` burns one processor and ends when sent SIGUSR1. */
+  spin: string;
+  /** As `spin`, with the burning functions in `busyLibrary`. */
+  spinDynamic: string;
+  /** The shared library of `spinDynamic`. */
+  busyLibrary: string;
+  /** Static; sleeps for ever. */
+  idle: string;
+  /** Static; starts a child that burns for 100 ms, over and over. */
+  forker: string;
+}
+
+/** The function in which every target but `idle` spends its time. */
+export const BUSY_FUNCTION = "necoperf_busy_loop";
+
+/** The callers of {@linkcode BUSY_FUNCTION}, innermost first. */
+export const BUSY_CALLERS = ["necoperf_handle_request", "necoperf_serve_requests"];
+
+const SOURCES = ["busy.h", "busy.c", "spin.c", "idle.c", "forker.c"];
+
+const COMPILER_FLAGS = ["-std=gnu11", "-Wall", "-Werror", "-g", "-O1", "-fno-omit-frame-pointer"];
+
+/** What gcc is told after {@linkcode COMPILER_FLAGS}, in this order, in `tests/targets/`. */
+function compilerRuns(out: string): string[][] {
+  return [
+    ["-static", "-o", `${out}/bin/spin`, "spin.c", "busy.c"],
+    ["-shared", "-fPIC", "-o", `${out}/lib/libnecoperfbusy.so`, "busy.c"],
+    [
+      ...["-o", `${out}/bin/spin-dynamic`, "spin.c", `-L${out}/lib`, "-lnecoperfbusy"],
+      "-Wl,-rpath,$ORIGIN/../lib",
+    ],
+    ["-static", "-o", `${out}/bin/idle`, "idle.c"],
+    ["-static", "-o", `${out}/bin/forker`, "forker.c", "busy.c"],
+  ];
+}
+
+/**
+ * Compiles the targets, unless that was done before: they are kept in the system's directory for
+ * temporary files, under a name that changes with their sources.
+ *
+ * Rejects with gcc's words when it fails, and with `Deno.errors.NotFound` when there is no gcc.
+ */
+export async function buildTargets(): Promise<Targets> {
+  const sources = join(import.meta.dirname!, "../targets");
+  const hash = createHash("sha256").update(JSON.stringify([COMPILER_FLAGS, compilerRuns("")]));
+  for (const name of SOURCES) hash.update(await Deno.readFile(join(sources, name)));
+  const directory = join(
+    tmpdir(),
+    `necoperf-targets-${Deno.uid()}-${hash.digest("hex").slice(0, 12)}`,
+  );
+  if (!await isOurs(directory)) await compile(sources, directory);
+  return {
+    directory,
+    spin: `${directory}/bin/spin`,
+    spinDynamic: `${directory}/bin/spin-dynamic`,
+    busyLibrary: `${directory}/lib/libnecoperfbusy.so`,
+    idle: `${directory}/bin/idle`,
+    forker: `${directory}/bin/forker`,
+  };
+}
+
+/** Whether the targets are there, and made by this user: anyone may write to `/tmp`. */
+async function isOurs(directory: string): Promise<boolean> {
+  try {
+    const { isDirectory, uid } = await Deno.lstat(directory);
+    if (isDirectory && uid === Deno.uid()) return true;
+    throw new Error(`${directory} was made by someone else; remove it`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function compile(sources: string, directory: string): Promise<void> {
+  // Made aside and renamed, so that test files that run at the same time see all of it or nothing.
+  const out = await Deno.makeTempDir({ dir: dirname(directory), prefix: "necoperf-targets-new-" });
+  try {
+    await Deno.mkdir(`${out}/bin`);
+    await Deno.mkdir(`${out}/lib`);
+    for (const run of compilerRuns(out)) {
+      const args = [...COMPILER_FLAGS, ...run];
+      const { success, stderr } = await new Deno.Command("gcc", { args, cwd: sources }).output();
+      if (!success) throw new Error(`gcc ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+    }
+    await Deno.chmod(out, 0o755);
+    await Deno.rename(out, directory);
+  } catch (error) {
+    await Deno.remove(out, { recursive: true });
+    if (!await isOurs(directory)) throw error;
+  }
+}

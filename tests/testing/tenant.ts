@@ -1,0 +1,145 @@
+/**
+ * A tenant of the cluster: a namespace, a service account that may do what `deploy/tenant` allows,
+ * and pods.
+ *
+ * @module
+ */
+import {
+  apply,
+  createNamespace,
+  deleteNamespaces,
+  kubectl,
+  type KubernetesObject,
+  waitUntilReady,
+} from "./cluster.ts";
+
+/** A tenant; its namespace is deleted at the end. */
+export interface Tenant extends AsyncDisposable {
+  namespace: string;
+  /** A kubeconfig file with the rights of the tenant's service account. */
+  kubeconfig: string;
+  /** What `deploy/tenant` makes, as YAML. */
+  manifests: string;
+}
+
+/** The service account that `deploy/tenant` makes. */
+export const TENANT_ACCOUNT = "necoperf-client";
+
+/** Makes a tenant with the rights of `deploy/tenant`, and with those in further namespaces. */
+export async function createTenant(
+  { daemonNamespaces = [] }: { daemonNamespaces?: string[] } = {},
+): Promise<Tenant> {
+  const namespace = await createNamespace("tenant");
+  // As deploy/tenant/tenant.yaml says to do it.
+  const example = await kubectl(["kustomize", "deploy/tenant"]);
+  const manifests = example.replaceAll("tenant-example", namespace);
+  await kubectl(["apply", "--filename=-"], manifests);
+  const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-kubeconfig-" });
+  await writeKubeconfig(kubeconfig, namespace);
+  const tenant = {
+    namespace,
+    kubeconfig,
+    manifests,
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(kubeconfig);
+      await kubectl(["delete", "--ignore-not-found", "--filename=-"], manifests);
+      await deleteNamespaces(namespace);
+    },
+  };
+  for (const each of daemonNamespaces) await apply(...allowPods(tenant, "list", each));
+  return tenant;
+}
+
+async function writeKubeconfig(file: string, namespace: string): Promise<void> {
+  const view = await kubectl(["config", "view", "--raw", "--minify", "--flatten", "-o", "json"]);
+  const { cluster } = JSON.parse(view).clusters[0];
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "test", cluster }],
+    users: [{ name: "tenant", user: { token: await requestToken(namespace) } }],
+    contexts: [{ name: "tenant", context: { cluster: "test", user: "tenant", namespace } }],
+    "current-context": "tenant",
+  };
+  await Deno.writeTextFile(file, JSON.stringify(config));
+}
+
+async function requestToken(namespace: string): Promise<string> {
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${TENANT_ACCOUNT}/token`;
+  const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} };
+  const answer = await kubectl(
+    ["create", `--raw=${path}`, "--filename=-"],
+    JSON.stringify(request),
+  );
+  return JSON.parse(answer).status.token;
+}
+
+/** A Role and its binding that let the tenant's service account `get` or `list` pods somewhere. */
+export function allowPods(
+  tenant: Tenant,
+  verb: "get" | "list",
+  namespace: string,
+): KubernetesObject[] {
+  const metadata = { name: `${TENANT_ACCOUNT}-${verb}`, namespace };
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const rules = [{ apiGroups: [""], resources: ["pods"], verbs: [verb] }];
+  const subjects = [{
+    kind: "ServiceAccount",
+    name: TENANT_ACCOUNT,
+    namespace: tenant.namespace,
+  }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name };
+  return [
+    { apiVersion, kind: "Role", metadata, rules },
+    { apiVersion, kind: "RoleBinding", metadata, roleRef, subjects },
+  ];
+}
+
+/** A container of a target pod: its name and its command. */
+export type TargetCommands = Record<string, string[]>;
+
+/** Commands of containers of the image `necoperf-target:e2e`. */
+export const TARGET = {
+  spin: ["/opt/necoperf/bin/spin"],
+  spinDynamic: ["/opt/necoperf/bin/spin-dynamic"],
+  idle: ["/opt/necoperf/bin/idle"],
+  forker: ["/opt/necoperf/bin/forker"],
+  /** A first process that does nothing, with a child that does the work. */
+  supervisor: ["sh", "-c", "/opt/necoperf/bin/spin & wait"],
+};
+
+/** A pod of target containers. They run as a user without rights, with little processor time. */
+export function targetPod(
+  tenant: Tenant,
+  name: string,
+  commands: TargetCommands,
+  more: Record<string, unknown> = {},
+): KubernetesObject {
+  const containers = Object.entries(commands).map(([name, command]) => ({
+    name,
+    command,
+    image: "necoperf-target:e2e",
+    imagePullPolicy: "Never",
+    resources: { requests: { cpu: "10m" }, limits: { cpu: "300m", memory: "64Mi" } },
+    securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+  }));
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: tenant.namespace },
+    spec: {
+      containers,
+      automountServiceAccountToken: false,
+      dnsPolicy: "Default",
+      terminationGracePeriodSeconds: 0,
+      securityContext: { runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001 },
+      ...more,
+    },
+  };
+}
+
+/** Starts pods of a tenant and resolves when they are ready. */
+export async function startPods(tenant: Tenant, ...pods: KubernetesObject[]): Promise<void> {
+  await apply(...pods);
+  await waitUntilReady(tenant.namespace, ...pods.map(({ metadata }) => metadata.name));
+}
