@@ -96,10 +96,12 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   }).addToServer(server);
   const port = await listen(server, options.address, options.port);
 
+  const ended = new AbortController();
   const http = Deno.serve(
     {
       hostname: options.address.replace(/^\[|\]$/g, ""),
       port: options.metricsPort,
+      signal: ended.signal,
       onListen: () => {},
     },
     createHttpHandler(metrics, readiness),
@@ -118,7 +120,8 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
       await closeServer(server);
       await store.close();
       lookup.close();
-      await http.shutdown();
+      // Last, so that whoever asks meanwhile hears that the daemon is not ready.
+      ended.abort();
     },
   };
 }
@@ -160,7 +163,13 @@ function listen(server: grpc.Server, address: string, port: number): Promise<num
 
 /** Ends the connections when their calls have ended, or when those take too long. */
 async function closeServer(server: grpc.Server): Promise<void> {
-  const timer = setTimeout(() => server.forceShutdown(), LAST_CALLS_SECONDS * 1000);
-  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  server.tryShutdown(() => resolve());
+  const timer = setTimeout(() => {
+    // tryShutdown does not call back for a connection whose peer has gone without a word.
+    server.forceShutdown();
+    resolve();
+  }, LAST_CALLS_SECONDS * 1000);
+  await ended;
   clearTimeout(timer);
 }

@@ -16,6 +16,8 @@ const MMAP_PAGES = { dwarf: 128, other: 32 };
 const MIN_MMAP_PAGES = 4;
 /** What perf writes to its standard error for each command it has carried out. */
 const ACKNOWLEDGEMENT = "ack";
+/** perf.data that waits in memory for perf script; above it perf record has to wait. */
+const BACKLOG_BYTES = 8 << 20;
 /** What is kept of perf's messages. */
 const MAX_STDERR_BYTES = 16_384;
 
@@ -69,38 +71,61 @@ export async function startPerfRecord(
   // how large this one's may be depends on the others that run.
   for (;; mmapPages /= 2) {
     const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal);
-    const attached = Promise.withResolvers<boolean>();
+    let attached = false;
+    // Before it samples, perf writes down what the processes have mapped and waits for whoever
+    // reads that: it is held whatever its size.
+    const output = attempt.process.stdout.pipeThrough(
+      backlog((chunk) => attached ? chunk.length : 0),
+    );
+    const answered = Promise.withResolvers<boolean>();
     const stderr = collectStderr(attempt.process, (line) => {
-      if (line === ACKNOWLEDGEMENT) attached.resolve(true);
+      if (line === ACKNOWLEDGEMENT) answered.resolve(true);
     });
+    attempt.process.status.then(() => answered.resolve(false));
     attempt.command("ping");
-    attempt.process.status.then(() => attached.resolve(false));
-    if (await attached.promise) return runningRecord(attempt, stderr);
-    // It failed before it sampled. Its output is empty, but is to be closed.
-    await attempt.process.stdout.cancel();
-    const words = await stderr;
+    attached = await answered.promise;
+    if (attached) return runningRecord(attempt, output, stderr);
+    await output.cancel();
+    const [words, status] = [await stderr, await attempt.process.status];
     signal.throwIfAborted();
+    // It ends like this, without a complaint, when there is nobody left to sample.
+    if (endedInOrder(status)) throw perfError("perf record", "No such process");
     if (classifyPerfFailure(words) !== "ring-buffer-too-large" || mmapPages <= MIN_MMAP_PAGES) {
       throw perfError("perf record", words);
     }
   }
 }
 
-function runningRecord(attempt: Spawned, stderr: Promise<string>): PerfRecord {
+/** A queue of perf.data that whoever reads has no time for yet; perf waits when it is full. */
+function backlog(size: (chunk: Uint8Array) => number): TransformStream<Uint8Array, Uint8Array> {
+  return new TransformStream({}, undefined, { highWaterMark: BACKLOG_BYTES, size });
+}
+
+function runningRecord(
+  attempt: Spawned,
+  output: ReadableStream<Uint8Array>,
+  stderr: Promise<string>,
+): PerfRecord {
   return {
-    output: attempt.process.stdout,
+    output,
     flush: () => attempt.command("ping"),
     stop: () => attempt.command("stop"),
     exit: (async () => {
       const status = await attempt.process.status;
       attempt.release();
-      // perf ends the way its workload does: well when sleep slept to its end, and by SIGTERM when
-      // perf ended before and took it along (record__sig_exit in tools/perf/builtin-record.c).
-      if (status.success) return { wholeDuration: true };
-      if (status.signal === "SIGTERM") return { wholeDuration: false };
+      if (endedInOrder(status)) return { wholeDuration: status.success };
       throw perfError("perf record", (await stderr) || describe(status));
     })(),
   };
+}
+
+/**
+ * Whether a perf record came to its end: it ends the way its workload does, well when sleep slept to
+ * its end, and by SIGTERM when perf ended before and took it along (record__sig_exit in
+ * tools/perf/builtin-record.c).
+ */
+function endedInOrder(status: Deno.CommandStatus): boolean {
+  return status.success || status.signal === "SIGTERM";
 }
 
 /** Starts `perf script`. Aborting `signal` ends it for good, in a second at most. */

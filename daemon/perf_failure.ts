@@ -14,7 +14,7 @@ export type PerfFailure =
 
 // perf's own words, from tools/perf/builtin-record.c and util/evsel.c.
 const PATTERNS: [RegExp, PerfFailure][] = [
-  [/Couldn't create thread\/CPU maps: No such process|: No such process/, "no-such-process"],
+  [/No such process/, "no-such-process"],
   [
     /Permission error mapping pages|failed to mmap with \d+ \(Cannot allocate/,
     "ring-buffer-too-large",

@@ -13,9 +13,6 @@ const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
 /** How often a list of processes may turn out to be outdated before a recording is given up. */
 const MAX_ATTACH_ATTEMPTS = 5;
-/** perf.data that waits in memory for perf script; above it perf record has to wait. */
-const CONVERSION_BACKLOG_BYTES = 8 << 20;
-
 /** Why a recording ended when it did. */
 export type Completeness = "full" | "stopped" | "target-ended" | "shutdown";
 
@@ -205,23 +202,16 @@ class Recording {
 
   async #convert(perf: PerfRecord, counter: PerfDataCounter): Promise<void> {
     const script = this.parts.perf.startScript(this.options, this.#abort);
-    const backlog = new TransformStream<Uint8Array, Uint8Array>({}, {
-      highWaterMark: CONVERSION_BACKLOG_BYTES,
-      size: (chunk) => chunk.length,
-    });
-    const input = backlog.writable.getWriter();
+    const input = script.input.getWriter();
     // When perf script goes away, its exit tells why, not the broken pipe to it.
     let allTaken = true;
-    const fed = backlog.readable.pipeTo(script.input).catch(() => {
-      allTaken = false;
-    });
-    const read = readThrough(perf.output, async (chunk) => {
+    const fed = readThrough(perf.output, async (chunk) => {
       counter.add(chunk);
-      await input.ready.then(() => void input.write(chunk).catch(() => {}), () => {});
-    }).finally(() => input.close().catch(() => {}));
+      if (allTaken) await input.write(chunk).catch(() => void (allTaken = false));
+    }).finally(() => input.close().catch(() => void (allTaken = false)));
     const text = script.output.pipeThrough(wholeSamples(this.options.callGraph !== "none"));
     const written = readThrough(text, (chunk) => this.#writer.write(chunk));
-    await Promise.all([fed, read, written, script.exit].map((part) => this.#orGiveUp(part)));
+    await Promise.all([fed, written, script.exit].map((part) => this.#orGiveUp(part)));
     if (!allTaken) throw new StatusError("INTERNAL", "perf script ended before its input did");
   }
 

@@ -27,7 +27,10 @@ async function main(): Promise<void> {
   await Deno.mkdir(workDir);
 
   // perf finds the names of compiled JavaScript in /tmp/perf-PID.map, which V8 writes when told to.
-  const target = denoRun(["--v8-flags=--perf-basic-prof"], "scripts/demo_target.ts", []).spawn();
+  const target = denoRun(["--v8-flags=--perf-basic-prof"], "scripts/demo_target.ts", [], {
+    // V8 leaves a log of its own where it runs.
+    cwd: workDir,
+  }).spawn();
   const daemon = denoRun(
     permissionFlags("daemon", { embedded: false, workDir }),
     "daemon/main.ts",

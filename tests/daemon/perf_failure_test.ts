@@ -3,6 +3,9 @@ import { classifyPerfFailure, perfError } from "../../daemon/perf_failure.ts";
 
 // What perf 6.1 prints, seen by running it.
 const NO_PROCESS = "Couldn't create thread/CPU maps: No such process\n";
+const NO_PROCESS_LATER =
+  "Error:\nThe sys_perf_event_open() syscall returned with 3 (No such process) " +
+  "for event (cpu-clock:ppp).\n/bin/dmesg | grep -i perf may provide additional information.\n";
 const NO_LBR = "Error:\ncpu-clock:ppp: PMU Hardware or event type doesn't support branch stack " +
   "sampling.\n";
 const NOT_PERMITTED = `Error:
@@ -21,6 +24,7 @@ const NO_WORKLOAD = "Failed to collect 'cpu-clock:ppp' for the 'sleep' workload:
 
 Deno.test("perf's messages are told apart", () => {
   assert.equal(classifyPerfFailure(NO_PROCESS), "no-such-process");
+  assert.equal(classifyPerfFailure(NO_PROCESS_LATER), "no-such-process");
   assert.equal(classifyPerfFailure(NO_LBR), "not-supported");
   assert.equal(classifyPerfFailure(NOT_PERMITTED), "not-permitted");
   assert.equal(classifyPerfFailure(MLOCK), "ring-buffer-too-large");

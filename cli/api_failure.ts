@@ -1,0 +1,68 @@
+import { CliError, ExitStatus } from "./exit_status.ts";
+
+/** A request to the API server, for messages. */
+export interface ApiRequest {
+  /** URL of the API server. */
+  server: string;
+  /** Where server and credentials were found. */
+  origin: string;
+  verb: "get" | "list";
+  namespace: string;
+  /** The pod's name, when one is asked for. */
+  pod?: string;
+}
+
+/** What came back instead of pods: an HTTP status with the server's words, or no answer at all. */
+export type ApiFailure =
+  | { httpStatus: number; message: string }
+  | { noAnswer: unknown };
+
+/**
+ * Puts a failed request to the API server into words, with its exit status: 3 for a pod that does
+ * not exist, 4 for credentials or rights that are missing, 5 for a server that gives no answer.
+ */
+export function describeApiFailure(request: ApiRequest, failure: ApiFailure): CliError {
+  const { server, origin, verb, namespace, pod } = request;
+  if ("noAnswer" in failure) {
+    return new CliError(
+      ExitStatus.UNREACHABLE,
+      `cannot reach the API server ${server} (${origin}): ${rootCause(failure.noAnswer)}`,
+      { cause: failure.noAnswer },
+    );
+  }
+  const { httpStatus, message } = failure;
+  if (httpStatus === 404 && pod !== undefined) {
+    return new CliError(
+      ExitStatus.NOT_FOUND,
+      `there is no pod ${namespace}/${pod} (${origin}); ` +
+        `\`kubectl get pods -n ${namespace}\` lists those there are`,
+    );
+  }
+  if (httpStatus === 401) {
+    return new CliError(
+      ExitStatus.NOT_ALLOWED,
+      `the API server ${server} does not accept the credentials of ${origin}; log in again?`,
+    );
+  }
+  if (httpStatus === 403) {
+    return new CliError(
+      ExitStatus.NOT_ALLOWED,
+      `not allowed to ${verb} pods in namespace ${namespace} (${message || origin})\n` +
+        `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +
+        `{apiGroups: [""], resources: [pods], verbs: [${verb}]}`,
+    );
+  }
+  return new CliError(
+    httpStatus >= 500 ? ExitStatus.UNREACHABLE : ExitStatus.OTHER,
+    `the API server ${server} failed to ${verb} pods in namespace ${namespace}: ` +
+      `HTTP ${httpStatus}${message ? `, ${message}` : ""}`,
+  );
+}
+
+/** The words of the innermost of errors that wrap each other. */
+function rootCause(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return rootCause(error.cause);
+  // node-fetch: `request to https://... failed, reason: connect ECONNREFUSED ...`.
+  return error.message.replace(/^request to \S+ failed, reason: /, "");
+}

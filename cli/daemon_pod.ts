@@ -1,0 +1,52 @@
+import { CliError, ExitStatus } from "./exit_status.ts";
+import type { Pod } from "./pod.ts";
+
+/** What every daemon pod is labelled with. */
+export const DAEMON_LABEL = "app.kubernetes.io/name=necoperf-daemon";
+
+const PORT_NAME = "necoperf-grpc";
+const DEFAULT_PORT = 6543;
+
+/**
+ * Picks the daemon that serves a node out of that node's daemon pods, and returns `host:port` of
+ * its gRPC service. One that is ready goes before one that is not; one that is being deleted takes
+ * no work.
+ *
+ * Throws a `CliError` (exit status 3) when no daemon of the node can be called.
+ */
+export function pickDaemonAddress(
+  pods: Pod[],
+  where: { nodeName: string; namespace: string },
+): string {
+  const usable = pods.filter((pod) => pod.ip && !pod.beingDeleted && pod.phase === "Running");
+  const pod = usable.find(({ ready }) => ready) ?? usable[0];
+  if (pod?.ip) return formatAddress(pod.ip, portOf(pod));
+
+  const searched = `namespace ${where.namespace}, label ${DAEMON_LABEL}`;
+  if (pods.length === 0) {
+    throw new CliError(
+      ExitStatus.NOT_FOUND,
+      `no necoperf-daemon runs on node ${where.nodeName} (${searched}); ` +
+        "ask the cluster's administrators, or name its namespace with --necoperf-namespace",
+    );
+  }
+  const states = pods.map((pod) =>
+    `${pod.name} is ${pod.beingDeleted ? "being deleted" : pod.ip ? pod.phase : "without address"}`
+  );
+  throw new CliError(
+    ExitStatus.NOT_FOUND,
+    `the necoperf-daemon of node ${where.nodeName} does not run (${searched}): ${
+      states.join(", ")
+    }; try again, or ask the cluster's administrators`,
+  );
+}
+
+/** Joins a host and a port; an IPv6 address goes in brackets. */
+export function formatAddress(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function portOf(pod: Pod): number {
+  const container = pod.containers.find(({ ports }) => PORT_NAME in ports);
+  return container?.ports[PORT_NAME] ?? DEFAULT_PORT;
+}

@@ -1,0 +1,36 @@
+/** What the program's exit status says. Scripts hold on to these numbers. */
+export const ExitStatus = {
+  DONE: 0,
+  /** Anything that no other status names. */
+  OTHER: 1,
+  USAGE: 2,
+  /** No such pod, container or node daemon; or none that could be profiled. */
+  NOT_FOUND: 3,
+  NOT_ALLOWED: 4,
+  UNREACHABLE: 5,
+  /** The recording failed or caught no sample. */
+  RECORDING_FAILED: 6,
+  /** There is a result, but it does not cover all of the duration asked for. */
+  PARTIAL: 7,
+  INTERRUPTED: 130,
+} as const;
+
+/** One of the numbers of `ExitStatus`. */
+export type ExitStatus = typeof ExitStatus[keyof typeof ExitStatus];
+
+/**
+ * A failure whose message is written for the person at the terminal: what failed, on what, and what
+ * to do about it. It is made where the cause is known.
+ */
+export class CliError extends Error {
+  override readonly name = "CliError";
+
+  constructor(readonly exitStatus: ExitStatus, message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}
+
+/** The failure of a user who gave up. */
+export function interrupted(): CliError {
+  return new CliError(ExitStatus.INTERRUPTED, "interrupted; nothing was kept");
+}

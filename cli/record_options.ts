@@ -1,0 +1,53 @@
+import type { RecordOptions as RecordOptionsMessage } from "../proto/gen/necoperf/RecordOptions.ts";
+
+/** How perf finds the callers of a sampled function. */
+export type CallGraph =
+  /** By frame pointers. */
+  | { method: "fp" }
+  /** By DWARF tables and a copy of the stack; the daemon has a default for the copy's size. */
+  | { method: "dwarf"; stackSizeBytes?: number }
+  /** By the processor's last branch record. */
+  | { method: "lbr" }
+  /** Not at all. */
+  | { method: "none" };
+
+/** What perf is asked to do. What is left out is the daemon's to choose. */
+export interface RecordOptions {
+  /** Samples per second and processor. */
+  frequencyHz?: number;
+  /** perf's names of the events to sample. */
+  events?: string[];
+  callGraph?: CallGraph;
+  /** Samples this side only. */
+  side?: "user" | "kernel";
+  /** Names functions that the compiler inlined, too. Slow for large programs. */
+  inline?: boolean;
+  /** perf script's text (the default), or perf.data itself. */
+  format?: "script" | "data";
+  /** Only the process that the runtime started, not all of the container's. */
+  mainProcess?: boolean;
+}
+
+const CALL_GRAPHS = {
+  fp: "CALL_GRAPH_FP",
+  dwarf: "CALL_GRAPH_DWARF",
+  lbr: "CALL_GRAPH_LBR",
+  none: "CALL_GRAPH_NONE",
+} as const;
+const SIDES = { user: "SIDE_USER", kernel: "SIDE_KERNEL" } as const;
+const FORMATS = { script: "FORMAT_SCRIPT", data: "FORMAT_DATA" } as const;
+
+/** Writes the options as the protocol's message. */
+export function toMessage(options: RecordOptions): RecordOptionsMessage {
+  const { callGraph, side, format } = options;
+  return {
+    frequency: options.frequencyHz,
+    events: options.events,
+    callGraph: callGraph && CALL_GRAPHS[callGraph.method],
+    stackSize: callGraph?.method === "dwarf" ? callGraph.stackSizeBytes : undefined,
+    side: side && SIDES[side],
+    inline: options.inline,
+    format: format && FORMATS[format],
+    mainProcess: options.mainProcess,
+  };
+}

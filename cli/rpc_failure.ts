@@ -1,0 +1,73 @@
+import { CliError, ExitStatus } from "./exit_status.ts";
+
+/** A gRPC call that failed, as grpc-js reports it. */
+export interface RpcFailure {
+  /** The number of a gRPC status. */
+  code: number;
+  details: string;
+}
+
+/** The names of the gRPC statuses; each one's number is its place. */
+export const STATUS_NAMES = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+];
+
+const EXIT_STATUSES: Record<string, ExitStatus> = {
+  CANCELLED: ExitStatus.UNREACHABLE,
+  INVALID_ARGUMENT: ExitStatus.USAGE,
+  DEADLINE_EXCEEDED: ExitStatus.UNREACHABLE,
+  NOT_FOUND: ExitStatus.NOT_FOUND,
+  PERMISSION_DENIED: ExitStatus.NOT_ALLOWED,
+  FAILED_PRECONDITION: ExitStatus.RECORDING_FAILED,
+  INTERNAL: ExitStatus.RECORDING_FAILED,
+  UNAVAILABLE: ExitStatus.UNREACHABLE,
+  UNAUTHENTICATED: ExitStatus.NOT_ALLOWED,
+};
+
+/** Says whether an error is a gRPC call's. */
+export function isRpcFailure(error: unknown): error is Error & RpcFailure {
+  return error instanceof Error && "code" in error && typeof error.code === "number" &&
+    "details" in error && typeof error.details === "string";
+}
+
+/**
+ * Puts a failed call into words, with its exit status.
+ *
+ * The daemon's own words are written for the user and are kept as they are; `daemon` says whose
+ * they are, such as `the daemon on node1 (10.0.0.7:6543)`.
+ */
+export function describeRpcFailure(failure: RpcFailure, daemon: string): CliError {
+  const name = STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
+  const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
+  return new CliError(status, `${daemon}: ${words(name, failure.details)}`, { cause: failure });
+}
+
+function words(name: string, details: string): string {
+  switch (name) {
+    // Not by this client: the daemon was ended with the call still open.
+    case "CANCELLED":
+    case "UNAVAILABLE":
+    case "DEADLINE_EXCEEDED":
+      return `the connection was lost (${details || name}); nothing was kept, try again`;
+    case "UNIMPLEMENTED":
+      return `it does not know this call (${details}); its release is older than this client's`;
+    default:
+      return details || name;
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * NecoPerf as a library: profile containers of a Kubernetes cluster from a program of your own.
+ *
+ * ```ts no-run
+ * import { findTarget, profile } from "@necoperf/necoperf";
+ *
+ * const target = await findTarget({ namespace: "shop", pod: "web-7d4b9", container: "app" });
+ * const { path, samples } = await profile({ target, durationSeconds: 30, outputDirectory: "." });
+ * console.log(`${samples} samples in ${path}`);
+ * ```
+ *
+ * Errors that are meant for a user are `CliError`s. Nothing heavy is loaded before it is needed.
+ *
+ * @module
+ */
+export {
+  findTarget,
+  type PodReference,
+  profile,
+  type ProfileOptions,
+  type ProfileResult,
+  type Target,
+} from "./cli/profile.ts";
+export {
+  recordContainer,
+  type RecordingEvent,
+  type RecordingHooks,
+  type RecordingRequest,
+  type RecordingSummary,
+} from "./cli/daemon_client.ts";
+export type { ClusterOptions } from "./cli/kubeconfig.ts";
+export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
+export { CliError, ExitStatus } from "./cli/exit_status.ts";
+export { formatDuration, parseDuration } from "./proto/duration.ts";

@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { describeApiFailure } from "../../cli/api_failure.ts";
+import { ExitStatus } from "../../cli/exit_status.ts";
+
+const SERVER = { server: "https://api.example:6443", origin: "context dev of kubeconfig" };
+const GET = { ...SERVER, verb: "get", namespace: "shop", pod: "web-0" } as const;
+const LIST = { ...SERVER, verb: "list", namespace: "necoperf" } as const;
+
+Deno.test("a pod that does not exist", () => {
+  const error = describeApiFailure(GET, { httpStatus: 404, message: 'pods "web-0" not found' });
+  assert.equal(error.exitStatus, ExitStatus.NOT_FOUND);
+  assert.match(error.message, /no pod shop\/web-0 \(context dev of kubeconfig\)/);
+});
+
+Deno.test("a missing right: verb, resource, namespace, and the rule that gives it", () => {
+  const error = describeApiFailure(LIST, { httpStatus: 403, message: 'User "tenant" cannot' });
+  assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
+  assert.match(error.message, /not allowed to list pods in namespace necoperf \(User "tenant"/);
+  assert.match(error.message, /Role in namespace necoperf .*resources: \[pods\], verbs: \[list\]/);
+});
+
+Deno.test("credentials that are not accepted", () => {
+  const error = describeApiFailure(GET, { httpStatus: 401, message: "Unauthorized" });
+  assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
+  assert.match(error.message, /credentials of context dev/);
+});
+
+Deno.test("a server that gives no answer, with the innermost cause", () => {
+  const refused = new Error("connect ECONNREFUSED 10.0.0.1:6443");
+  const causes = [
+    new Error("fetch failed", { cause: new Error("inner", { cause: refused }) }),
+    new Error(`request to https://api.example:6443/api failed, reason: ${refused.message}`),
+  ];
+  for (const noAnswer of causes) {
+    const error = describeApiFailure(GET, { noAnswer });
+    assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
+    assert.match(error.message, /https:\/\/api\.example:6443 .*: connect ECONNREFUSED 10\.0\.0\.1/);
+    assert.doesNotMatch(error.message, /request to/);
+  }
+});
+
+Deno.test("a server in trouble, and anything else", () => {
+  const trouble = describeApiFailure(LIST, { httpStatus: 503, message: "etcd is away" });
+  assert.equal(trouble.exitStatus, ExitStatus.UNREACHABLE);
+  assert.match(trouble.message, /HTTP 503, etcd is away/);
+  assert.equal(
+    describeApiFailure(LIST, { httpStatus: 418, message: "" }).exitStatus,
+    ExitStatus.OTHER,
+  );
+});

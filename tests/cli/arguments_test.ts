@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { type ClientOptions, parseArguments } from "../../cli/arguments.ts";
+import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+
+function parse(...args: string[]): ClientOptions {
+  const invocation = parseArguments(args, "1.2.3");
+  assert(invocation.kind === "profile");
+  return invocation.options;
+}
+
+function refuses(words: RegExp, ...args: string[]) {
+  assert.throws(() => parseArguments(args, "1.2.3"), (error) => {
+    assert(error instanceof CliError, String(error));
+    assert.equal(error.exitStatus, ExitStatus.USAGE);
+    assert.match(error.message, words);
+    return true;
+  }, `${args.join(" ")} is refused`);
+}
+
+Deno.test("the line of the design", () => {
+  const options = parse("-n", "shop", "web-0", "-c", "app", "-o", "out");
+  assert.deepEqual(options.target, {
+    kind: "pod",
+    pod: "web-0",
+    namespace: "shop",
+    container: "app",
+    kubeconfig: undefined,
+    context: undefined,
+    necoperfNamespace: "necoperf",
+  });
+  assert.equal(options.outputDirectory, "out");
+});
+
+Deno.test("the Go client's form and names say the same", () => {
+  assert.deepEqual(
+    parse(
+      ..."profile web-0 --namespace shop --container app --output-dir out --timeout 45s".split(" "),
+      ..."--necoperf-namespace perf".split(" "),
+    ),
+    parse(
+      ..."-n shop web-0 -c app -o out -d 45 --necoperf-namespace perf".split(" "),
+    ),
+  );
+  assert.deepEqual(parse("-n", "shop", "profile", "web-0"), parse("web-0", "-n", "shop"));
+});
+
+Deno.test("a pod may be called profile or help", () => {
+  const podOf = (...args: string[]) => {
+    const { target } = parse(...args);
+    return target.kind === "pod" && target.pod;
+  };
+  assert.equal(podOf("profile", "profile"), "profile");
+  assert.equal(podOf("help"), "help");
+  assert.equal(podOf("pod/web-0"), "web-0");
+});
+
+Deno.test("what is not said has a default", () => {
+  const options = parse("web-0");
+  assert.equal(options.durationSeconds, 30);
+  assert.equal(options.outputDirectory, ".");
+  assert.equal(options.quiet, false);
+  assert.deepEqual(options.recordOptions, {
+    frequencyHz: undefined,
+    events: undefined,
+    callGraph: undefined,
+    side: undefined,
+    inline: false,
+    format: "script",
+    mainProcess: false,
+  });
+});
+
+Deno.test("options of the recording", () => {
+  const { recordOptions, durationSeconds } = parse(
+    ..."web-0 -d 1m30s -F 499 -e cycles,page-faults:u -e cpu/event=0x3c,umask=0/".split(" "),
+    ..."--call-graph dwarf,16384 --all-user --inline --main-process --format data".split(" "),
+  );
+  assert.equal(durationSeconds, 90);
+  assert.deepEqual(recordOptions, {
+    frequencyHz: 499,
+    events: ["cycles", "page-faults:u", "cpu/event=0x3c,umask=0/"],
+    callGraph: { method: "dwarf", stackSizeBytes: 16384 },
+    side: "user",
+    inline: true,
+    format: "data",
+    mainProcess: true,
+  });
+  assert.deepEqual(parse("x", "--call-graph", "lbr").recordOptions.callGraph, { method: "lbr" });
+  assert.equal(parse("x", "--inline", "--no-inline").recordOptions.inline, false);
+});
+
+Deno.test("a daemon and a container id take Kubernetes' place", () => {
+  const target = (daemon: string) => parse("--daemon", daemon, "--container-id", "abc").target;
+  assert.deepEqual(target("10.0.0.7:7000"), {
+    kind: "container",
+    daemonAddress: "10.0.0.7:7000",
+    containerId: "abc",
+  });
+  assert.deepEqual(
+    parse("--daemon", "[::1]:6543", "--container-id", "containerd://abc").target,
+    { kind: "container", daemonAddress: "[::1]:6543", containerId: "abc" },
+  );
+  const { daemonAddress } = target("node1") as { daemonAddress: string };
+  assert.equal(daemonAddress, "node1:6543");
+});
+
+Deno.test("refuses what it does not understand", () => {
+  refuses(/which pod/);
+  refuses(/which pod/, "profile");
+  refuses(/'b' is one too many/, "a", "b");
+  refuses(/unknown option '--bogus'/, "a", "--bogus");
+  refuses(/argument missing/, "a", "-c");
+  refuses(/It is empty/, "a", "-n", "");
+  refuses(/not the name of a pod/, "../secrets/x");
+  refuses(/not the name of a namespace/, "a", "-n", "a/b");
+  refuses(/need each other/, "--daemon", "node1:6543");
+  refuses(/need each other/, "--container-id", "abc");
+  refuses(/one too many/, "web-0", "--daemon", "node1:6543", "--container-id", "abc");
+  refuses(/cannot be used with/, "--daemon", "h:1", "--container-id", "abc", "-n", "shop");
+  refuses(/not the address of a daemon/, "--daemon", "http://h:1/", "--container-id", "abc");
+  refuses(/not the address of a daemon/, "--daemon", "h:99999", "--container-id", "abc");
+  refuses(/cannot be used with/, "a", "--all-user", "--all-kernel");
+  refuses(/cannot be used with/, "a", "-d", "5", "--timeout", "5");
+  refuses(/script, data/, "a", "--format", "svg");
+});
+
+Deno.test("refuses values that no daemon could take", () => {
+  for (const duration of ["0", "0s", "-5", "abc", "", "5 s", "1e3"]) {
+    refuses(/--duration/, "a", "-d", duration);
+  }
+  for (const frequency of ["0", "-1", "abc", "1.5", "", "4294967296"]) {
+    refuses(/--frequency/, "a", "-F", frequency);
+  }
+  for (const method of ["dwarf,0", "dwarf,x", "fp,8192", "stack", ""]) {
+    refuses(/--call-graph/, "a", "--call-graph", method);
+  }
+  for (const events of ["", "a,,b", ","]) refuses(/--event/, "a", "-e", events);
+});
+
+Deno.test("prints its version and help", () => {
+  assert.deepEqual(parseArguments(["--version"], "1.2.3"), { kind: "print", text: "1.2.3\n" });
+  const help = parseArguments(["--help"], "1.2.3");
+  assert(help.kind === "print");
+  assert.match(help.text, /^Usage: necoperf-client \[profile\] \[options\] POD$/m);
+});

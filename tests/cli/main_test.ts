@@ -1,0 +1,181 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { permissionFlags } from "../../permissions.ts";
+import { VERSION } from "../../version.ts";
+import { grpc } from "../../proto/grpc.ts";
+import {
+  type StandInDaemon,
+  startStandInDaemon,
+  writeFinished,
+  writeResult,
+  writeStart,
+} from "./stand_in_daemon.ts";
+
+const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
+const RESULT = new TextEncoder().encode("spin 42 cpu-clock: necoperf_busy_loop\n");
+
+/** How a run of the program ended. */
+interface Run {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the program as users do: a process, with the permissions of the compiled one. */
+async function run(
+  args: string[],
+  { flags = permissionFlags("client", { embedded: false }), cwd, env }: {
+    flags?: string[];
+    cwd?: string;
+    env?: Record<string, string>;
+  } = {},
+): Promise<Run> {
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--frozen", ...flags, MAIN, ...args],
+    cwd,
+    env,
+    stdin: "null",
+  }).output();
+  const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return {
+    status: output.code,
+    stdout: decode(output.stdout),
+    stderr: decode(output.stderr),
+  };
+}
+
+function startDaemon(completeness: "COMPLETENESS_FULL" | "COMPLETENESS_TARGET_ENDED") {
+  return startStandInDaemon({
+    start: (call) => {
+      writeStart(call);
+      writeFinished(call, RESULT, { completeness });
+    },
+    fetch: (call) => writeResult(call, RESULT),
+  });
+}
+
+function argumentsFor(daemon: StandInDaemon, ...others: string[]): string[] {
+  return ["--daemon", daemon.address, "--container-id", "c0ffee123456789", ...others];
+}
+
+/** A directory that is gone when the test ends. */
+function temporaryDirectory() {
+  const path = Deno.makeTempDirSync({ prefix: "necoperf-main-" });
+  return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
+}
+
+Deno.test("--version and --help need no permission, so they load no library", async () => {
+  const flags = ["--no-prompt"];
+  assert.deepEqual(await run(["--version"], { flags }), {
+    status: 0,
+    stdout: `${VERSION}\n`,
+    stderr: "",
+  });
+  const help = await run(["--help"], { flags });
+  assert.equal(help.status, 0);
+  assert.match(help.stdout, /^Usage: necoperf-client/);
+});
+
+Deno.test("prints the path of the result, and nothing else, on standard output", async () => {
+  using directory = temporaryDirectory();
+  await using daemon = await startDaemon("COMPLETENESS_FULL");
+  const { status, stdout, stderr } = await run(argumentsFor(daemon, "-o", "out", "-d", "2"), {
+    cwd: directory.path,
+  });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^out\/c0ffee123456-\d{8}T\d{6}Z\.perf\.txt\n$/);
+  assert.deepEqual(await Deno.readFile(join(directory.path, stdout.trim())), RESULT);
+  assert.match(stderr, /recording container c0ffee123456 .* for 2s \(3 processes\)/);
+  assert.match(stderr, /7 samples in 2s, 1 lost/);
+});
+
+Deno.test("-o - prints the result itself; --quiet says nothing", async () => {
+  await using daemon = await startDaemon("COMPLETENESS_FULL");
+  assert.deepEqual(await run(argumentsFor(daemon, "-o", "-", "--quiet")), {
+    status: 0,
+    stdout: new TextDecoder().decode(RESULT),
+    stderr: "",
+  });
+});
+
+Deno.test("delivers a partial result with exit status 7 and says why, even when quiet", async () => {
+  using directory = temporaryDirectory();
+  await using daemon = await startDaemon("COMPLETENESS_TARGET_ENDED");
+  const { status, stdout, stderr } = await run(
+    argumentsFor(daemon, "-o", directory.path, "-d", "5", "-q"),
+  );
+  assert.equal(status, 7);
+  assert.deepEqual(await Deno.readFile(stdout.trim()), RESULT);
+  assert.equal(
+    stderr,
+    "necoperf-client: the result is partial: the container's processes ended after 2s of 5s\n",
+  );
+});
+
+Deno.test("leaves no file when the recording fails", async () => {
+  using directory = temporaryDirectory();
+  await using daemon = await startStandInDaemon({
+    start: (call) => {
+      writeStart(call);
+      call.emit("error", { code: grpc.status.FAILED_PRECONDITION, details: "no sample" });
+    },
+    fetch: (call) => writeResult(call, RESULT),
+  });
+  const { status, stdout, stderr } = await run(argumentsFor(daemon, "-o", directory.path));
+  assert.equal(status, 6, stderr);
+  assert.equal(stdout, "");
+  assert.match(stderr, /no sample/);
+  assert.deepEqual([...Deno.readDirSync(directory.path)], []);
+});
+
+Deno.test("finds an output directory that cannot be written before it calls the daemon", async () => {
+  let called = false;
+  await using daemon = await startStandInDaemon({ start: () => called = true });
+  const { status, stderr } = await run(argumentsFor(daemon, "-o", MAIN));
+  assert.equal(status, 2, stderr);
+  assert.match(stderr, /cannot write into the output directory/);
+  assert(!called);
+});
+
+for (
+  const [signals, status] of [[["SIGINT"], 7], [["SIGINT", "SIGINT"], 130], [["SIGTERM"], 130]] as [
+    Deno.Signal[],
+    number,
+  ][]
+) {
+  Deno.test(`${signals.join(" and ")} while it records: exit status ${status}`, async () => {
+    using directory = temporaryDirectory();
+    const answersStop = signals.length === 1;
+    let startCall: Parameters<typeof writeStart>[0];
+    await using daemon = await startStandInDaemon({
+      start: (call) => {
+        startCall = call;
+        writeStart(call);
+      },
+      // By now the client knows that sampling has started.
+      fetch: (call) => {
+        process.kill(signals[0]);
+        if (answersStop) writeResult(call, RESULT);
+      },
+      stop: () => {
+        if (answersStop) {
+          writeFinished(startCall, RESULT, { completeness: "COMPLETENESS_STOPPED" });
+        } else process.kill(signals[1]);
+      },
+    });
+    const process = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false }), MAIN],
+        ...argumentsFor(daemon, "-o", directory.path),
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const { code, stderr } = await process.output();
+    const said = new TextDecoder().decode(stderr);
+    assert.equal(code, status, said);
+    assert.match(said, status === 7 ? /stopped early, after 2s of 30s/ : /nothing was kept/);
+    assert.equal([...Deno.readDirSync(directory.path)].length, status === 7 ? 1 : 0);
+  });
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { type DaemonOptions, parseArguments, UsageError } from "../../daemon/arguments.ts";
+
+function start(...args: string[]): DaemonOptions {
+  const invocation = parseArguments(["start", ...args], "1.2.3");
+  assert.equal(invocation.kind, "start");
+  return (invocation as { options: DaemonOptions }).options;
+}
+
+function refusal(...args: string[]): string {
+  try {
+    parseArguments(args, "1.2.3");
+  } catch (error) {
+    assert.ok(error instanceof UsageError, `${error}`);
+    return error.message;
+  }
+  throw new assert.AssertionError({ message: `${args.join(" ")} was not refused` });
+}
+
+Deno.test("the defaults are those of the contract", () => {
+  const options = start();
+  assert.equal(options.port, 6543);
+  assert.equal(options.metricsPort, 6541);
+  assert.equal(options.runtimeEndpoint, "unix:///run/containerd/containerd.sock");
+  assert.equal(options.workDir, "/var/necoperf");
+  assert.equal(options.limits.maxDurationSeconds, 600);
+  assert.equal(options.containerLookup, "cri");
+  assert.ok(options.limits.allowedEvents.includes("cpu-clock"));
+});
+
+Deno.test("each flag sets its option", () => {
+  const options = start(
+    ...["--port", "1", "--metrics-port=2", "--work-dir", "/w", "--proc-dir=/p"],
+    ...["--container-lookup", "cgroup", "--max-duration", "1m30s", "--max-frequency", "49"],
+    ...["--max-stack-size", "1024", "--allowed-events", "cycles,sched:sched_switch"],
+    ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
+  );
+  assert.equal(options.port, 1);
+  assert.equal(options.metricsPort, 2);
+  assert.equal(options.workDir, "/w");
+  assert.equal(options.procDir, "/p");
+  assert.equal(options.containerLookup, "cgroup");
+  assert.deepEqual(options.limits, {
+    maxDurationSeconds: 90,
+    maxFrequencyHz: 49,
+    maxStackSizeBytes: 1024,
+    allowedEvents: ["cycles", "sched:sched_switch"],
+  });
+  assert.equal(options.maxConcurrent, 2);
+  assert.equal(options.maxQueue, 3);
+  assert.equal(options.shutdownGraceSeconds, 5);
+});
+
+Deno.test("what is not understood is named", () => {
+  assert.match(refusal(), /necoperf-daemon start/);
+  assert.match(refusal("stop"), /stop/);
+  assert.match(refusal("start", "--ports", "1"), /--ports/);
+  assert.match(refusal("start", "--port", "70000"), /'70000'/);
+  assert.match(refusal("start", "--port", "http"), /'http'/);
+  assert.match(refusal("start", "--max-duration", "abc"), /'abc'/);
+  assert.match(refusal("start", "--max-duration", "0"), /'0'/);
+  assert.match(refusal("start", "--max-frequency", "-1"), /'-1'/);
+  assert.match(refusal("start", "--max-concurrent", "0"), /'0'/);
+  assert.match(refusal("start", "--container-lookup", "docker"), /docker/);
+  assert.match(refusal("start", "--allowed-events", "cycles,-o/tmp/x"), /'-o\/tmp\/x'/);
+  assert.match(refusal("start", "--allowed-events", "a b"), /'a b'/);
+});
+
+Deno.test("taking process ids for containers goes with loopback only", () => {
+  assert.match(refusal("start", "--container-lookup", "pid"), /127\.0\.0\.1/);
+  const onAll = ["start", "--container-lookup", "pid", "--address", "10.0.0.1"];
+  assert.match(refusal(...onAll), /10\.0\.0\.1/);
+  for (const address of ["127.0.0.1", "[::1]", "localhost"]) {
+    assert.equal(start("--container-lookup", "pid", "--address", address).address, address);
+  }
+});
+
+Deno.test("--help and --version print to standard output's text", () => {
+  const help = parseArguments(["start", "--help"], "1.2.3") as { text: string };
+  assert.match(help.text, /--runtime-endpoint/);
+  const version = parseArguments(["--version"], "1.2.3") as { text: string };
+  assert.equal(version.text.trim(), "1.2.3");
+});

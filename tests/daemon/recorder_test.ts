@@ -1,0 +1,259 @@
+/**
+ * A recording with stand-ins for perf, for what the real perf does not do on command: to die, to
+ * print garbage, to lose a race. `tests/integration/daemon_test.ts` has the real one.
+ */
+import assert from "node:assert/strict";
+import type { Container, ContainerLookup } from "../../daemon/containers.ts";
+import type { PerfRecord, PerfScript, RecordExit } from "../../daemon/perf.ts";
+import { type Perf, record, type RecordingObserver } from "../../daemon/recorder.ts";
+import type { RecordingOptions } from "../../daemon/recording_options.ts";
+import { StatusError } from "../../daemon/status_error.ts";
+
+const CONTAINER: Container = { id: "a".repeat(64), mainPid: 1 };
+const OPTIONS: RecordingOptions = {
+  durationSeconds: 1,
+  frequencyHz: 99,
+  events: [],
+  callGraph: "none",
+  stackSizeBytes: 8192,
+  side: "both",
+  inline: false,
+  format: "script",
+  mainProcess: false,
+};
+const SILENT: RecordingObserver = { started() {}, progress() {}, converting() {} };
+
+/** perf.data of the pipe form with one sample and nothing else. */
+const ONE_SAMPLE = (() => {
+  const bytes = new Uint8Array(24);
+  const view = new DataView(bytes.buffer);
+  bytes.set(new TextEncoder().encode("PERFILE2"));
+  view.setBigUint64(8, 16n, true);
+  view.setUint32(16, 9, true);
+  view.setUint16(22, 8, true);
+  return bytes;
+})();
+
+function lookup(processes: number[][], entered: number[][] = []): ContainerLookup {
+  return {
+    find: () => Promise.resolve(CONTAINER),
+    processes: () => Promise.resolve(processes.length > 1 ? processes.shift()! : processes[0]),
+    async *entered(_container, signal) {
+      yield* entered;
+      await new Promise<void>((resolve) => {
+        if (signal.aborted) resolve();
+        signal.addEventListener("abort", () => resolve());
+      });
+    },
+    check: () => Promise.resolve(),
+  };
+}
+
+interface StandInOptions {
+  data?: Uint8Array[];
+  exit?: RecordExit | StatusError;
+  text?: string;
+  scriptExit?: StatusError;
+}
+
+/** A perf that has recorded `data` at once, and whose perf script prints `text` for it. */
+function standIn(options: StandInOptions = {}): Perf & { attachedTo: (readonly number[])[] } {
+  const { data = [ONE_SAMPLE], exit = { wholeDuration: true }, text = "a sample\n" } = options;
+  const attachedTo: (readonly number[])[] = [];
+  return {
+    attachedTo,
+    startRecord(_options, target) {
+      attachedTo.push(target.pids);
+      const perf: PerfRecord = {
+        output: ReadableStream.from(data),
+        flush() {},
+        stop() {},
+        exit: exit instanceof Error ? Promise.reject(exit) : Promise.resolve(exit),
+      };
+      return Promise.resolve(perf);
+    },
+    startScript(_options, signal): PerfScript {
+      const through = new TransformStream<Uint8Array, Uint8Array>({
+        transform() {},
+        flush: (controller) => controller.enqueue(new TextEncoder().encode(text)),
+      });
+      if (!options.scriptExit) {
+        return { input: through.writable, output: through.readable, exit: Promise.resolve() };
+      }
+      signal.throwIfAborted();
+      return {
+        input: new WritableStream({
+          write() {
+            throw new Error("Broken pipe");
+          },
+        }),
+        output: ReadableStream.from([]),
+        exit: Promise.reject(options.scriptExit),
+      };
+    },
+  };
+}
+
+/** Collects what is written, and knows how the writing ended. */
+function sink(fail?: Error) {
+  const written: Uint8Array[] = [];
+  const state = { end: "open" };
+  const stream = new WritableStream<Uint8Array>({
+    write(chunk) {
+      if (fail) throw fail;
+      written.push(chunk);
+    },
+    close: () => void (state.end = "closed"),
+    abort: () => void (state.end = "aborted"),
+  });
+  return { stream, state, text: () => new TextDecoder().decode(Buffer.concat(written)) };
+}
+
+function control(abort = new AbortController(), stop = new AbortController()) {
+  return { abort: abort.signal, stop: stop.signal };
+}
+
+Deno.test("the text goes to the output, which is closed, and is summed up", async () => {
+  const output = sink();
+  const parts = { lookup: lookup([[1]]), perf: standIn() };
+  const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
+  assert.equal(output.text(), "a sample\n");
+  assert.equal(output.state.end, "closed");
+  assert.equal(summary.samples, 1);
+  assert.equal(summary.completeness, "full");
+});
+
+Deno.test("a process that goes away while perf attaches makes it list them again", async () => {
+  const perf = standIn();
+  const { startRecord } = perf;
+  let attempts = 0;
+  perf.startRecord = (options, target, signal) =>
+    ++attempts < 3
+      ? Promise.reject(new StatusError("NOT_FOUND", "gone"))
+      : startRecord(options, target, signal);
+  const parts = { lookup: lookup([[1, 2], [1, 3], [1]]), perf };
+  await record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT);
+  assert.deepEqual(perf.attachedTo, [[1]]);
+
+  attempts = -9;
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    { status: "NOT_FOUND" },
+  );
+  assert.equal(attempts, -4, "it gives up after five attempts");
+});
+
+Deno.test("--main-process attaches to that process and no other", async () => {
+  const perf = standIn();
+  const options = { ...OPTIONS, mainProcess: true };
+  const parts = { lookup: lookup([[1, 2, 3]], [[4]]), perf };
+  await record(parts, CONTAINER, options, sink().stream, control(), SILENT);
+  assert.deepEqual(perf.attachedTo, [[1]]);
+});
+
+Deno.test("processes that enter the container later are recorded, too", async () => {
+  const perf = standIn();
+  const output = sink();
+  const parts = { lookup: lookup([[1]], [[7, 8], [9]]), perf };
+  const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
+  assert.deepEqual(perf.attachedTo, [[1], [7, 8], [9]]);
+  assert.equal(output.text(), "a sample\n".repeat(3));
+  assert.equal(summary.samples, 3);
+});
+
+Deno.test("a perf script that dies is what is reported, not the broken pipe to it", async () => {
+  const died = new StatusError("INTERNAL", "perf script failed: it was ended by SIGSEGV");
+  const output = sink();
+  const parts = { lookup: lookup([[1]]), perf: standIn({ scriptExit: died }) };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT),
+    (error) => error === died,
+  );
+  assert.equal(output.state.end, "aborted");
+});
+
+Deno.test("a perf record that dies is reported, whatever perf script says then", async () => {
+  const died = new StatusError("INTERNAL", "perf record failed: it was ended by SIGKILL");
+  const parts = { lookup: lookup([[1]]), perf: standIn({ exit: died }) };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    (error) => error === died,
+  );
+});
+
+Deno.test("output that is no perf.data is reported", async () => {
+  const parts = { lookup: lookup([[1]]), perf: standIn({ data: [new Uint8Array(100)] }) };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    /not perf\.data/,
+  );
+});
+
+Deno.test("an output that cannot be written ends the recording with its error", async () => {
+  const full = new StatusError("RESOURCE_EXHAUSTED", "the disk is full");
+  for (const format of ["script", "data"] as const) {
+    const parts = { lookup: lookup([[1]]), perf: standIn() };
+    await assert.rejects(
+      record(parts, CONTAINER, { ...OPTIONS, format }, sink(full).stream, control(), SILENT),
+      (error) => error === full,
+    );
+  }
+});
+
+Deno.test("no sample is an error that depends on why sampling ended", async () => {
+  const none = ONE_SAMPLE.subarray(0, 16);
+  const run = (wholeDuration: boolean) =>
+    record(
+      {
+        lookup: lookup([[1]]),
+        perf: standIn({ data: [none], exit: { wholeDuration }, text: "" }),
+      },
+      CONTAINER,
+      OPTIONS,
+      sink().stream,
+      control(),
+      SILENT,
+    );
+  await assert.rejects(run(true), { status: "FAILED_PRECONDITION", message: /sleeps or waits/ });
+  await assert.rejects(run(false), { status: "FAILED_PRECONDITION", message: /ended after/ });
+});
+
+Deno.test("how sampling ended is the completeness", async () => {
+  const stop = new AbortController();
+  const parts = () => ({
+    lookup: lookup([[1]]),
+    perf: standIn({ exit: { wholeDuration: false } }),
+  });
+  const run = () =>
+    record(
+      parts(),
+      CONTAINER,
+      OPTIONS,
+      sink().stream,
+      control(new AbortController(), stop),
+      SILENT,
+    );
+  assert.equal((await run()).completeness, "target-ended");
+  stop.abort("stopped");
+  assert.equal((await run()).completeness, "stopped");
+});
+
+Deno.test("a caller that gives up gets CANCELLED, and the output is aborted", async () => {
+  const abort = new AbortController();
+  abort.abort();
+  const output = sink();
+  const parts = { lookup: lookup([[1]]), perf: standIn() };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, output.stream, control(abort), SILENT),
+    { status: "CANCELLED" },
+  );
+  assert.equal(output.state.end, "aborted");
+});
+
+Deno.test("a container without processes has ended", async () => {
+  const parts = { lookup: lookup([[]]), perf: standIn() };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    { status: "NOT_FOUND" },
+  );
+});
