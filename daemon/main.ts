@@ -12,6 +12,11 @@ async function main(args: string[]): Promise<void> {
   const { options } = invocation;
   const { openLog } = await import("./log.ts");
   const log = openLog();
+  // A fault in one request must not end the recordings of others.
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("unhandled rejection", { error: `${event.reason?.stack ?? event.reason}` });
+  });
   // Signals count from the start: one that comes early must not be lost.
   const asked = Promise.withResolvers<Deno.Signal>();
   const insisted = new AbortController();

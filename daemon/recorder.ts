@@ -27,6 +27,8 @@ export interface RecordingObserver {
   started(processes: number): void;
   progress(elapsedSeconds: number, counts: PerfDataCounts): void;
   converting(): void;
+  /** Processes that entered the container could not be recorded. */
+  missed(pids: readonly number[], error: StatusError): void;
 }
 
 /** How a recording is ended from outside. */
@@ -150,13 +152,15 @@ class Recording {
   async #followEntered(sampled: AbortSignal, elapsedSeconds: () => number): Promise<void> {
     // One stream of perf.data cannot be put behind another, and --main-process means one process.
     if (this.options.format === "data" || this.options.mainProcess) return;
-    const entered: Promise<void>[] = [];
+    const entered: Promise<unknown>[] = [];
     for await (const pids of this.parts.lookup.entered(this.container, sampled)) {
       const durationSeconds = this.options.durationSeconds - elapsedSeconds();
       if (durationSeconds < FLUSH_INTERVAL_MS / 1000) break;
-      entered.push(this.#orGiveUp(this.#recordEntered(pids, durationSeconds, sampled)));
+      // Settled from the start: one that fails before the others end has someone who listens.
+      const recorded = this.#orGiveUp(this.#recordEntered(pids, durationSeconds, sampled));
+      entered.push(Promise.allSettled([recorded]));
     }
-    await Promise.allSettled(entered);
+    await Promise.all(entered);
   }
 
   async #recordEntered(
@@ -169,9 +173,11 @@ class Recording {
       const target = { pids, durationSeconds };
       perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
     } catch (error) {
-      // Such processes are often gone in a moment: that one was too fast to be seen.
-      if (error instanceof StatusError && error.status === "NOT_FOUND") return;
-      throw error;
+      if (!(error instanceof StatusError)) throw error;
+      // Such processes are often gone in a moment, too fast to be seen. And what happens to one is
+      // no reason to lose what is recorded of the others.
+      if (error.status !== "NOT_FOUND") this.observer.missed(pids, error);
+      return;
     }
     const delivered = this.#orGiveUp(this.#deliver(perf, sampled));
     await Promise.all([perf.exit, delivered]);

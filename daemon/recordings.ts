@@ -1,8 +1,9 @@
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
+import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PerfDataCounts } from "./perf_data.ts";
-import { type Perf, record, type RecordingSummary } from "./recorder.ts";
+import { type Perf, record, type RecordingObserver, type RecordingSummary } from "./recorder.ts";
 import { quoted } from "./quoted.ts";
 import {
   checkRecordingOptions,
@@ -35,12 +36,6 @@ export interface FinishedRecording extends RecordingSummary, ResultDigest {
   recordingId: string;
 }
 
-/** Where one line for each request goes. */
-export interface RecordingLog {
-  info(message: string, properties: Record<string, unknown>): void;
-  error(message: string, properties: Record<string, unknown>): void;
-}
-
 /** What recordings are made of. */
 export interface RecordingParts {
   lookup: ContainerLookup;
@@ -49,7 +44,7 @@ export interface RecordingParts {
   queue: RecordingQueue;
   store: ResultStore;
   metrics: Metrics;
-  log: RecordingLog;
+  log: Log;
 }
 
 /** How long a recording that is told to stop at shutdown has for the rest of its work. */
@@ -178,7 +173,8 @@ export class Recordings {
       const result = await store.create(recordingId);
       const control = { abort: running.abort.signal, stop: running.stop.signal };
       const output = result.writable();
-      const summary = await record(this.parts, container, options, output, control, listener);
+      const observer = { ...listener, missed: this.#logMissed(recordingId) };
+      const summary = await record(this.parts, container, options, output, control, observer);
       return { recordingId, ...summary, ...result.digest! };
     } catch (error) {
       await store.delete(recordingId);
@@ -186,6 +182,11 @@ export class Recordings {
     } finally {
       leave();
     }
+  }
+
+  #logMissed(requestId: string): RecordingObserver["missed"] {
+    return (pids, { message: error }) =>
+      this.parts.log.warning("processes that entered are not recorded", { requestId, pids, error });
   }
 
   /** Writes a line to the log and counts in the metrics what became of a request. */

@@ -21,7 +21,7 @@ const OPTIONS: RecordingOptions = {
   format: "script",
   mainProcess: false,
 };
-const SILENT: RecordingObserver = { started() {}, progress() {}, converting() {} };
+const SILENT: RecordingObserver = { started() {}, progress() {}, converting() {}, missed() {} };
 
 /** perf.data of the pipe form with one sample and nothing else. */
 const ONE_SAMPLE = (() => {
@@ -159,6 +159,36 @@ Deno.test("processes that enter the container later are recorded, too", async ()
   assert.deepEqual(perf.attachedTo, [[1], [7, 8], [9]]);
   assert.equal(output.text(), "a sample\n".repeat(3));
   assert.equal(summary.samples, 3);
+});
+
+Deno.test("processes that entered and cannot be recorded do not end the recording", async () => {
+  const perf = standIn();
+  const { startRecord } = perf;
+  const failure = new StatusError("INTERNAL", "perf record failed");
+  perf.startRecord = (options, target, signal) =>
+    target.pids[0] === 7 ? Promise.reject(failure) : startRecord(options, target, signal);
+  const missed: unknown[] = [];
+  const observer = { ...SILENT, missed: (...all: unknown[]) => missed.push(...all) };
+  const output = sink();
+  const parts = { lookup: lookup([[1]], [[7], [9]]), perf };
+  await record(parts, CONTAINER, OPTIONS, output.stream, control(), observer);
+  assert.equal(output.text(), "a sample\n".repeat(2));
+  assert.deepEqual(missed, [[7], failure]);
+});
+
+Deno.test("a failure while entered processes are recorded is the recording's", async () => {
+  const perf = standIn();
+  const died = new StatusError("INTERNAL", "perf record failed: it was ended by SIGKILL");
+  const { startRecord } = perf;
+  perf.startRecord = async (options, target, signal) => {
+    const started = await startRecord(options, target, signal);
+    return target.pids[0] === 7 ? { ...started, exit: Promise.reject(died) } : started;
+  };
+  const parts = { lookup: lookup([[1]], [[7]]), perf };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    (error) => error === died,
+  );
 });
 
 Deno.test("a perf script that dies is what is reported, not the broken pipe to it", async () => {
