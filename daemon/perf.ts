@@ -9,8 +9,12 @@ import { classifyPerfFailure, perfError } from "./perf_failure.ts";
 import type { RecordingOptions } from "./recording_options.ts";
 import { StatusError } from "./status_error.ts";
 
-/** How long an ended perf may take to go away before it is killed. */
-const TERM_DEADLINE_MS = 1000;
+/**
+ * How long an ended perf may take to go away before it is killed, and how long a perf script may go
+ * on with what it has read: one that is ended by a signal leaves a copy of the vDSO in /tmp.
+ */
+const TERM_DEADLINE_MS = 900;
+const SCRIPT_DEADLINE_MS = 500;
 /** Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack. */
 const MMAP_PAGES = { dwarf: 128, other: 32 };
 const MIN_MMAP_PAGES = 4;
@@ -70,7 +74,7 @@ export async function startPerfRecord(
   // The kernel bounds the ring buffers of all perfs of one user together (perf_event_mlock_kb), so
   // how large this one's may be depends on the others that run.
   for (;; mmapPages /= 2) {
-    const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal);
+    const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal, 0);
     let attached = false;
     // Before it samples, perf writes down what the processes have mapped and waits for whoever
     // reads that: it is held whatever its size.
@@ -130,7 +134,7 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
 
 /** Starts `perf script`. Aborting `signal` ends it for good, in a second at most. */
 export function startPerfScript(options: RecordingOptions, signal: AbortSignal): PerfScript {
-  const { process, stdin, release } = spawn(scriptArguments(options), signal);
+  const { process, stdin, release } = spawn(scriptArguments(options), signal, SCRIPT_DEADLINE_MS);
   const stderr = collectStderr(process);
   return {
     input: stdin,
@@ -190,7 +194,7 @@ interface Spawned {
   release(): void;
 }
 
-function spawn(args: string[], signal: AbortSignal): Spawned {
+function spawn(args: string[], signal: AbortSignal, graceMs: number): Spawned {
   signal.throwIfAborted();
   let process: Deno.ChildProcess;
   try {
@@ -205,7 +209,7 @@ function spawn(args: string[], signal: AbortSignal): Spawned {
   } catch (error) {
     throw spawnError(error);
   }
-  const abort = () => terminate(process);
+  const abort = () => terminate(process, graceMs);
   signal.addEventListener("abort", abort, { once: true });
   const encoder = new TextEncoder();
   let writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
@@ -223,8 +227,8 @@ function spawn(args: string[], signal: AbortSignal): Spawned {
   };
 }
 
-/** Ends a perf: in order, so that it takes its workload along, or else by force. */
-function terminate(process: Deno.ChildProcess): void {
+/** Ends a perf with a signal, after `graceMs`, and by force when it has not gone in time. */
+function terminate(process: Deno.ChildProcess, graceMs: number): void {
   const kill = (signal: Deno.Signal) => {
     try {
       process.kill(signal);
@@ -232,9 +236,13 @@ function terminate(process: Deno.ChildProcess): void {
       // It has gone already.
     }
   };
-  kill("SIGTERM");
-  const timer = setTimeout(() => kill("SIGKILL"), TERM_DEADLINE_MS);
-  process.status.finally(() => clearTimeout(timer));
+  // A perf record takes its workload along when it gets this one.
+  const inOrder = setTimeout(() => kill("SIGTERM"), graceMs);
+  const byForce = setTimeout(() => kill("SIGKILL"), TERM_DEADLINE_MS);
+  process.status.finally(() => {
+    clearTimeout(inOrder);
+    clearTimeout(byForce);
+  });
 }
 
 async function collectStderr(
