@@ -47,7 +47,8 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
-  await tenant[Symbol.asyncDispose]();
+  // Not there when what was to make it failed.
+  await tenant?.[Symbol.asyncDispose]();
   await removeDaemons();
 });
 

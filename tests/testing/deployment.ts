@@ -27,6 +27,7 @@ export const DAEMON_NAMESPACE: Record<DeployedLookup, string> = {
 export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void> {
   for (const lookup of lookups) {
     const name = DAEMON_NAMESPACE[lookup];
+    await waitUntilGone(name);
     if (lookup !== "cgroup") {
       await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
     }
@@ -37,6 +38,15 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
     const daemonSet = "daemonset/necoperf-daemon";
     await kubectl(["rollout", "status", daemonSet, namespace, "--timeout=100s"]);
   }
+}
+
+/** Waits for a namespace that another test is deleting. */
+async function waitUntilGone(namespace: string): Promise<void> {
+  const phase = await kubectl([
+    ...["get", "namespace", namespace, "--ignore-not-found", "--output=jsonpath={.status.phase}"],
+  ]);
+  if (phase !== "Terminating") return;
+  await kubectl(["wait", "--for=delete", `namespace/${namespace}`, "--timeout=100s"]);
 }
 
 /** Takes away all that {@linkcode deployDaemons} may have made. */
