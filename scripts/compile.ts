@@ -15,52 +15,60 @@ const ROOT = join(import.meta.dirname!, "..");
 
 const MAIN: Record<Program, string> = { client: "cli/main.ts", daemon: "daemon/main.ts" };
 
-const compiler = Deno.env.get("DENO_COMPILER") || Deno.execPath();
-
-async function compile(program: Program, knowsSockets: boolean): Promise<void> {
+/**
+ * Compiles a program; by default into `dist/`. `main` may be another module, that gets what the
+ * program gets.
+ *
+ * Rejects with the command line when the compiler fails; its words go to standard error.
+ */
+export async function compile(
+  program: Program,
+  { main = MAIN[program], output = `dist/necoperf-${program}` } = {},
+): Promise<void> {
+  const compiler = Deno.env.get("DENO_COMPILER") || Deno.execPath();
   const flags = permissionFlags(program, { embedded: true });
-  await run([
+  const args = [
     ...["compile", "--quiet", "--frozen", "--no-check"],
     ...["--include", "proto/necoperf.proto", "--include", "proto/cri.proto"],
-    ...(knowsSockets ? flags : flags.map(withoutSockets)),
-    ...["--output", `dist/necoperf-${program}`, MAIN[program]],
-  ]);
-}
-
-async function run(args: string[]): Promise<void> {
+    ...await knowsSocketPermissions(compiler) ? flags : flags.map(withoutSockets),
+    ...["--output", output, main],
+  ];
   const { success } = await new Deno.Command(compiler, {
     args,
     cwd: ROOT,
     // Deno 2.4.2 overflows its stack when it compiles as much as this.
     env: { RUST_MIN_STACK: "67108864" },
-    stdout: "inherit",
-    stderr: "inherit",
-  }).output();
-  if (!success) {
-    console.error(`failed: ${compiler} ${args.join(" ")}`);
-    Deno.exit(1);
-  }
+    stdin: "null",
+  }).spawn().status;
+  if (!success) throw new Error(`failed: ${compiler} ${args.join(" ")}`);
 }
 
 /**
  * Says whether the compiler knows permissions for unix sockets. Deno 2.4.2 takes them for a bad
  * port; gRPC does not work on it, so what it compiles could not use a socket anyway.
  */
-async function knowsSocketPermissions(): Promise<boolean> {
-  const empty = "data:application/javascript,";
+async function knowsSocketPermissions(compiler: string): Promise<boolean> {
+  const emptyModule = "data:application/javascript,";
   const { success } = await new Deno.Command(compiler, {
-    args: ["run", "--quiet", "--no-config", "--allow-net=unix:/nonexistent", empty],
-    stdout: "null",
-    stderr: "null",
+    args: ["run", "--quiet", "--no-config", "--allow-net=unix:/nonexistent", emptyModule],
+    stdin: "null",
   }).output();
   return success;
 }
 
 function withoutSockets(flag: string): string {
-  if (!flag.startsWith("--allow-net=")) return flag;
-  const hosts = flag.slice("--allow-net=".length).split(",");
-  return `--allow-net=${hosts.filter((host) => !host.startsWith("unix:")).join()}`;
+  const allowNet = "--allow-net=";
+  if (!flag.startsWith(allowNet)) return flag;
+  const peers = flag.slice(allowNet.length).split(",");
+  return allowNet + peers.filter((peer) => !peer.startsWith("unix:")).join();
 }
 
-const knowsSockets = await knowsSocketPermissions();
-for (const program of ["client", "daemon"] as const) await compile(program, knowsSockets);
+if (import.meta.main) {
+  try {
+    await compile("client");
+    await compile("daemon");
+  } catch (error) {
+    console.error((error as Error).message);
+    Deno.exit(1);
+  }
+}

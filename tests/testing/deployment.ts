@@ -41,6 +41,14 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
 
 /** Takes away all that {@linkcode deployDaemons} may have made. */
 export async function removeDaemons(): Promise<void> {
+  for (const namespace of Object.values(DAEMON_NAMESPACE)) {
+    // With its pods, and first: a namespace that is deleted with pods in it looks for them again
+    // only after half of their grace period, which is minutes here.
+    await kubectl([
+      ...["delete", "daemonset", "necoperf-daemon", `--namespace=${namespace}`],
+      ...["--ignore-not-found", "--cascade=foreground", "--timeout=100s"],
+    ]);
+  }
   await deleteNamespaces(...Object.values(DAEMON_NAMESPACE));
 }
 

@@ -110,7 +110,7 @@ export const TARGET = {
 
 /** A pod of target containers. They run as a user without rights, with little processor time. */
 export function targetPod(
-  tenant: Tenant,
+  namespace: string,
   name: string,
   commands: TargetCommands,
   more: Record<string, unknown> = {},
@@ -126,7 +126,7 @@ export function targetPod(
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name, namespace: tenant.namespace },
+    metadata: { name, namespace },
     spec: {
       containers,
       automountServiceAccountToken: false,
