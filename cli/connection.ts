@@ -63,6 +63,7 @@ export async function connect(
     const { error, final } = describeConnectionFailure({
       daemon: name,
       serverName: tls?.serverName,
+      plainBecause: access.connection.kind === "plain" ? access.connection.because : undefined,
       clientCertificate: tls?.clientCertificate !== undefined,
       reason,
       patienceSeconds: PATIENCE_MS.connect / 1000,

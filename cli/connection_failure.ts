@@ -6,6 +6,8 @@ export interface FailedConnection {
   daemon: string;
   /** The name that its certificate should have; not there: plain text was spoken. */
   serverName?: string;
+  /** Why plain text was spoken. */
+  plainBecause?: string;
   /** Whether a client certificate was offered. */
   clientCertificate: boolean;
   /** grpc-js's words, or nothing when there was no answer until patience ended. */
@@ -27,7 +29,7 @@ export function describeConnectionFailure(
     ? `no answer within ${patienceSeconds} s`
     : withoutFrame(failure.reason);
   const flaw = serverName === undefined
-    ? describePlainFailure(reason)
+    ? describePlainFailure(reason, failure.plainBecause)
     : describeTlsFailure(reason, serverName, failure.clientCertificate);
   const unreachable = (words: string) => new CliError(ExitStatus.UNREACHABLE, words);
   if (flaw) {
@@ -109,11 +111,11 @@ function describeTlsFailure(
   }
 }
 
-function describePlainFailure(reason: string): Flaw | undefined {
+function describePlainFailure(reason: string, because?: string): Flaw | undefined {
   if (/^Failed to connect$|socket hang up|ECONNRESET|rotocol error/.test(reason)) {
+    const why = because ? `, because ${because}` : "";
     return {
-      words: "it closed the connection; does the daemon speak TLS? Give --ca-file FILE " +
-        "to speak TLS with it",
+      words: "it closed the connection; does the daemon speak TLS? This client did not" + why,
       final: false,
     };
   }

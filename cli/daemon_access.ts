@@ -54,7 +54,7 @@ export interface PlainConnection {
 
 /** What an access that is named by nothing else is. */
 export const NO_ACCESS: DaemonAccess = {
-  connection: { kind: "plain", because: "no CA certificate was given" },
+  connection: { kind: "plain", because: "no CA certificate was given (--ca-file FILE)" },
 };
 
 /** Where a pod's projected volume has its token (`token`) and the daemons' authority (`ca.crt`). */
