@@ -10,9 +10,10 @@ import {
   get,
   kubectl,
   type KubernetesObject,
+  ROOT,
   waitForField,
 } from "./cluster.ts";
-import { allowPods, type Tenant } from "./tenant.ts";
+import { allowDaemons, type Tenant } from "./tenant.ts";
 
 /** The ways to find containers for which `deploy/` has something. */
 export type DeployedLookup = "cgroup" | "cri";
@@ -31,12 +32,23 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
       await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
     }
     await kubectl(["apply", "--kustomize", `tests/e2e/deploy/${lookup}`]);
+    await makeCertificates(name);
   }
   for (const lookup of lookups) {
     const namespace = `--namespace=${DAEMON_NAMESPACE[lookup]}`;
     const daemonSet = "daemonset/necoperf-daemon";
     await kubectl(["rollout", "status", daemonSet, namespace, "--timeout=100s"]);
   }
+}
+
+/** Makes the daemons' certificate and the clients' ConfigMap, as an administrator does. */
+export async function makeCertificates(namespace: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("deploy/make-certificates", {
+    args: [namespace],
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 /** Takes away all that {@linkcode deployDaemons} may have made. */
@@ -79,7 +91,8 @@ export async function startOddDaemon(
     spec: { ...podSpec, nodeName: node, terminationGracePeriodSeconds: 0 },
   };
   change(pod.spec.containers[0], pod);
-  await apply(...allowPods(tenant, "list", namespace), pod);
+  await makeCertificates(namespace);
+  await apply(...allowDaemons(tenant, namespace), pod);
   await waitForField(namespace, "daemon", ".status.phase", "Running");
   const { status } = await get("pod", "daemon", namespace);
   return {
