@@ -14,7 +14,9 @@
  * @module
  */
 export {
+  type ContainerReference,
   findTarget,
+  openTarget,
   type PodReference,
   profile,
   type ProfileOptions,
@@ -28,6 +30,14 @@ export {
   type RecordingRequest,
   type RecordingSummary,
 } from "./cli/daemon_client.ts";
+export {
+  type AccessOptions,
+  type DaemonAccess,
+  type PlainConnection,
+  type TlsConnection,
+} from "./cli/daemon_access.ts";
+export type { IssuedToken, TokenSource } from "./cli/bearer_token.ts";
+export type { ClientCertificate } from "./cli/certificates.ts";
 export type { ClusterOptions } from "./cli/kubeconfig.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
 export { CliError, ExitStatus } from "./cli/exit_status.ts";

@@ -38,18 +38,39 @@ const CREDENTIAL_PLUGINS = [
 /** The daemon's `--work-dir` unless told otherwise: a compiled daemon can have no other. */
 const WORK_DIR = "/var/necoperf";
 
+/**
+ * Where the Kubernetes API server can be. The address of its service is another in each cluster,
+ * but of a private range; Deno knows no ranges of IPv6, so there it is asked for by its name.
+ */
+const API_SERVERS = [
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "100.64.0.0/10",
+  "kubernetes.default.svc",
+];
+
+/** The daemon's own token, which shows the API server who asks, and the API server's authority. */
+const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Where the TLS files of the daemon are mounted: a certificate, its key, and clients' authorities. */
+const CONFIG_DIR = "/etc/necoperf";
+
 function daemonPermissions(workDir: string): string[] {
   return [
-    // Listens, and connects to itself in no case. The only peer it calls is a container runtime.
+    // Listens, and asks a container runtime and the API server.
     `--allow-net=${
-      ["0.0.0.0", "[::]", "127.0.0.1", "[::1]", "localhost"]
+      ["0.0.0.0", "[::]", "127.0.0.1", "[::1]", "localhost", ...API_SERVERS]
         .concat(RUNTIME_SOCKETS.map((socket) => `unix:${socket}`)).join()
     }`,
     // The host's /proc, mounted there because Deno refuses /proc itself; and its own results.
-    `--allow-read=${["/host/proc", workDir, ...RUNTIME_SOCKETS].join()}`,
+    `--allow-read=${
+      ["/host/proc", workDir, SERVICE_ACCOUNT_DIR, CONFIG_DIR, ...RUNTIME_SOCKETS].join()
+    }`,
     `--allow-write=${[workDir, ...RUNTIME_SOCKETS].join()}`,
     "--allow-run=perf",
-    `--allow-env=${LIBRARY_ENV.join()}`,
+    // With which Kubernetes tells pods where the API server is.
+    `--allow-env=${[...LIBRARY_ENV, "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"].join()}`,
     // The kernel's version, to compare perf's with.
     "--allow-sys=osRelease",
   ];

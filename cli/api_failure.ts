@@ -6,23 +6,26 @@ export interface ApiRequest {
   server: string;
   /** Where server and credentials were found. */
   origin: string;
-  verb: "get" | "list";
+  verb: "get" | "list" | "create";
+  resource: "pods" | "configmaps" | "serviceaccounts/token";
   namespace: string;
-  /** The pod's name, when one is asked for. */
-  pod?: string;
+  /** Of the one object that is asked for. */
+  name?: string;
 }
 
-/** What came back instead of pods: an HTTP status with the server's words, or no answer at all. */
+/** What came back instead of an answer: an HTTP status with the server's words, or no answer at all. */
 export type ApiFailure =
   | { httpStatus: number; message: string }
   | { noAnswer: unknown };
 
 /**
  * Puts a failed request to the API server into words, with its exit status: 3 for a pod that does
- * not exist, 4 for credentials or rights that are missing, 5 for a server that gives no answer.
+ * not exist, 4 for credentials or rights that are missing (a service account that does not exist is
+ * one of them), 5 for a server that gives no answer.
  */
 export function describeApiFailure(request: ApiRequest, failure: ApiFailure): CliError {
-  const { server, origin, verb, namespace, pod } = request;
+  const { server, origin, verb, resource, namespace, name } = request;
+  const what = `${resource}${name === undefined || resource === "pods" ? "" : ` ${name}`}`;
   if ("noAnswer" in failure) {
     return new CliError(
       ExitStatus.UNREACHABLE,
@@ -31,11 +34,18 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
     );
   }
   const { httpStatus, message } = failure;
-  if (httpStatus === 404 && pod !== undefined) {
+  if (httpStatus === 404 && resource === "pods" && name !== undefined) {
     return new CliError(
       ExitStatus.NOT_FOUND,
-      `there is no pod ${namespace}/${pod} (${origin}); ` +
+      `there is no pod ${namespace}/${name} (${origin}); ` +
         `\`kubectl get pods -n ${namespace}\` lists those there are`,
+    );
+  }
+  if (httpStatus === 404 && resource === "serviceaccounts/token") {
+    return new CliError(
+      ExitStatus.NOT_ALLOWED,
+      `no token for the daemon: there is no service account ${namespace}/${name} (${origin}); ` +
+        `\`kubectl get serviceaccounts -n ${namespace}\` lists those there are`,
     );
   }
   if (httpStatus === 401) {
@@ -47,16 +57,22 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
   if (httpStatus === 403) {
     return new CliError(
       ExitStatus.NOT_ALLOWED,
-      `not allowed to ${verb} pods in namespace ${namespace} (${message || origin})\n` +
+      `not allowed to ${verb} ${what} in namespace ${namespace} (${message || origin})\n` +
         `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +
-        `{apiGroups: [""], resources: [pods], verbs: [${verb}]}`,
+        ruleFor(request),
     );
   }
   return new CliError(
     httpStatus >= 500 ? ExitStatus.UNREACHABLE : ExitStatus.OTHER,
-    `the API server ${server} failed to ${verb} pods in namespace ${namespace}: ` +
+    `the API server ${server} failed to ${verb} ${what} in namespace ${namespace}: ` +
       `HTTP ${httpStatus}${message ? `, ${message}` : ""}`,
   );
+}
+
+function ruleFor({ verb, resource, name }: ApiRequest): string {
+  // Whoever may make tokens of all service accounts can be any of them: name the one.
+  const names = resource === "pods" ? "" : `resourceNames: [${name}], `;
+  return `{apiGroups: [""], resources: [${resource}], ${names}verbs: [${verb}]}`;
 }
 
 /** The words of the innermost of errors that wrap each other. */

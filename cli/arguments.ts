@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { parseDuration } from "../proto/duration.ts";
+import type { AccessOptions } from "./daemon_access.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import type { CallGraph, RecordOptions } from "./record_options.ts";
 
@@ -31,12 +32,15 @@ export type TargetOptions =
     kubeconfig?: string;
     context?: string;
     necoperfNamespace: string;
+    access: AccessOptions;
   }
   | {
     kind: "container";
     /** `host:port` of the daemon. */
     daemonAddress: string;
     containerId: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
   };
 
 /** What is used where a command line says nothing. */
@@ -52,6 +56,7 @@ Examples:
   necoperf-client -n shop web-7d4b9 -c app -o profiles
   necoperf-client profile web-7d4b9 -d 1m -F 499 --call-graph dwarf
   necoperf-client -n shop web-7d4b9 -o - | less
+  necoperf-client -n shop web-7d4b9 --service-account profiler
 `;
 
 /**
@@ -99,6 +104,13 @@ interface ParsedOptions {
   necoperfNamespace: string;
   daemon?: string;
   containerId?: string;
+  tokenFile?: string;
+  serviceAccount?: string;
+  insecureSendToken?: true;
+  caFile?: string;
+  tlsServerName?: string;
+  clientCertFile?: string;
+  clientKeyFile?: string;
   quiet?: true;
 }
 
@@ -168,6 +180,43 @@ function defineCommand(version: string): Command {
         .conflicts(["namespace", "container", "kubeconfig", "context"]),
     )
     .addOption(named("--container-id <id>", "the container as the daemon's runtime names it"))
+    .optionsGroup("Access to the daemon:")
+    .addOption(
+      named(
+        "--token-file <file>",
+        "bearer token for the audience necoperf (default: /var/run/secrets/necoperf/token if it " +
+          "is there)",
+      ).conflicts("serviceAccount"),
+    )
+    .addOption(
+      named(
+        "--service-account <name>",
+        "without a file, ask for a token of this service account in the pod's namespace",
+      ).conflicts("daemon"),
+    )
+    .addOption(
+      named(
+        "--ca-file <file>",
+        "CA certificate of the daemons (default: /var/run/secrets/necoperf/ca.crt if it is there, " +
+          "else the ConfigMap necoperf-ca of their namespace); with one, nothing but TLS is spoken",
+      ),
+    )
+    .addOption(
+      named(
+        "--tls-server-name <name>",
+        "name in the daemons' certificate (default: necoperf-daemon.NAMESPACE.svc, with the " +
+          "daemons' namespace)",
+      ).argParser(parseServerName),
+    )
+    .addOption(named("--client-cert-file <file>", "client certificate, for daemons that want one"))
+    .addOption(named("--client-key-file <file>", "its private key"))
+    .addOption(
+      option(
+        "--insecure-send-token",
+        "send the token without TLS, too: whoever can listen in on the way can take it and profile " +
+          "with your rights until it expires",
+      ),
+    )
     .optionsGroup("About:")
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
@@ -193,6 +242,8 @@ function toClientOptions(operands: string[], parsed: ParsedOptions): ClientOptio
 }
 
 function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
+  const access = toAccess(parsed);
+  const necoperfNamespace = parseName("a namespace", parsed.necoperfNamespace);
   const pods = operands[0] === "profile" ? operands.slice(1) : operands;
   if (parsed.daemon !== undefined || parsed.containerId !== undefined) {
     if (parsed.daemon === undefined || parsed.containerId === undefined) {
@@ -205,6 +256,8 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
       kind: "container",
       daemonAddress: parseDaemonAddress(parsed.daemon),
       containerId: withoutRuntime(parsed.containerId),
+      necoperfNamespace,
+      access,
     };
   }
   if (pods.length === 0) {
@@ -218,7 +271,24 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
     container: parsed.container,
     kubeconfig: parsed.kubeconfig,
     context: parsed.context,
-    necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
+    necoperfNamespace,
+    access,
+  };
+}
+
+function toAccess(parsed: ParsedOptions): AccessOptions {
+  const { clientCertFile, clientKeyFile, serviceAccount } = parsed;
+  if ((clientCertFile === undefined) !== (clientKeyFile === undefined)) {
+    throw usageError("--client-cert-file and --client-key-file need each other");
+  }
+  return {
+    tokenFile: parsed.tokenFile,
+    serviceAccount: serviceAccount && parseName("a service account", serviceAccount),
+    caFile: parsed.caFile,
+    tlsServerName: parsed.tlsServerName,
+    clientCertificateFile: clientCertFile,
+    clientKeyFile,
+    insecureSendToken: parsed.insecureSendToken ?? false,
   };
 }
 
@@ -270,6 +340,14 @@ function parseName(what: string, name: string): string {
     );
   }
   return name;
+}
+
+function parseServerName(text: string): string {
+  // TLS sends it along, and takes no addresses for that.
+  if (!/^(?=.*[A-Za-z])[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError("It must be a DNS name, as in a certificate.");
+  }
+  return text;
 }
 
 function parseDaemonAddress(text: string): string {

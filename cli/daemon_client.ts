@@ -2,15 +2,16 @@ import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import type { Client, ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import type { ClientReadableStream, Metadata, ServiceError } from "@grpc/grpc-js";
 import { fromDuration, toDuration } from "../proto/duration.ts";
 import type { Completeness__Output } from "../proto/gen/necoperf/Completeness.ts";
-import type { NecoPerfClient } from "../proto/gen/necoperf/NecoPerf.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
+import type { Side__Output } from "../proto/gen/necoperf/Side.ts";
+import { connect, type Connection } from "./connection.ts";
+import { type DaemonAccess, NO_ACCESS } from "./daemon_access.ts";
 import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
 import { type RecordOptions, toMessage } from "./record_options.ts";
-import { describeRpcFailure, isRpcFailure, STATUS_NAMES } from "./rpc_failure.ts";
-import { VERSION } from "../version.ts";
+import { describeRpcFailure, isRpcFailure } from "./rpc_failure.ts";
 
 /** One recording, asked of one daemon. */
 export interface RecordingRequest {
@@ -21,6 +22,8 @@ export interface RecordingRequest {
   containerId: string;
   durationSeconds: number;
   options: RecordOptions;
+  /** Default: no token, plain text. */
+  access?: DaemonAccess;
 }
 
 /** What a recording reads and tells while it runs. */
@@ -39,7 +42,8 @@ export interface RecordingHooks {
 export type RecordingEvent =
   /** How many recordings go first. */
   | { kind: "queued"; ahead: number }
-  | { kind: "started"; processes: number }
+  /** `side` is what is sampled, if the daemon tells. */
+  | { kind: "started"; processes: number; side?: "user" | "kernel" | "both" }
   | { kind: "progress"; elapsedSeconds: number; samples: number; lostSamples: number }
   /** `stopSignal` was heard. */
   | { kind: "stopping" }
@@ -56,100 +60,54 @@ export interface RecordingSummary {
   sizeBytes: number;
 }
 
-/** How patient the client is, in milliseconds. */
-const PATIENCE_MS = {
-  connect: 10_000,
-  connectionError: 500,
-  /** A connection that is silent for so long is asked whether it is still there. */
-  keepalive: 20_000,
-  keepaliveAnswer: 10_000,
-  stop: 5_000,
-  delete: 2_000,
-};
-
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** How long answers that the result does not depend on are waited for, in milliseconds. */
+const PATIENCE_MS = { stop: 5_000, delete: 2_000 };
 
 /**
  * Has a daemon profile a container, and writes the result as it arrives. Resolves when all of it is
  * written and is what the daemon made, by size and SHA-256.
  *
- * Rejects with a `CliError`: the daemon cannot be reached or is lost on the way (exit status 5),
- * refuses (2, 3, 4), fails or catches no sample (6), or `signal` aborts (130). What was written by
- * then is not a result.
+ * Rejects with a `CliError`: the token may not be sent over that connection, or there is none to be
+ * had (exit status 4), the daemon cannot be reached, is not who it should be or is lost on the way
+ * (5), refuses (2, 3, 4), fails or catches no sample (6), or `signal` aborts (130). What was written
+ * by then is not a result.
  */
 export async function recordContainer(
   request: RecordingRequest,
   hooks: RecordingHooks,
 ): Promise<RecordingSummary> {
-  const client = await createClient(request.daemonAddress);
+  const { daemonAddress, access = NO_ACCESS } = request;
+  const name = nameDaemon(request);
+  using connection = await connect({
+    address: daemonAddress,
+    name,
+    access,
+    signal: beforeSampling(hooks),
+  });
   try {
-    await connect(client, request, hooks);
-    return await record(client, request, hooks);
+    return await record(connection, request, hooks);
   } catch (error) {
     if (hooks.signal?.aborted) throw interrupted();
-    if (isRpcFailure(error)) throw describeRpcFailure(error, nameDaemon(request));
-    throw error;
-  } finally {
-    client.close();
+    if (!isRpcFailure(error)) throw error;
+    const details = connection.withoutToken(error.details);
+    throw describeRpcFailure({ code: error.code, details }, name, {
+      withToken: access.token !== undefined,
+    });
   }
 }
 
-async function createClient(address: string): Promise<NecoPerfClient> {
-  const { grpc, loadNecoPerf } = await import("../proto/grpc.ts");
-  return new (loadNecoPerf().NecoPerf)(`dns:${address}`, grpc.credentials.createInsecure(), {
-    "grpc.primary_user_agent": `necoperf-client/${VERSION}`,
-    // Pods often have proxy variables; a pod's address is not for a proxy.
-    "grpc.enable_http_proxy": 0,
-    "grpc.service_config_disable_resolution": 1,
-    "grpc.keepalive_time_ms": PATIENCE_MS.keepalive,
-    "grpc.keepalive_timeout_ms": PATIENCE_MS.keepaliveAnswer,
-    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-  });
-}
-
-async function connect(
-  client: Client,
-  request: RecordingRequest,
-  { signal, stopSignal }: RecordingHooks,
-): Promise<void> {
-  const gaveUp = AbortSignal.any([signal, stopSignal].filter((signal) => signal !== undefined));
-  const connected = new Promise<boolean>((resolve) => {
-    client.waitForReady(Date.now() + PATIENCE_MS.connect, (error) => resolve(!error));
-    gaveUp.addEventListener("abort", () => resolve(false), { once: true });
-  });
-  if (await connected) return;
-  if (gaveUp.aborted) throw interrupted();
-  const cause = await connectionError(client as NecoPerfClient);
-  throw new CliError(
-    ExitStatus.UNREACHABLE,
-    `cannot reach ${nameDaemon(request)} within ${PATIENCE_MS.connect / 1000} s${
-      cause ? `: ${cause}` : ""
-    }; is the daemon running, and may this machine connect to it (network policy, firewall)?`,
-  );
-}
-
-/**
- * Why there is no connection, or nothing when it is not known. The channel tells it to calls only: a
- * harmless one, which fails at once when the last attempt to connect has failed.
- */
-function connectionError(client: NecoPerfClient): Promise<string> {
-  return new Promise((resolve) => {
-    client.stopRecording({}, { deadline: Date.now() + PATIENCE_MS.connectionError }, (error) => {
-      if (!error || STATUS_NAMES[error.code] !== "UNAVAILABLE") return resolve("");
-      const [, last] =
-        /Last error: (?:Error: )?(.*?)\.?(?: Resolution note:.*)?$/.exec(error.details) ??
-          [];
-      resolve(last ?? error.details);
-    });
-  });
+/** Until sampling starts there is nothing to keep: to stop is to give up. */
+function beforeSampling({ signal, stopSignal }: RecordingHooks): AbortSignal {
+  return AbortSignal.any([signal, stopSignal].filter((signal) => signal !== undefined));
 }
 
 async function record(
-  client: NecoPerfClient,
+  connection: Connection,
   request: RecordingRequest,
   hooks: RecordingHooks,
 ): Promise<RecordingSummary> {
   const { onEvent = () => {}, signal, stopSignal } = hooks;
+  const metadata = await connection.authorize(beforeSampling(hooks));
   if (signal?.aborted || stopSignal?.aborted) throw interrupted();
   const fetching = new AbortController();
   let recordingId = "";
@@ -158,11 +116,11 @@ async function record(
   let result: Promise<Digest> | undefined;
   let writeError: unknown;
 
-  const events = client.startRecording({
+  const events = connection.client.startRecording({
     containerId: request.containerId,
     duration: toDuration(request.durationSeconds),
     options: toMessage(request.options),
-  });
+  }, metadata);
   const cancel = () => {
     events.cancel();
     fetching.abort();
@@ -176,7 +134,7 @@ async function record(
     });
   const fetchOnce = () => {
     if (result) return;
-    result = receiveResult(client, recordingId, write, fetching.signal);
+    result = receiveResult(connection, recordingId, write, fetching.signal);
     // Awaited last: when the recording fails, too, its own call has the better words.
     result.catch(() => {});
   };
@@ -185,7 +143,7 @@ async function record(
     if (phase === "waiting") return cancel();
     onEvent({ kind: "stopping" });
     // When this fails the recording takes its time, and the user can still give up.
-    client.stopRecording({ recordingId }, { deadline: Date.now() + PATIENCE_MS.stop }, () => {});
+    stopRecording(connection, recordingId, signal).catch(() => {});
   };
   signal?.addEventListener("abort", cancel);
   stopSignal?.addEventListener("abort", stop);
@@ -200,7 +158,11 @@ async function record(
           break;
         case "started":
           phase = "sampling";
-          onEvent({ kind: "started", processes: message.started!.processes });
+          onEvent({
+            kind: "started",
+            processes: message.started!.processes,
+            side: SIDES[message.started!.side],
+          });
           fetchOnce();
           break;
         case "progress":
@@ -229,7 +191,7 @@ async function record(
     }
     fetchOnce();
     compare(await result!, finished);
-    await deleteResult(client, recordingId);
+    await deleteResult(connection, recordingId);
     return toSummary(finished);
   } catch (error) {
     cancel();
@@ -251,7 +213,7 @@ interface Digest {
 
 /** Fetches a result, unpacks it and writes it, each step at the pace of the next. */
 async function receiveResult(
-  client: NecoPerfClient,
+  connection: Connection,
   recordingId: string,
   write: (bytes: Uint8Array) => Promise<void>,
   signal: AbortSignal,
@@ -260,7 +222,7 @@ async function receiveResult(
   let sizeBytes = 0;
   try {
     await pipeline(
-      Readable.from(fetchResult(client, recordingId, signal)),
+      Readable.from(fetchResult(connection, recordingId, signal)),
       createGunzip(),
       async (unpacked: AsyncIterable<Uint8Array>) => {
         for await (const bytes of unpacked) {
@@ -279,7 +241,7 @@ async function receiveResult(
 
 /** Yields the packed result from its start to its end. */
 async function* fetchResult(
-  client: NecoPerfClient,
+  connection: Connection,
   recordingId: string,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
@@ -287,7 +249,8 @@ async function* fetchResult(
   for (let ended = false; !ended;) {
     // One call, so far. After an interruption that is worth another try, the next goes on from
     // `offset`.
-    const call = client.fetchResult({ recordingId, offset });
+    const metadata = await connection.authorize(signal);
+    const call = connection.client.fetchResult({ recordingId, offset }, metadata);
     const cancel = () => call.cancel();
     signal.addEventListener("abort", cancel);
     if (signal.aborted) cancel();
@@ -331,13 +294,38 @@ function isZlibError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && String(error.code).startsWith("Z_");
 }
 
+async function stopRecording(
+  { authorize, client }: Connection,
+  recordingId: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const metadata = await authorize(signal);
+  const deadline = Date.now() + PATIENCE_MS.stop;
+  client.stopRecording({ recordingId }, metadata, { deadline }, () => {});
+}
+
 /** Spares the daemon to keep what has arrived. It forgets results by itself, if later. */
-function deleteResult(client: NecoPerfClient, recordingId: string): Promise<void> {
-  return new Promise((resolve) => {
-    const deadline = Date.now() + PATIENCE_MS.delete;
-    client.deleteResult({ recordingId }, { deadline }, (_error: ServiceError | null) => resolve());
+async function deleteResult({ authorize, client }: Connection, recordingId: string): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS.delete;
+  let metadata: Metadata;
+  try {
+    metadata = await authorize(AbortSignal.timeout(PATIENCE_MS.delete));
+  } catch {
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    const done = (_error: ServiceError | null) => resolve();
+    client.deleteResult({ recordingId }, metadata, { deadline }, done);
   });
 }
+
+const SIDES: Record<Side__Output, "user" | "kernel" | "both" | undefined> = {
+  // A daemon of an older release does not tell.
+  SIDE_UNSPECIFIED: undefined,
+  SIDE_USER: "user",
+  SIDE_KERNEL: "kernel",
+  SIDE_BOTH: "both",
+};
 
 const COMPLETENESS: Record<Completeness__Output, RecordingSummary["completeness"]> = {
   COMPLETENESS_UNSPECIFIED: "full",

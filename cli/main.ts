@@ -1,7 +1,7 @@
 import { type ClientOptions, parseArguments, type TargetOptions } from "./arguments.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import { type Interrupts, listenToInterrupts } from "./interrupts.ts";
-import { findTarget, profile, type Target } from "./profile.ts";
+import { findTarget, openTarget, profile, type Target } from "./profile.ts";
 import { describeEvent, describePartial, describeSummary } from "./progress.ts";
 import { VERSION } from "../version.ts";
 
@@ -19,7 +19,8 @@ async function run(options: ClientOptions, interrupts: Interrupts): Promise<Exit
     durationSeconds,
     recordOptions,
     outputDirectory,
-    onEvent: (event) => tell(describeEvent(event, { target, durationSeconds })),
+    onEvent: (event) =>
+      tell(describeEvent(event, { target, durationSeconds, side: recordOptions.side })),
     ...interrupts,
   });
   tell(describeSummary(result));
@@ -31,7 +32,7 @@ async function run(options: ClientOptions, interrupts: Interrupts): Promise<Exit
 }
 
 function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
-  if (options.kind === "container") return Promise.resolve(options);
+  if (options.kind === "container") return openTarget(options);
   return findTarget(options, AbortSignal.any([interrupts.signal, interrupts.stopSignal]));
 }
 

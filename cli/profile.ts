@@ -1,3 +1,9 @@
+import {
+  type AccessOptions,
+  completeAccess,
+  type DaemonAccess,
+  readAccessFiles,
+} from "./daemon_access.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
 import { recordContainer, type RecordingEvent, type RecordingSummary } from "./daemon_client.ts";
 import { interrupted } from "./exit_status.ts";
@@ -16,6 +22,19 @@ export interface PodReference extends ClusterOptions {
   container?: string;
   /** Where the daemons are. Default: `necoperf`. */
   necoperfNamespace?: string;
+  /** How the daemon is called. Default: as `AccessOptions` says. */
+  access?: AccessOptions;
+}
+
+/** A container that is known to a daemon by its id; no cluster is asked. */
+export interface ContainerReference {
+  containerId: string;
+  /** `host:port` of the daemon. */
+  daemonAddress: string;
+  /** Part of the name that the daemon's certificate has. Default: `necoperf`. */
+  necoperfNamespace?: string;
+  /** How the daemon is called. There is no service account to ask a token for. */
+  access?: Omit<AccessOptions, "serviceAccount">;
 }
 
 /** A container that runs, and the daemon that can profile it. */
@@ -23,6 +42,8 @@ export interface Target {
   containerId: string;
   /** `host:port` of the daemon on the container's node. */
   daemonAddress: string;
+  /** How the daemon is called. Default: without a token, over plain text. */
+  access?: DaemonAccess;
   /** Known when it was found by its pod. */
   pod?: { namespace: string; name: string; container: string; nodeName: string };
 }
@@ -47,27 +68,54 @@ export interface ProfileResult extends RecordingSummary {
   path?: string;
 }
 
+/** What is used where a reference says nothing. */
+const NECOPERF_NAMESPACE = "necoperf";
+
 /**
- * Finds a pod's container and the daemon on its node, with one GET and one LIST of pods.
+ * Finds a pod's container and the daemon on its node, with one GET and one LIST of pods, and how to
+ * call it: from files or, at the same time, with one GET of a ConfigMap.
  *
- * Rejects with a `CliError` that says what is in the way: a kubeconfig (exit status 2), no such
- * pod, container or daemon or one that does not run (3), missing rights (4), an API server that
- * does not answer (5), `signal` (130).
+ * Rejects with a `CliError` that says what is in the way: a kubeconfig or a file with a token or a
+ * certificate, before anything is asked (exit status 2), no such pod, container or daemon or one
+ * that does not run (3), missing rights (4), an API server that does not answer (5), `signal` (130).
  */
 export async function findTarget(reference: PodReference, signal?: AbortSignal): Promise<Target> {
+  const { access: options = {}, necoperfNamespace = NECOPERF_NAMESPACE } = reference;
+  const files = await readAccessFiles(options);
   const cluster = await openCluster(reference, signal);
-  const pod = await cluster.readPod(
-    reference.namespace ?? cluster.defaultNamespace,
-    reference.pod,
-  );
+  const namespace = reference.namespace ?? cluster.defaultNamespace;
+  const access = completeAccess(files, options, necoperfNamespace, {
+    cluster,
+    targetNamespace: namespace,
+  });
+  // Awaited last: what is wrong with the pod is what people want to hear first.
+  access.catch(() => {});
+  const pod = await cluster.readPod(namespace, reference.pod);
   const { id, name: container, nodeName } = pickContainer(pod, reference.container);
-  const namespace = reference.necoperfNamespace ?? "necoperf";
-  const daemons = await cluster.listPods(namespace, { label: DAEMON_LABEL, nodeName });
+  const daemons = await cluster.listPods(necoperfNamespace, { label: DAEMON_LABEL, nodeName });
   return {
     containerId: id,
-    daemonAddress: pickDaemonAddress(daemons, { nodeName, namespace }),
+    daemonAddress: pickDaemonAddress(daemons, { nodeName, namespace: necoperfNamespace }),
+    access: await access,
     pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
   };
+}
+
+/**
+ * Puts together how to call a daemon whose address is known. Nothing is contacted.
+ *
+ * Rejects with a `CliError` (exit status 2 or 4) that names the file with a token or a certificate
+ * that is of no use.
+ */
+export async function openTarget(reference: ContainerReference): Promise<Target> {
+  const { containerId, daemonAddress, access: options = {} } = reference;
+  const files = await readAccessFiles(options);
+  const access = await completeAccess(
+    files,
+    options,
+    reference.necoperfNamespace ?? NECOPERF_NAMESPACE,
+  );
+  return { containerId, daemonAddress, access };
 }
 
 /**
@@ -88,6 +136,7 @@ export async function profile(options: ProfileOptions): Promise<ProfileResult> {
       containerId: target.containerId,
       durationSeconds: options.durationSeconds,
       options: recordOptions,
+      access: target.access,
     }, { write: output.write, onEvent: options.onEvent, signal, stopSignal });
     return { ...summary, path: await output.commit() };
   } catch (error) {

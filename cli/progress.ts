@@ -2,10 +2,17 @@ import { formatDuration } from "../proto/duration.ts";
 import type { RecordingEvent, RecordingSummary } from "./daemon_client.ts";
 import type { Target } from "./profile.ts";
 
-/** Says what happens in a line for the terminal, or nothing for what is not worth one. */
+/**
+ * Says what happens in lines for the terminal, or nothing for what is not worth one. `side` is what
+ * was asked for.
+ */
 export function describeEvent(
   event: RecordingEvent,
-  { target, durationSeconds }: { target: Target; durationSeconds: number },
+  { target, durationSeconds, side }: {
+    target: Target;
+    durationSeconds: number;
+    side?: "user" | "kernel";
+  },
 ): string | undefined {
   switch (event.kind) {
     case "queued":
@@ -15,7 +22,7 @@ export function describeEvent(
     case "started":
       return `recording ${nameTarget(target)} for ${formatDuration(durationSeconds)} (${
         count(event.processes, "process", "processes")
-      })`;
+      })${event.side === "user" && side === undefined ? `\n${NO_KERNEL_SAMPLES}` : ""}`;
     case "stopping":
       return "stopping early; press Ctrl-C again to give up";
     case "converting":
@@ -24,6 +31,9 @@ export function describeEvent(
       return undefined;
   }
 }
+
+const NO_KERNEL_SAMPLES =
+  "kernel samples are left out: the caller has no right to profiles/kernel here";
 
 /** For example: `2970 samples in 30s, none lost; 1.2 MB`. */
 export function describeSummary(summary: RecordingSummary): string {

@@ -8,7 +8,7 @@ export interface RpcFailure {
 }
 
 /** The names of the gRPC statuses; each one's number is its place. */
-export const STATUS_NAMES = [
+const STATUS_NAMES = [
   "OK",
   "CANCELLED",
   "UNKNOWN",
@@ -50,13 +50,24 @@ export function isRpcFailure(error: unknown): error is Error & RpcFailure {
  * Puts a failed call into words, with its exit status.
  *
  * The daemon's own words are written for the user and are kept as they are; `daemon` says whose
- * they are, such as `the daemon on node1 (10.0.0.7:6543)`.
+ * they are, such as `the daemon on node1 (10.0.0.7:6543)`. Whoever was to prove who they are and
+ * had no token to send is told where one comes from.
  */
-export function describeRpcFailure(failure: RpcFailure, daemon: string): CliError {
+export function describeRpcFailure(
+  failure: RpcFailure,
+  daemon: string,
+  { withToken = true }: { withToken?: boolean } = {},
+): CliError {
   const name = STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
   const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
-  return new CliError(status, `${daemon}: ${words(name, failure.details)}`, { cause: failure });
+  const hint = name === "UNAUTHENTICATED" && !withToken ? `\n${TOKEN_HINT}` : "";
+  return new CliError(status, `${daemon}: ${words(name, failure.details)}${hint}`, {
+    cause: failure,
+  });
 }
+
+const TOKEN_HINT = "no token was sent: name a service account of the pod's namespace with " +
+  "--service-account, or a file with a token for the audience 'necoperf' with --token-file";
 
 function words(name: string, details: string): string {
   switch (name) {

@@ -1,7 +1,22 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { formatDuration, parseDuration } from "../proto/duration.ts";
+import type { CertificatePaths } from "./certificate_files.ts";
 import { LOOKUP_NAMES, type LookupName } from "./container_lookup.ts";
 import { DEFAULT_LIMITS, type Limits } from "./recording_options.ts";
+
+/** How callers are told apart, and told what they may do. */
+export type AuthOptions =
+  /** Not at all. */
+  | { kind: "none" }
+  | {
+    kind: "kubernetes";
+    tokenAudience: string;
+    serviceAccountDir: string;
+    /** `https://host:port`; unless told, where Kubernetes says to every pod that it is. */
+    apiServer?: string;
+    /** Given where containers are found without the runtime. */
+    nodeName?: string;
+  };
 
 /** What the daemon is started with. */
 export interface DaemonOptions {
@@ -9,6 +24,10 @@ export interface DaemonOptions {
   address: string;
   port: number;
   metricsPort: number;
+  auth: AuthOptions;
+  /** Without, the gRPC service is not encrypted. */
+  tls?: CertificatePaths;
+  maxConnections: number;
   containerLookup: LookupName;
   runtimeEndpoint: string;
   procDir: string;
@@ -32,6 +51,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+const AUTH_NAMES = ["kubernetes", "none"] as const;
+
 const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
 
 interface ParsedOptions {
@@ -51,6 +72,15 @@ interface ParsedOptions {
   maxRecordResponse: number;
   resultRetention: number;
   shutdownGrace: number;
+  auth?: typeof AUTH_NAMES[number];
+  tokenAudience: string;
+  tlsCertFile?: string;
+  tlsKeyFile?: string;
+  clientCaFile?: string;
+  nodeName?: string;
+  kubeApi?: string;
+  serviceAccountDir: string;
+  maxConnections: number;
 }
 
 /** Reads a command line (without the program's name). Throws a `UsageError`. */
@@ -90,6 +120,26 @@ function defineStart(command: Command): Command {
     option("--port <port>", "port of the gRPC service").argParser(parsePort).default(6543),
     option("--metrics-port <port>", "port of /metrics, /healthz and /readyz (HTTP)")
       .argParser(parsePort).default(6541),
+    option(
+      "--auth <way>",
+      "who may profile: those whom Kubernetes lets create profiles.necoperf.cybozu.io in the " +
+        "namespace of the container's pod (the default), or, for development, everybody",
+    ).choices(AUTH_NAMES),
+    option("--token-audience <name>", "audience that tokens must be made for").default("necoperf"),
+    option("--tls-cert-file <file>", "certificate of the gRPC service, with those above it; PEM"),
+    option("--tls-key-file <file>", "key of the certificate; PEM"),
+    option(
+      "--client-ca-file <file>",
+      "authorities of client certificates, another way to show who calls: the CN is the user, " +
+        "each O a group. They can name anybody: give none that others get certificates from",
+    ),
+    option("--node-name <name>", "this node's name, by which its pods are looked up"),
+    option("--kube-api <url>", "the API server, as https://host:port").argParser(parseApiServer)
+      .hideHelp(),
+    option("--service-account-dir <directory>", "holds the daemon's own token and ca.crt")
+      .default("/var/run/secrets/kubernetes.io/serviceaccount"),
+    option("--max-connections <number>", "connections at a time")
+      .argParser(parseCount).default(512),
     option(
       "--container-lookup <way>",
       "how containers are found: by the cgroups of all processes, by the runtime's CRI socket, " +
@@ -134,6 +184,9 @@ function toDaemonOptions(parsed: ParsedOptions): DaemonOptions {
     address: parsed.address,
     port: parsed.port,
     metricsPort: parsed.metricsPort,
+    auth: toAuthOptions(parsed),
+    tls: toCertificatePaths(parsed),
+    maxConnections: parsed.maxConnections,
     containerLookup: parsed.containerLookup,
     runtimeEndpoint: parsed.runtimeEndpoint,
     procDir: parsed.procDir,
@@ -152,6 +205,37 @@ function toDaemonOptions(parsed: ParsedOptions): DaemonOptions {
   };
 }
 
+function toAuthOptions(parsed: ParsedOptions): AuthOptions {
+  // Processes are no pod's: nothing can say who may profile one.
+  const development = parsed.containerLookup === "pid";
+  const auth = parsed.auth ?? (development ? "none" : "kubernetes");
+  if (auth === "none") {
+    if (parsed.clientCaFile === undefined) return { kind: "none" };
+    throw new UsageError("--client-ca-file is of no use with --auth=none: nobody is asked");
+  }
+  if (development) throw new UsageError("--container-lookup=pid goes with --auth=none only");
+  const { tokenAudience, serviceAccountDir, kubeApi: apiServer, nodeName } = parsed;
+  if (tokenAudience === "") throw new UsageError("--token-audience may not be empty");
+  if (parsed.containerLookup === "cgroup" && !nodeName) {
+    throw new UsageError(
+      "--node-name is missing: with --container-lookup=cgroup the API server is asked whose the " +
+        "containers of the node are (or, for development, --auth=none)",
+    );
+  }
+  return { kind: "kubernetes", tokenAudience, serviceAccountDir, apiServer, nodeName };
+}
+
+function toCertificatePaths(parsed: ParsedOptions): CertificatePaths | undefined {
+  const { tlsCertFile: certFile, tlsKeyFile: keyFile, clientCaFile } = parsed;
+  if (certFile && keyFile) return { certFile, keyFile, clientCaFile };
+  if (certFile || keyFile) {
+    throw new UsageError("--tls-cert-file and --tls-key-file go together: one is missing");
+  }
+  if (clientCaFile) {
+    throw new UsageError("--client-ca-file goes with --tls-cert-file and --tls-key-file only");
+  }
+}
+
 function duration(option: Option, seconds: number): Option {
   return option.argParser((text) => {
     try {
@@ -168,6 +252,12 @@ function parseCount(text: string): number {
     throw new InvalidArgumentError(`'${text}' is not a whole number above zero.`);
   }
   return number;
+}
+
+function parseApiServer(text: string): string {
+  const url = URL.parse(text);
+  if (url?.protocol === "https:" && `${url.origin}/` === url.href) return url.origin;
+  throw new InvalidArgumentError(`'${text}' is not of the form https://host:port.`);
 }
 
 function parsePort(text: string): number {

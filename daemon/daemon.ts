@@ -6,18 +6,26 @@ import {
   loadNecoPerfDefinition,
   loadPackageDefinition,
 } from "../proto/grpc.ts";
+import { type Access, createKubernetesAccess, createOpenAccess } from "./access.ts";
 import type { DaemonOptions } from "./arguments.ts";
+import { createAuthenticator } from "./authenticator.ts";
+import { createAuthorizer } from "./authorizer.ts";
+import { expirySeconds, readCertificates, watchCertificates } from "./certificate_files.ts";
 import { createContainerLookup } from "./container_lookup.ts";
+import type { ContainerLookup } from "./containers.ts";
 import { createHttpHandler } from "./http.ts";
+import { connectKubernetes } from "./kubernetes_api.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf.ts";
 import { findVersionSkew } from "./perf_version.ts";
+import { createApiOwners, createRuntimeOwners } from "./pod_owner.ts";
 import { ReadinessProbe } from "./readiness.ts";
 import { RecordingQueue } from "./recording_queue.ts";
 import { Recordings } from "./recordings.ts";
 import { ResultStore } from "./result_store.ts";
 import { createService } from "./service.ts";
+import { listen } from "./tls_listener.ts";
 
 /** The process that the daemon tries perf on: in the host's PID namespace it is another user's. */
 const HOST_INIT_PID = 1;
@@ -30,6 +38,9 @@ const SERVER_OPTIONS: grpc.ServerOptions = {
   // A caller that is cut off without a word is found out, and its recording ended, in seconds.
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 5_000,
+  // A client has one call to record, one to fetch, and a few short ones.
+  "grpc.max_concurrent_streams": 100,
+  "grpc.max_connection_idle_ms": 300_000,
 };
 
 /** A daemon that serves. */
@@ -62,7 +73,18 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     maxWaiting: options.maxQueue,
   });
   const metrics = new Metrics(queue);
+  const certificates = options.tls && await readCertificates(options.tls);
+  metrics.authDisabled(options.auth.kind === "none");
+  if (options.auth.kind === "none") {
+    log.warning(
+      "--auth=none: whoever reaches this daemon may profile everything on this node; it is for " +
+        "development",
+    );
+  } else if (!certificates) {
+    log.warning("callers' tokens are not encrypted on the way: there is no --tls-cert-file");
+  }
   const recordings = new Recordings({
+    access: createAccess(options, lookup),
     lookup,
     perf: { startRecord: startPerfRecord, startScript: startPerfScript },
     limits: options.limits,
@@ -87,14 +109,32 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   const server = new grpc.Server(SERVER_OPTIONS);
   server.addService(
     loadNecoPerf().NecoPerf.service,
-    createService(recordings, { maxRecordResponseBytes: options.maxRecordResponseBytes }),
+    createService(recordings, {
+      maxRecordResponseBytes: options.maxRecordResponseBytes,
+      hold: (peer) => listener.hold(peer),
+    }),
   );
   health.addToServer(server);
   new ReflectionService({
     ...loadNecoPerfDefinition(),
     ...loadPackageDefinition(healthProtoPath),
   }).addToServer(server);
-  const port = await listen(server, options.address, options.port);
+  // Of grpc-js' own: the connections that it gets are encrypted already, where they are to be.
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const listener = await listen({
+    ...{ address: options.address, port: options.port, certificates },
+    maxConnections: options.maxConnections,
+    serve: (connection) => injector.injectConnection(connection),
+    onRefused: (reason) => metrics.connectionRefused(reason),
+  });
+  const { port } = listener;
+  let inUse = certificates;
+  const watch = options.tls && certificates &&
+    watchCertificates(options.tls, certificates, log, (next) => {
+      listener.replace(next);
+      inUse = next;
+    });
+  if (inUse) metrics.certificateExpiry(() => expirySeconds(inUse!));
 
   const ended = new AbortController();
   const http = Deno.serve(
@@ -117,13 +157,42 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
       await recordings.shutDown(options.shutdownGraceSeconds, now);
       // Callers delete a result when they have it whole.
       await store.drained(LAST_CALLS_SECONDS);
+      listener.close();
       await closeServer(server);
+      watch?.[Symbol.dispose]();
       await store.close();
       lookup.close();
       // Last, so that whoever asks meanwhile hears that the daemon is not ready.
       ended.abort();
     },
   };
+}
+
+function createAccess({ auth, containerLookup }: DaemonOptions, lookup: ContainerLookup): Access {
+  if (auth.kind === "none") return createOpenAccess(lookup);
+  const { serviceAccountDir, tokenAudience: audience, nodeName = "" } = auth;
+  const server = auth.apiServer ?? apiServerOfPod();
+  const api = connectKubernetes({ server, serviceAccountDir });
+  return createKubernetesAccess({
+    lookup,
+    owners: containerLookup === "cri" ? createRuntimeOwners() : createApiOwners(api, { nodeName }),
+    authenticator: createAuthenticator(api, { audience }),
+    authorizer: createAuthorizer(api),
+  });
+}
+
+/** Where Kubernetes says to every pod that the API server is. */
+function apiServerOfPod(): string {
+  const host = Deno.env.get("KUBERNETES_SERVICE_HOST");
+  const port = Deno.env.get("KUBERNETES_SERVICE_PORT");
+  if (!host || !port) {
+    throw new Error(
+      "there is no API server to ask who may profile: KUBERNETES_SERVICE_HOST and " +
+        "KUBERNETES_SERVICE_PORT are not set, so this is no pod (for development: --auth=none)",
+    );
+  }
+  // Deno's permissions know no ranges of IPv6 addresses (2.9.6), but this name.
+  return `https://${host.includes(":") ? "kubernetes.default.svc" : host}:${port}`;
 }
 
 /** Says in the log, a metric and the readiness report which perf and kernel work together here. */
@@ -149,16 +218,6 @@ function checkAccepting(recordings: Recordings): Promise<void> {
   return recordings.accepting
     ? Promise.resolve()
     : Promise.reject(new Error("the daemon is shutting down"));
-}
-
-function listen(server: grpc.Server, address: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const credentials = grpc.ServerCredentials.createInsecure();
-    server.bindAsync(`${address}:${port}`, credentials, (error, boundPort) => {
-      if (error) reject(new Error(`cannot listen on ${address}:${port}: ${error.message}`));
-      else resolve(boundPort);
-    });
-  });
 }
 
 /** Ends the connections when their calls have ended, or when those take too long. */

@@ -32,8 +32,12 @@ async function main(args: string[]): Promise<void> {
     const { startDaemon } = await import("./daemon.ts");
     const daemon = await startDaemon(options, log);
     const { port, metricsPort } = daemon;
-    const { address, containerLookup } = options;
-    log.info("serving", { version: VERSION, address, port, metricsPort, containerLookup });
+    const { address, containerLookup, tls } = options;
+    log.info("serving", {
+      ...{ version: VERSION, address, port, metricsPort, containerLookup },
+      auth: options.auth.kind,
+      tls: tls !== undefined,
+    });
     log.info("shutting down", { signal: await asked.promise });
     await daemon.shutDown(insisted.signal);
     log.info("shut down");

@@ -20,6 +20,13 @@ export class Metrics {
     registers: [this.#registry],
   });
 
+  readonly #refusedConnections = new Counter({
+    name: "necoperf_connections_refused_total",
+    help: "Connections that were ended before they were served, by the reason.",
+    labelNames: ["reason"],
+    registers: [this.#registry],
+  });
+
   /** `queue` is asked for its length whenever the metrics are read. */
   constructor(queue: { running: number; waiting: number }) {
     this.#gauge("necoperf_recordings_running", "Recordings that run.", () => queue.running);
@@ -35,6 +42,29 @@ export class Metrics {
   recordingEnded(outcome: string, durationSeconds: number): void {
     this.#recordings.inc({ outcome });
     this.#durations.observe({ outcome }, durationSeconds);
+  }
+
+  /** Counts a connection that was not served. */
+  connectionRefused(reason: string): void {
+    this.#refusedConnections.inc({ reason });
+  }
+
+  /** Says whether everybody may profile everything. */
+  authDisabled(disabled: boolean): void {
+    this.#gauge(
+      "necoperf_auth_disabled",
+      "1 when everybody who reaches the daemon may profile everything (--auth=none).",
+      () => disabled ? 1 : 0,
+    );
+  }
+
+  /** Says when the TLS certificate expires. */
+  certificateExpiry(seconds: () => number): void {
+    this.#gauge(
+      "necoperf_tls_certificate_expiry_seconds",
+      "When the TLS certificate in use expires, in seconds since 1970.",
+      seconds,
+    );
   }
 
   /** Says which perf and which kernel the daemon has found, and whether they belong together. */

@@ -4,6 +4,12 @@ import { formatDuration, fromDuration } from "../proto/duration.ts";
 import { quoted } from "./quoted.ts";
 import { StatusError } from "./status_error.ts";
 
+/** On which side of the system calls samples are taken. */
+export type Side = "both" | "user" | "kernel";
+
+/** A side, or what the caller may see of both. */
+export type RequestedSide = Side | "allowed";
+
 /** What one recording is to be, every value checked against the daemon's limits. */
 export interface RecordingOptions {
   durationSeconds: number;
@@ -13,11 +19,14 @@ export interface RecordingOptions {
   callGraph: "fp" | "dwarf" | "lbr" | "none";
   /** Bytes of stack copied with each sample; of use with `dwarf` only. */
   stackSizeBytes: number;
-  side: "both" | "user" | "kernel";
+  side: Side;
   inline: boolean;
   format: "script" | "data";
   mainProcess: boolean;
 }
+
+/** What a caller asks for, checked; which side it is to be depends on what the caller may see. */
+export type RequestedOptions = Omit<RecordingOptions, "side"> & { side: RequestedSide };
 
 /** The bounds that the daemon's administrator sets on what may be asked. */
 export interface Limits {
@@ -64,10 +73,11 @@ const CALL_GRAPHS: Record<string, RecordingOptions["callGraph"]> = {
   CALL_GRAPH_LBR: "lbr",
   CALL_GRAPH_NONE: "none",
 };
-const SIDES: Record<string, RecordingOptions["side"]> = {
-  SIDE_UNSPECIFIED: "both",
+const SIDES: Record<string, RequestedSide> = {
+  SIDE_UNSPECIFIED: "allowed",
   SIDE_USER: "user",
   SIDE_KERNEL: "kernel",
+  SIDE_BOTH: "both",
 };
 const FORMATS: Record<string, RecordingOptions["format"]> = {
   FORMAT_UNSPECIFIED: "script",
@@ -90,7 +100,7 @@ export function checkRecordingOptions(
   duration: DurationField,
   options: RecordOptions__Output | null,
   limits: Limits,
-): RecordingOptions {
+): RequestedOptions {
   const callGraph = choose("call_graph", CALL_GRAPHS, options?.callGraph);
   return {
     durationSeconds: checkDuration(duration, limits),

@@ -1,4 +1,6 @@
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
+import type { Access } from "./access.ts";
+import { type Caller, type Credentials, isSameCaller } from "./caller.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -9,11 +11,24 @@ import {
   checkRecordingOptions,
   type DurationField,
   type Limits,
-  type RecordingOptions,
+  type RequestedOptions,
+  type Side,
 } from "./recording_options.ts";
 import type { RecordingQueue } from "./recording_queue.ts";
 import type { Result, ResultDigest, ResultStore } from "./result_store.ts";
 import { StatusError } from "./status_error.ts";
+
+/** A call of a method of the service. */
+export interface Call {
+  method: string;
+  /** Address and port. */
+  peer: string;
+  credentials: Credentials;
+  /** Aborts when the caller gives up or is gone. */
+  signal: AbortSignal;
+  /** To be called when it is known who calls. */
+  identified(): void;
+}
 
 /** What a caller asks for, not checked yet. */
 export interface RecordingRequest {
@@ -26,7 +41,7 @@ export interface RecordingRequest {
 export interface RecordingListener {
   accepted(recordingId: string): void;
   queued(ahead: number): void;
-  started(processes: number): void;
+  started(processes: number, side: Side): void;
   progress(elapsedSeconds: number, counts: PerfDataCounts): void;
   converting(): void;
 }
@@ -38,6 +53,7 @@ export interface FinishedRecording extends RecordingSummary, ResultDigest {
 
 /** What recordings are made of. */
 export interface RecordingParts {
+  access: Access;
   lookup: ContainerLookup;
   perf: Perf;
   limits: Limits;
@@ -51,6 +67,8 @@ export interface RecordingParts {
 const SHUTDOWN_STOP_SECONDS = 20;
 
 interface Running {
+  /** Who asked for it, once that is known. */
+  caller?: Caller;
   /** Whether it has a place among those that run at a time. */
   admitted: boolean;
   stop: AbortController;
@@ -74,13 +92,14 @@ export class Recordings {
    * Makes a recording and resolves when its result is whole. The result stays in the store under
    * the recording's id; it is for the caller to see to its end.
    *
-   * Rejects with a `StatusError`; nothing is left then. Aborting `signal` gives the recording up.
+   * Rejects with a `StatusError`; nothing is left then. Aborting the call gives the recording up.
    */
   async run(
     request: RecordingRequest,
     listener: RecordingListener,
-    signal: AbortSignal,
+    call: Call,
   ): Promise<FinishedRecording> {
+    const { signal } = call;
     const recordingId = crypto.randomUUID();
     const running: Running = {
       admitted: false,
@@ -91,11 +110,10 @@ export class Recordings {
     const giveUp = () => running.abort.abort(signal.reason);
     signal.addEventListener("abort", giveUp, { once: true });
     if (signal.aborted) giveUp();
-    const finished = this.#account(
-      recordingId,
-      request,
-      (account) => this.#run(recordingId, request, listener, running, account),
-    );
+    const finished = this.#accountRecording(recordingId, request, call, (account) => {
+      account.onCaller = (caller) => running.caller = caller;
+      return this.#run(recordingId, request, listener, running, call, account);
+    });
     running.ended = finished.catch(() => {});
     this.#running.set(recordingId, running);
     try {
@@ -106,35 +124,66 @@ export class Recordings {
     }
   }
 
-  /** Ends the sampling of a recording early. Throws `NOT_FOUND` when it does not run. */
-  stop(recordingId: string): void {
-    const running = this.#running.get(recordingId);
-    if (!running) {
-      throw new StatusError("NOT_FOUND", "recording_id: no such recording runs on this node");
-    }
-    running.stop.abort("stopped");
+  /** Ends the sampling of a recording early. Rejects with `NOT_FOUND` when the caller runs none. */
+  stop(recordingId: string, call: Call): Promise<void> {
+    return this.#accountOther(recordingId, call, async (account) => {
+      const caller = await this.#identify(call, account);
+      const running = this.#running.get(recordingId);
+      requireOwn(caller, running?.caller, account, "no such recording runs on this node");
+      running!.stop.abort("stopped");
+    });
   }
 
-  /** The result of a recording, whole or not. Throws `NOT_FOUND` when there is none. */
-  result(recordingId: string): Result {
-    const result = this.parts.store.get(recordingId);
-    if (!result) {
-      throw new StatusError("NOT_FOUND", "recording_id: this node keeps no such result");
-    }
-    return result;
+  /**
+   * Writes the bytes of a result from an offset on, following it while it is made. Rejects with
+   * `NOT_FOUND` when the caller has none.
+   */
+  fetch(
+    recordingId: string,
+    offset: number,
+    call: Call,
+    write: (data: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    return this.#accountOther(recordingId, call, async (account) => {
+      const caller = await this.#identify(call, account);
+      const result = this.parts.store.get(recordingId);
+      requireOwn(caller, result?.owner, account, "this node keeps no such result");
+      account.sentBytes = 0;
+      for await (const data of result!.read(offset, call.signal)) {
+        account.sentBytes += data.length;
+        await write(data);
+      }
+    });
   }
 
-  /** Removes the result of a recording that has ended. */
-  async deleteResult(recordingId: string): Promise<void> {
-    if (this.#running.has(recordingId)) {
-      throw new StatusError("FAILED_PRECONDITION", "recording_id: the recording still runs");
-    }
+  /** Removes the result of a caller's recording that has ended. Rejects with `NOT_FOUND`. */
+  delete(recordingId: string, call: Call): Promise<void> {
+    return this.#accountOther(recordingId, call, async (account) => {
+      const caller = await this.#identify(call, account);
+      const owner = this.#running.get(recordingId)?.caller ??
+        this.parts.store.get(recordingId)?.owner;
+      requireOwn(caller, owner, account, "this node keeps no such result");
+      if (this.#running.has(recordingId)) {
+        throw new StatusError("FAILED_PRECONDITION", "recording_id: the recording still runs");
+      }
+      await this.parts.store.delete(recordingId);
+    });
+  }
+
+  /** The result of a recording that has just ended, for the call that made it. */
+  resultOf({ recordingId }: FinishedRecording): Result {
+    return this.parts.store.get(recordingId)!;
+  }
+
+  /** Removes the result of a recording, for the call that made it. */
+  async discard({ recordingId }: FinishedRecording): Promise<void> {
     await this.parts.store.delete(recordingId);
   }
 
   /**
-   * Takes no new recordings, sends those that wait away and resolves when all have ended. After `graceSeconds`, or when `now`
-   * aborts, those that still run are stopped and deliver what they have.
+   * Takes no new recordings, sends those that wait away and resolves when all have ended. After
+   * `graceSeconds`, or when `now` aborts, those that still run are stopped and deliver what they
+   * have.
    */
   async shutDown(graceSeconds: number, now: AbortSignal): Promise<void> {
     this.#shuttingDown = true;
@@ -153,14 +202,24 @@ export class Recordings {
     request: RecordingRequest,
     listener: RecordingListener,
     running: Running,
+    call: Call,
     account: Account,
   ): Promise<FinishedRecording> {
-    const { lookup, limits, queue, store } = this.parts;
+    const { access, limits, queue, store } = this.parts;
+    const caller = await this.#identify(call, account);
     if (this.#shuttingDown) throw shuttingDown();
-    const options = checkRecordingOptions(request.duration, request.options, limits);
+    const requested = checkRecordingOptions(request.duration, request.options, limits);
+    account.options = requested;
+    const { container, side } = await access.admit({
+      caller,
+      containerId: request.containerId,
+      side: requested.side,
+      signal: running.abort.signal,
+      found: (container) => account.container = container,
+    });
+    account.allowed = true;
+    const options = { ...requested, side };
     account.options = options;
-    const container = await lookup.find(request.containerId, running.abort.signal);
-    account.container = container;
     listener.accepted(recordingId);
     const leave = await queue.enter(
       AbortSignal.any([running.abort.signal, running.stop.signal]),
@@ -170,10 +229,14 @@ export class Recordings {
     });
     running.admitted = true;
     try {
-      const result = await store.create(recordingId);
+      const result = await store.create(recordingId, caller);
       const control = { abort: running.abort.signal, stop: running.stop.signal };
       const output = result.writable();
-      const observer = { ...listener, missed: this.#logMissed(recordingId) };
+      const observer: RecordingObserver = {
+        ...listener,
+        started: (processes) => listener.started(processes, side),
+        missed: this.#logMissed(recordingId),
+      };
       const summary = await record(this.parts, container, options, output, control, observer);
       return { recordingId, ...summary, ...result.digest! };
     } catch (error) {
@@ -189,43 +252,87 @@ export class Recordings {
       this.parts.log.warning("processes that entered are not recorded", { requestId, pids, error });
   }
 
-  /** Writes a line to the log and counts in the metrics what became of a request. */
-  async #account(
+  async #identify(call: Call, account: Account): Promise<Caller> {
+    const caller = await this.parts.access.identify(call.credentials);
+    account.caller = caller;
+    account.onCaller?.(caller);
+    call.identified();
+    return caller;
+  }
+
+  /** Accounts for a request for a recording, in the metrics too. */
+  async #accountRecording(
     recordingId: string,
     request: RecordingRequest,
+    call: Call,
     run: (account: Account) => Promise<FinishedRecording>,
   ): Promise<FinishedRecording> {
-    const { metrics, log } = this.parts;
+    const account: Account = { containerId: quoted(request.containerId) };
     const startedAt = performance.now();
+    const count = (outcome: string) =>
+      this.parts.metrics.recordingEnded(outcome, (performance.now() - startedAt) / 1000);
+    return await this.#account("recording", recordingId, call, account, async () => {
+      try {
+        const finished = await run(account);
+        const { completeness, samples, lostSamples, sizeBytes } = finished;
+        account.result = { outcome: completeness, samples, lostSamples, sizeBytes };
+        count(completeness);
+        return finished;
+      } catch (error) {
+        count(outcomeOf(error));
+        throw error;
+      }
+    });
+  }
+
+  /** Accounts for a request that is about a recording. Its id may be any text. */
+  #accountOther(
+    recordingId: string,
+    call: Call,
+    run: (account: Account) => Promise<void>,
+  ): Promise<void> {
     const account: Account = {};
-    const end = (outcome: string) => {
-      const durationSeconds = (performance.now() - startedAt) / 1000;
-      metrics.recordingEnded(outcome, durationSeconds);
-      return {
-        requestId: recordingId,
-        containerId: account.container?.id ?? quoted(request.containerId),
-        ...describePod(account.container),
-        options: account.options,
-        outcome,
-        durationSeconds,
-      };
-    };
+    const id = /^[0-9a-f-]{36}$/.test(recordingId) ? recordingId : quoted(recordingId);
+    return this.#account("request", id, call, account, () => run(account));
+  }
+
+  /** Writes to the log who asked for what, what was decided, and what became of it: one line. */
+  async #account<T>(
+    what: "recording" | "request",
+    requestId: string,
+    call: Call,
+    account: Account,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    const { log } = this.parts;
+    const startedAt = performance.now();
+    const describe = (end: Record<string, unknown>) => ({
+      requestId,
+      method: call.method,
+      peer: call.peer,
+      user: account.caller?.user || undefined,
+      groups: account.caller?.user ? account.caller.groups : undefined,
+      containerId: account.container?.id ?? account.containerId,
+      ...describePod(account.container),
+      options: account.options,
+      sentBytes: account.sentBytes,
+      durationSeconds: (performance.now() - startedAt) / 1000,
+      ...end,
+    });
     try {
-      const finished = await run(account);
-      const { samples, lostSamples, sizeBytes } = finished;
-      log.info("recording finished", {
-        ...end(finished.completeness),
-        samples,
-        lostSamples,
-        sizeBytes,
-      });
-      return finished;
+      const done = await run();
+      log.info(
+        `${what} finished`,
+        describe({ decision: "allowed", outcome: "ok", ...account.result }),
+      );
+      return done;
     } catch (error) {
-      const outcome = error instanceof StatusError ? error.status.toLowerCase() : "internal";
-      const properties = { ...end(outcome), error: (error as Error).message };
-      if (outcome === "internal") {
-        log.error("recording failed", { ...properties, stack: (error as Error).stack });
-      } else log.info("recording refused or failed", properties);
+      const { message, stack } = error as Error;
+      const outcome = outcomeOf(error);
+      const decision = decisionOf(error, account);
+      const properties = describe({ decision, outcome, error: message, reason: reasonOf(error) });
+      if (outcome === "internal") log.error(`${what} failed`, { ...properties, stack });
+      else log.info(`${what} refused or failed`, properties);
       throw error;
     }
   }
@@ -233,8 +340,49 @@ export class Recordings {
 
 /** What the log says of a request, filled in as it becomes known. */
 interface Account {
+  caller?: Caller;
+  onCaller?: (caller: Caller) => void;
+  /** As the request has it, fit to be printed. */
+  containerId?: string;
   container?: Container;
-  options?: RecordingOptions;
+  options?: RequestedOptions;
+  allowed?: boolean;
+  sentBytes?: number;
+  result?: Record<string, unknown>;
+}
+
+function outcomeOf(error: unknown): string {
+  return error instanceof StatusError ? error.status.toLowerCase() : "internal";
+}
+
+function decisionOf(error: unknown, account: Account): "allowed" | "denied" | "error" {
+  if (account.allowed) return "allowed";
+  const { status, cause } = error instanceof StatusError ? error : {};
+  const denied = status === "PERMISSION_DENIED" || status === "UNAUTHENTICATED" ||
+    cause instanceof AnothersError;
+  return denied ? "denied" : "error";
+}
+
+/** What the caller is not told. */
+function reasonOf(error: unknown): string | undefined {
+  const { cause } = error as Error;
+  return cause instanceof Error ? cause.message : undefined;
+}
+
+/** Why something that is there is not for a caller. */
+class AnothersError extends Error {}
+
+/** Lets on that something is there only to whoever asked for it to be made. */
+function requireOwn(
+  caller: Caller,
+  owner: Caller | undefined,
+  account: Account,
+  words: string,
+): void {
+  account.allowed = owner !== undefined && isSameCaller(caller, owner);
+  if (account.allowed) return;
+  const cause = owner && new AnothersError(`it is of user ${quoted(owner.user)}`);
+  throw new StatusError("NOT_FOUND", `recording_id: ${words}`, { cause });
 }
 
 function shuttingDown(): StatusError {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createGzip } from "node:zlib";
+import type { Caller } from "./caller.ts";
 import { StatusError } from "./status_error.ts";
 
 /** gzip's fastest: perf script's text shrinks more than tenfold with it. */
@@ -47,10 +48,10 @@ export class ResultStore {
     }
   }
 
-  /** Starts a result under a name of its own. */
-  async create(name: string): Promise<Result> {
+  /** Starts a result under a name of its own, for whoever asked for it. */
+  async create(name: string, owner: Caller): Promise<Result> {
     const path = this.#path(name + RESULT_SUFFIX);
-    const result = await Result.create(path, () => this.#retain(name, result));
+    const result = await Result.create(path, owner, () => this.#retain(name, result));
     this.#results.set(name, result);
     return result;
   }
@@ -107,13 +108,15 @@ export class Result {
   private constructor(
     private readonly path: string,
     private readonly file: Deno.FsFile,
+    /** Who asked for it. */
+    readonly owner: Caller,
     private readonly onWhole: () => void,
   ) {}
 
-  static async create(path: string, onWhole: () => void): Promise<Result> {
+  static async create(path: string, owner: Caller, onWhole: () => void): Promise<Result> {
     try {
       const file = await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
-      return new Result(path, file, onWhole);
+      return new Result(path, file, owner, onWhole);
     } catch (error) {
       throw writeError(error);
     }

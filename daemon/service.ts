@@ -10,9 +10,12 @@ import { toDuration } from "../proto/duration.ts";
 import type { Completeness as ProtoCompleteness } from "../proto/gen/necoperf/Completeness.ts";
 import type { NecoPerfHandlers } from "../proto/gen/necoperf/NecoPerf.ts";
 import type { RecordingEvent } from "../proto/gen/necoperf/RecordingEvent.ts";
+import type { Side as ProtoSide } from "../proto/gen/necoperf/Side.ts";
 import { grpc } from "../proto/grpc.ts";
 import type { Completeness } from "./recorder.ts";
-import type { FinishedRecording, RecordingListener, Recordings } from "./recordings.ts";
+import type { Credentials } from "./caller.ts";
+import type { Side } from "./recording_options.ts";
+import type { Call, FinishedRecording, RecordingListener, Recordings } from "./recordings.ts";
 import { StatusError } from "./status_error.ts";
 
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */
@@ -33,15 +36,30 @@ const COMPLETENESS: Record<Completeness, ProtoCompleteness> = {
   shutdown: "COMPLETENESS_SHUTDOWN",
 };
 
-/** The handlers of the service. `maxRecordResponseBytes` bounds what Record holds in memory. */
+const SIDES: Record<Side, ProtoSide> = {
+  both: "SIDE_BOTH",
+  user: "SIDE_USER",
+  kernel: "SIDE_KERNEL",
+};
+
+/** What the service needs to know of the server it is in. */
+export interface ServiceOptions {
+  /** Bounds what Record holds in memory. */
+  maxRecordResponseBytes: number;
+  /** Keeps a peer's connection while a call of it is under way; returns what ends that. */
+  hold(peer: string): () => void;
+}
+
+/** The handlers of the service. */
 export function createService(
   recordings: Recordings,
-  options: { maxRecordResponseBytes: number },
+  options: ServiceOptions,
 ): NecoPerfHandlers {
+  const { unary, serverStream } = createHandlers(options.hold);
   return {
-    Record: unary(async ({ request, signal, trailer }) => {
+    Record: unary("Record", async ({ request, call, trailer }) => {
       const duration = { field: "interval", seconds: request.interval } as const;
-      const finished = await recordings.run({ ...request, duration }, SILENT, signal);
+      const finished = await recordings.run({ ...request, duration }, SILENT, call);
       try {
         if (finished.sizeBytes > options.maxRecordResponseBytes) {
           throw new StatusError(
@@ -51,44 +69,46 @@ export function createService(
           );
         }
         const parts: Uint8Array[] = [];
-        for await (const chunk of readResult(recordings, finished, signal)) parts.push(chunk);
+        for await (const chunk of readResult(recordings, finished, call.signal)) parts.push(chunk);
         markPartial(trailer, finished);
         return { data: Buffer.concat(parts) };
       } finally {
-        await recordings.deleteResult(finished.recordingId);
+        await recordings.discard(finished);
       }
     }),
 
-    Profile: serverStream(async ({ request, signal, trailer, write }) => {
+    Profile: serverStream("Profile", async ({ request, call, trailer, write }) => {
       const duration = { field: "timeout", message: request.timeout } as const;
-      const finished = await recordings.run({ ...request, duration }, SILENT, signal);
+      const finished = await recordings.run({ ...request, duration }, SILENT, call);
       try {
-        for await (const data of readResult(recordings, finished, signal)) await write({ data });
+        for await (const data of readResult(recordings, finished, call.signal)) {
+          await write({ data });
+        }
         markPartial(trailer, finished);
       } finally {
-        await recordings.deleteResult(finished.recordingId);
+        await recordings.discard(finished);
       }
     }),
 
-    StartRecording: serverStream(async ({ request, signal, write }) => {
+    StartRecording: serverStream("StartRecording", async ({ request, call, write }) => {
       const duration = { field: "duration", message: request.duration } as const;
       const send = (event: RecordingEvent) => void write(event);
-      const finished = await recordings.run({ ...request, duration }, reportTo(send), signal);
+      const finished = await recordings.run({ ...request, duration }, reportTo(send), call);
       await write({ event: "finished", finished: describe(finished) });
     }),
 
-    StopRecording: unary(({ request }) => {
-      recordings.stop(request.recordingId);
-      return Promise.resolve({});
+    StopRecording: unary("StopRecording", async ({ request, call }) => {
+      await recordings.stop(request.recordingId, call);
+      return {};
     }),
 
-    FetchResult: serverStream(async ({ request, signal, write }) => {
-      const result = recordings.result(request.recordingId);
-      for await (const data of result.read(request.offset, signal)) await write({ data });
+    FetchResult: serverStream("FetchResult", async ({ request, call, write }) => {
+      const { recordingId, offset } = request;
+      await recordings.fetch(recordingId, offset, call, (data) => write({ data }));
     }),
 
-    DeleteResult: unary(async ({ request }) => {
-      await recordings.deleteResult(request.recordingId);
+    DeleteResult: unary("DeleteResult", async ({ request, call }) => {
+      await recordings.delete(request.recordingId, call);
       return {};
     }),
   };
@@ -98,7 +118,8 @@ function reportTo(send: (event: RecordingEvent) => void): RecordingListener {
   return {
     accepted: (recordingId) => send({ event: "accepted", accepted: { recordingId } }),
     queued: (ahead) => send({ event: "queued", queued: { ahead } }),
-    started: (processes) => send({ event: "started", started: { processes } }),
+    started: (processes, side) =>
+      send({ event: "started", started: { processes, side: SIDES[side] } }),
     progress: (elapsedSeconds, { samples, lostSamples }) =>
       send({
         event: "progress",
@@ -127,7 +148,7 @@ async function* readResult(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const gunzip = createGunzip();
-  const fed = pipeline(recordings.result(finished.recordingId).read(0, signal), gunzip, { signal });
+  const fed = pipeline(recordings.resultOf(finished).read(0, signal), gunzip, { signal });
   fed.catch(() => {});
   yield* gunzip;
   await fed;
@@ -137,10 +158,10 @@ function markPartial(trailer: grpc.Metadata, finished: FinishedRecording): void 
   if (finished.completeness !== "full") trailer.set(PARTIAL_TRAILER, finished.completeness);
 }
 
-/** What a handler of a unary call is given. `signal` aborts when the caller gives up or is gone. */
+/** What a handler of a unary call is given. */
 interface UnaryContext<Request> {
   request: Request;
-  signal: AbortSignal;
+  call: Call;
   trailer: grpc.Metadata;
 }
 
@@ -149,38 +170,90 @@ interface StreamContext<Request, Response> extends UnaryContext<Request> {
   write(message: Response): Promise<void>;
 }
 
-function unary<Request, Response>(
-  handle: (context: UnaryContext<Request>) => Promise<Response>,
-): grpc.handleUnaryCall<Request, Response> {
-  return async (call, callback) => {
-    const trailer = new grpc.Metadata();
-    try {
-      const signal = abortSignalOf(call);
-      callback(null, await handle({ request: call.request, signal, trailer }), trailer);
-    } catch (error) {
-      callback(toStatus(error));
-    }
-  };
-}
+/** grpc-js' calls, as far as they tell who makes them. */
+type ServerCall =
+  | grpc.ServerUnaryCall<unknown, unknown>
+  | grpc.ServerWritableStream<unknown, unknown>;
 
-function serverStream<Request, Response>(
-  handle: (context: StreamContext<Request, Response>) => Promise<void>,
-): grpc.handleServerStreamingCall<Request, Response> {
-  return async (call) => {
-    const trailer = new grpc.Metadata();
-    const signal = abortSignalOf(call);
-    const write = async (message: Response) => {
-      if (call.write(message)) return;
-      // A call that is given up never drains.
-      await once(call, "drain", { signal }).catch(() => {});
+function createHandlers(hold: ServiceOptions["hold"]) {
+  /** Runs a handler; the connection is kept from when it is known who calls to the call's end. */
+  async function handleCall(
+    method: string,
+    serverCall: ServerCall,
+    handle: (call: Call) => Promise<void>,
+  ): Promise<void> {
+    let release = () => {};
+    const peer = serverCall.getPeer();
+    const call: Call = {
+      method,
+      peer,
+      credentials: credentialsOf(serverCall),
+      signal: abortSignalOf(serverCall),
+      identified: () => release = hold(peer),
     };
     try {
-      await handle({ request: call.request, signal, trailer, write });
-      call.end(trailer);
-    } catch (error) {
-      // A call that was cancelled has no one to tell.
-      if (!signal.aborted) call.emit("error", toStatus(error));
+      await handle(call);
+    } finally {
+      release();
     }
+  }
+
+  function unary<Request, Response>(
+    method: string,
+    handle: (context: UnaryContext<Request>) => Promise<Response>,
+  ): grpc.handleUnaryCall<Request, Response> {
+    return async (serverCall, callback) => {
+      const { request } = serverCall;
+      const trailer = new grpc.Metadata();
+      try {
+        await handleCall(method, serverCall, async (call) => {
+          callback(null, await handle({ request, call, trailer }), trailer);
+        });
+      } catch (error) {
+        callback(toStatus(error));
+      }
+    };
+  }
+
+  function serverStream<Request, Response>(
+    method: string,
+    handle: (context: StreamContext<Request, Response>) => Promise<void>,
+  ): grpc.handleServerStreamingCall<Request, Response> {
+    return async (serverCall) => {
+      const { request } = serverCall;
+      const trailer = new grpc.Metadata();
+      try {
+        await handleCall(method, serverCall, async (call) => {
+          const write = async (message: Response) => {
+            if (serverCall.write(message)) return;
+            // A call that is given up never drains.
+            await once(serverCall, "drain", { signal: call.signal }).catch(() => {});
+          };
+          await handle({ request, call, trailer, write });
+          serverCall.end(trailer);
+        });
+      } catch (error) {
+        // A call that was cancelled has no one to tell.
+        if (!serverCall.cancelled) serverCall.emit("error", toStatus(error));
+      }
+    };
+  }
+
+  return { unary, serverStream };
+}
+
+function credentialsOf(call: ServerCall): Credentials {
+  const authorization = call.metadata.get("authorization").map(String);
+  // grpc-js gives a certificate only when TLS has verified it.
+  const peer = call.getAuthContext().sslPeerCertificate;
+  if (!peer) return { authorization };
+  const { subject, valid_to } = peer;
+  return {
+    authorization,
+    certificate: {
+      subject: subject as unknown as Record<string, string | string[]>,
+      validUntil: new Date(valid_to),
+    },
   };
 }
 

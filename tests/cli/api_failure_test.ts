@@ -3,8 +3,15 @@ import { describeApiFailure } from "../../cli/api_failure.ts";
 import { ExitStatus } from "../../cli/exit_status.ts";
 
 const SERVER = { server: "https://api.example:6443", origin: "context dev of kubeconfig" };
-const GET = { ...SERVER, verb: "get", namespace: "shop", pod: "web-0" } as const;
-const LIST = { ...SERVER, verb: "list", namespace: "necoperf" } as const;
+const GET = { ...SERVER, verb: "get", resource: "pods", namespace: "shop", name: "web-0" } as const;
+const LIST = { ...SERVER, verb: "list", resource: "pods", namespace: "necoperf" } as const;
+const TOKEN = {
+  ...SERVER,
+  verb: "create",
+  resource: "serviceaccounts/token",
+  namespace: "shop",
+  name: "profiler",
+} as const;
 
 Deno.test("a pod that does not exist", () => {
   const error = describeApiFailure(GET, { httpStatus: 404, message: 'pods "web-0" not found' });
@@ -17,6 +24,28 @@ Deno.test("a missing right: verb, resource, namespace, and the rule that gives i
   assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
   assert.match(error.message, /not allowed to list pods in namespace necoperf \(User "tenant"/);
   assert.match(error.message, /Role in namespace necoperf .*resources: \[pods\], verbs: \[list\]/);
+});
+
+Deno.test("a missing right to have a token made: for the one service account", () => {
+  const error = describeApiFailure(TOKEN, { httpStatus: 403, message: 'User "tenant" cannot' });
+  assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
+  assert.match(
+    error.message,
+    /not allowed to create serviceaccounts\/token profiler in namespace shop \(User "tenant"/,
+  );
+  assert(
+    error.message.endsWith(
+      '{apiGroups: [""], resources: [serviceaccounts/token], resourceNames: [profiler], ' +
+        "verbs: [create]}",
+    ),
+    error.message,
+  );
+});
+
+Deno.test("a service account that does not exist gives no token", () => {
+  const error = describeApiFailure(TOKEN, { httpStatus: 404, message: "not found" });
+  assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
+  assert.match(error.message, /no service account shop\/profiler/);
 });
 
 Deno.test("credentials that are not accepted", () => {

@@ -8,6 +8,17 @@ function parse(...args: string[]): ClientOptions {
   return invocation.options;
 }
 
+/** How a daemon is called when nothing is said about it. */
+const NO_ACCESS = {
+  tokenFile: undefined,
+  serviceAccount: undefined,
+  caFile: undefined,
+  tlsServerName: undefined,
+  clientCertificateFile: undefined,
+  clientKeyFile: undefined,
+  insecureSendToken: false,
+};
+
 function refuses(words: RegExp, ...args: string[]) {
   assert.throws(() => parseArguments(args, "1.2.3"), (error) => {
     assert(error instanceof CliError, String(error));
@@ -27,6 +38,7 @@ Deno.test("the line of the design", () => {
     kubeconfig: undefined,
     context: undefined,
     necoperfNamespace: "necoperf",
+    access: NO_ACCESS,
   });
   assert.equal(options.outputDirectory, "out");
 });
@@ -95,13 +107,45 @@ Deno.test("a daemon and a container id take Kubernetes' place", () => {
     kind: "container",
     daemonAddress: "10.0.0.7:7000",
     containerId: "abc",
+    necoperfNamespace: "necoperf",
+    access: NO_ACCESS,
   });
   assert.deepEqual(
     parse("--daemon", "[::1]:6543", "--container-id", "containerd://abc").target,
-    { kind: "container", daemonAddress: "[::1]:6543", containerId: "abc" },
+    {
+      kind: "container",
+      daemonAddress: "[::1]:6543",
+      containerId: "abc",
+      necoperfNamespace: "necoperf",
+      access: NO_ACCESS,
+    },
   );
   const { daemonAddress } = target("node1") as { daemonAddress: string };
   assert.equal(daemonAddress, "node1:6543");
+});
+
+Deno.test("how the daemon is called", () => {
+  const flags = [
+    ..."--token-file t --ca-file ca --tls-server-name perf.example --insecure-send-token".split(
+      " ",
+    ),
+    ..."--client-cert-file cert --client-key-file key".split(" "),
+  ];
+  const access = {
+    tokenFile: "t",
+    serviceAccount: undefined,
+    caFile: "ca",
+    tlsServerName: "perf.example",
+    clientCertificateFile: "cert",
+    clientKeyFile: "key",
+    insecureSendToken: true,
+  };
+  assert.deepEqual(parse("web-0", ...flags).target.access, access);
+  assert.deepEqual(parse("--daemon", "h", "--container-id", "c", ...flags).target.access, access);
+  assert.deepEqual(parse("web-0", "--service-account", "profiler").target.access, {
+    ...NO_ACCESS,
+    serviceAccount: "profiler",
+  });
 });
 
 Deno.test("refuses what it does not understand", () => {
@@ -122,6 +166,17 @@ Deno.test("refuses what it does not understand", () => {
   refuses(/cannot be used with/, "a", "--all-user", "--all-kernel");
   refuses(/cannot be used with/, "a", "-d", "5", "--timeout", "5");
   refuses(/script, data/, "a", "--format", "svg");
+  refuses(/cannot be used with/, "a", "--token-file", "t", "--service-account", "s");
+  const daemon = ["--daemon", "h:1", "--container-id", "abc"];
+  refuses(/cannot be used with/, ...daemon, "--service-account", "s");
+  refuses(/not the name of a service account/, "a", "--service-account", "../x");
+  refuses(/--client-key-file need each other/, "a", "--client-cert-file", "c");
+  refuses(/--client-key-file need each other/, "a", "--client-key-file", "k");
+  refuses(/a DNS name/, "a", "--tls-server-name", "10.0.0.1");
+  refuses(/a DNS name/, "a", "--tls-server-name", "a/b");
+  for (const flag of ["--token-file", "--ca-file", "--service-account"]) {
+    refuses(/It is empty/, "a", flag, "");
+  }
 });
 
 Deno.test("refuses values that no daemon could take", () => {

@@ -109,7 +109,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
   });
   assert.deepEqual(received.events, [
     { kind: "queued", ahead: 2 },
-    { kind: "started", processes: 3 },
+    { kind: "started", processes: 3, side: undefined },
     { kind: "progress", elapsedSeconds: 1.5, samples: 4, lostSamples: 1 },
     { kind: "converting" },
   ]);

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { permissionFlags } from "../../permissions.ts";
 import { VERSION } from "../../version.ts";
 import { grpc } from "../../proto/grpc.ts";
+import { createAuthority } from "./authority.ts";
 import {
   type StandInDaemon,
   startStandInDaemon,
@@ -126,6 +127,77 @@ Deno.test("leaves no file when the recording fails", async () => {
   assert.equal(stdout, "");
   assert.match(stderr, /no sample/);
   assert.deepEqual([...Deno.readDirSync(directory.path)], []);
+});
+
+Deno.test("the token file and TLS, by flags; nothing that is said has the token in it", async () => {
+  using directory = temporaryDirectory();
+  using authority = await createAuthority("right");
+  const server = await authority.sign({ name: "perf.example" });
+  const tenant = await authority.sign({ name: "tenant" });
+  const mutual = { requestCert: true, rejectUnauthorized: true, ca: authority.pem };
+  // What it says is what a daemon could do worst.
+  let details = "not Bearer t0ken-that-nobody-may-see";
+  await using daemon = await startStandInDaemon({
+    start: (call) => call.emit("error", { code: grpc.status.PERMISSION_DENIED, details }),
+  }, { tls: { ...server, ...mutual } });
+  const tokenFile = join(directory.path, "token");
+  Deno.writeTextFileSync(tokenFile, "t0ken-that-nobody-may-see\n");
+  const flags = argumentsFor(
+    daemon,
+    ...["-o", directory.path, "--token-file", tokenFile, "--ca-file", authority.file],
+    ...["--tls-server-name", "perf.example", "--client-cert-file", tenant.certificateFile],
+    ...["--client-key-file", tenant.keyFile],
+  );
+  const first = await run(flags);
+  assert.equal(first.status, 4, first.stderr);
+  assert.equal(daemon.authorizations[0].authorization, "Bearer t0ken-that-nobody-may-see");
+  assert.match(first.stderr, /: not Bearer \(the token\)\n$/);
+
+  // As talkative as grpc-js gets.
+  details = "no";
+  const env = { GRPC_TRACE: "all", GRPC_VERBOSITY: "DEBUG" };
+  const { stdout, stderr } = await run(flags, { env });
+  assert.match(stderr, /StartRecording/);
+  assert.doesNotMatch(stdout + stderr, /t0ken-that-nobody-may-see/);
+});
+
+Deno.test("finds a bad token file before it calls anything, and does not tell what is in it", async () => {
+  using directory = temporaryDirectory();
+  await using daemon = await startDaemon("COMPLETENESS_FULL");
+  const tokenFile = join(directory.path, "token");
+  Deno.writeTextFileSync(tokenFile, "s3cret s3cret");
+  const { status, stdout, stderr } = await run(
+    argumentsFor(daemon, "-o", join(directory.path, "out"), "--token-file", tokenFile),
+  );
+  assert.equal(status, 2, stderr);
+  assert(stderr.includes(`the token file ${tokenFile}: `), stderr);
+  assert.doesNotMatch(stdout + stderr, /s3cret/);
+  assert.deepEqual(daemon.authorizations, []);
+  assert.deepEqual([...Deno.readDirSync(directory.path)].length, 1);
+
+  // With a pod to look up it is the same: this API server is never asked.
+  const kubeconfig = join(directory.path, "no-such-kubeconfig");
+  const byPod = await run(["web-0", "--token-file", tokenFile, "--kubeconfig", kubeconfig]);
+  assert.equal(byPod.status, 2);
+  assert.match(byPod.stderr, /the token file/);
+});
+
+Deno.test("says in one line that kernel samples are left out, unless that was asked for", async () => {
+  await using daemon = await startStandInDaemon({
+    start: (call) => {
+      call.write({ accepted: { recordingId: "recording-1" } });
+      call.write({ started: { processes: 3, side: "SIDE_USER" } });
+      writeFinished(call, RESULT);
+    },
+    fetch: (call) => writeResult(call, RESULT),
+  });
+  const lines = async (...flags: string[]) => {
+    const { status, stderr } = await run(argumentsFor(daemon, "-o", "-", ...flags));
+    assert.equal(status, 0, stderr);
+    return stderr.split("\n").filter((line) => line.includes("kernel samples are left out"));
+  };
+  assert.equal((await lines()).length, 1);
+  assert.equal((await lines("--all-user")).length, 0);
 });
 
 Deno.test("finds an output directory that cannot be written before it calls the daemon", async () => {

@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import tls from "node:tls";
 import { gzipSync } from "node:zlib";
-import type { ServerWritableStream } from "@grpc/grpc-js";
+import type { Metadata, Server, ServerWritableStream } from "@grpc/grpc-js";
 import type { FetchResultRequest__Output as FetchResultRequest } from "../../proto/gen/necoperf/FetchResultRequest.ts";
 import type { FetchResultResponse } from "../../proto/gen/necoperf/FetchResultResponse.ts";
 import type { RecordingEvent } from "../../proto/gen/necoperf/RecordingEvent.ts";
@@ -19,9 +22,18 @@ export interface StandInHandlers {
   stop?(recordingId: string): void;
 }
 
-/** A server on loopback that speaks the protocol and profiles nothing. */
+/** Where a stand-in listens, and how. */
+export interface StandInOptions {
+  hostname?: string;
+  /** What `node:tls` takes. Not there: plain text. */
+  tls?: tls.TlsOptions;
+}
+
+/** A server, on loopback unless told otherwise, that speaks the protocol and profiles nothing. */
 export interface StandInDaemon extends AsyncDisposable {
   address: string;
+  /** What each call had in `authorization`, in the order of their arrival. */
+  authorizations: { method: string; authorization: string | undefined }[];
   /** The recordings that the client has stopped and deleted. */
   stopped: string[];
   deleted: string[];
@@ -34,45 +46,98 @@ export interface StandInDaemon extends AsyncDisposable {
  * result that is damaged, to be lost at a chosen moment, to report a chosen end. Everything that
  * the real daemon can do on demand is tested with the real daemon.
  */
-export async function startStandInDaemon(handlers: StandInHandlers): Promise<StandInDaemon> {
+export async function startStandInDaemon(
+  handlers: StandInHandlers,
+  options: StandInOptions = {},
+): Promise<StandInDaemon> {
+  const authorizations: StandInDaemon["authorizations"] = [];
   const stopped: string[] = [];
   const deleted: string[] = [];
+  const note = (method: string, { metadata }: { metadata: Metadata }) => {
+    const [authorization] = metadata.get("authorization");
+    authorizations.push({ method, authorization: authorization?.toString() });
+  };
   const server = new grpc.Server();
   server.addService(loadNecoPerf().NecoPerf.service, {
-    StartRecording: handlers.start,
-    FetchResult: handlers.fetch ?? ((call: FetchCall) => call.end()),
+    StartRecording: (call: StartCall) => {
+      note("StartRecording", call);
+      handlers.start(call);
+    },
+    FetchResult: (call: FetchCall) => {
+      note("FetchResult", call);
+      if (handlers.fetch) handlers.fetch(call);
+      else call.end();
+    },
     StopRecording: (
-      { request }: { request: { recordingId: string } },
+      call: { request: { recordingId: string }; metadata: Metadata },
       callback: (error: null, response: object) => void,
     ) => {
-      stopped.push(request.recordingId);
-      handlers.stop?.(request.recordingId);
+      note("StopRecording", call);
+      stopped.push(call.request.recordingId);
+      handlers.stop?.(call.request.recordingId);
       callback(null, {});
     },
     DeleteResult: (
-      { request }: { request: { recordingId: string } },
+      call: { request: { recordingId: string }; metadata: Metadata },
       callback: (error: null, response: object) => void,
     ) => {
-      deleted.push(request.recordingId);
+      note("DeleteResult", call);
+      deleted.push(call.request.recordingId);
       callback(null, {});
     },
   });
+  const { hostname = "127.0.0.1" } = options;
+  const listener = options.tls
+    ? await listenWithTls(server, hostname, options.tls)
+    : await listen(server, hostname);
+  const close = () => {
+    listener.close();
+    server.forceShutdown();
+  };
+  return {
+    address: `${hostname}:${listener.port}`,
+    authorizations,
+    stopped,
+    deleted,
+    vanish: close,
+    [Symbol.asyncDispose]: () => {
+      close();
+      return Promise.resolve();
+    },
+  };
+}
+
+interface Listener {
+  port: number;
+  close(): void;
+}
+
+async function listen(server: Server, hostname: string): Promise<Listener> {
+  const credentials = grpc.ServerCredentials.createInsecure();
   const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(`${hostname}:0`, credentials, (error, port) => {
       if (error) reject(error);
       else resolve(port);
     })
   );
-  return {
-    address: `127.0.0.1:${port}`,
-    stopped,
-    deleted,
-    vanish: () => server.forceShutdown(),
-    [Symbol.asyncDispose]: () => {
-      server.forceShutdown();
-      return Promise.resolve();
-    },
-  };
+  return { port, close: () => {} };
+}
+
+/** The way the daemon does it, as grpc-js's own does not work on Deno. */
+async function listenWithTls(
+  server: Server,
+  hostname: string,
+  options: tls.TlsOptions,
+): Promise<Listener> {
+  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
+  const listener = tls.createServer({ ALPNProtocols: ["h2"], ...options }, (socket) => {
+    injector.injectConnection(socket);
+  });
+  // What a client does not like about a handshake is the client's to tell.
+  listener.on("tlsClientError", () => {});
+  listener.listen(0, hostname);
+  await once(listener, "listening");
+  return { port: (listener.address() as AddressInfo).port, close: () => listener.close() };
 }
 
 /** The events that every recording begins with. */

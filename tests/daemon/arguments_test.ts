@@ -31,7 +31,16 @@ Deno.test("the defaults are those of the contract", () => {
 Deno.test("each flag sets its option", () => {
   const options = start(
     ...["--port", "1", "--metrics-port=2", "--work-dir", "/w", "--proc-dir=/p"],
-    ...["--container-lookup", "cgroup", "--max-duration", "1m30s", "--max-frequency", "49"],
+    ...[
+      "--container-lookup",
+      "cgroup",
+      "--node-name",
+      "n1",
+      "--max-duration",
+      "1m30s",
+      "--max-frequency",
+      "49",
+    ],
     ...["--max-stack-size", "1024", "--allowed-events", "cycles,sched:sched_switch"],
     ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
   );
@@ -80,4 +89,54 @@ Deno.test("--help and --version print to standard output's text", () => {
   assert.match(help.text, /--runtime-endpoint/);
   const version = parseArguments(["--version"], "1.2.3") as { text: string };
   assert.equal(version.text.trim(), "1.2.3");
+});
+
+Deno.test("who may profile is Kubernetes' to say, unless told otherwise", () => {
+  assert.deepEqual(start("--node-name", "n1").auth, {
+    kind: "kubernetes",
+    tokenAudience: "necoperf",
+    serviceAccountDir: "/var/run/secrets/kubernetes.io/serviceaccount",
+    apiServer: undefined,
+    nodeName: "n1",
+  });
+  assert.deepEqual(start("--auth", "none").auth, { kind: "none" });
+  const development = start("--container-lookup", "pid", "--address", "127.0.0.1");
+  assert.deepEqual(development.auth, { kind: "none" });
+  const other = start("--kube-api", "https://10.0.0.1:6443", "--token-audience", "x").auth;
+  assert.ok(other.kind === "kubernetes");
+  assert.equal(other.apiServer, "https://10.0.0.1:6443");
+  assert.equal(other.tokenAudience, "x");
+});
+
+Deno.test("TLS takes a certificate and its key", () => {
+  assert.equal(start().tls, undefined);
+  const files = ["--tls-cert-file", "/c", "--tls-key-file", "/k"];
+  assert.deepEqual(start(...files).tls, {
+    certFile: "/c",
+    keyFile: "/k",
+    clientCaFile: undefined,
+  });
+  assert.equal(start(...files, "--client-ca-file", "/a").tls?.clientCaFile, "/a");
+});
+
+Deno.test("what does not go together, or would let anybody in, is refused", () => {
+  const refused = (words: RegExp, ...args: string[]) =>
+    assert.match(refusal("start", ...args), words);
+  const files = ["--tls-cert-file", "/c", "--tls-key-file", "/k"];
+  refused(/--node-name is missing/, "--container-lookup", "cgroup");
+  refused(
+    /goes with --auth=none only/,
+    "--container-lookup=pid",
+    "--address=127.0.0.1",
+    "--auth=kubernetes",
+  );
+  refused(/of no use with --auth=none/, "--auth", "none", ...files, "--client-ca-file", "/a");
+  refused(/--tls-key-file go together/, "--tls-cert-file", "/c");
+  refused(/--tls-key-file go together/, "--tls-key-file", "/k");
+  refused(/--client-ca-file goes with/, "--client-ca-file", "/a");
+  refused(/--token-audience may not be empty/, "--token-audience", "");
+  refused(/Allowed choices are kubernetes, none/, "--auth", "off");
+  for (const url of ["http://10.0.0.1", "https://10.0.0.1/x", "10.0.0.1", "https://u:p@10.0.0.1"]) {
+    refused(/is not of the form https:/, "--kube-api", url);
+  }
 });

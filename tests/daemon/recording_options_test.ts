@@ -42,7 +42,7 @@ Deno.test("a request that sets nothing gets the documented defaults", () => {
     events: [],
     callGraph: "fp",
     stackSizeBytes: 8192,
-    side: "both",
+    side: "allowed",
     inline: false,
     format: "script",
     mainProcess: false,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import { ANYONE } from "../../daemon/caller.ts";
 import { type Result, ResultStore } from "../../daemon/result_store.ts";
 
 const NEVER = new AbortController().signal;
@@ -41,7 +42,7 @@ async function read(result: Result, offset = 0): Promise<Uint8Array> {
 Deno.test("a result comes back as it was written, from any offset", async () => {
   await withStore(async (store) => {
     const bytes = randomBytes(300_000);
-    const result = await store.create("a");
+    const result = await store.create("a", ANYONE);
     await write(result, bytes);
     const whole = await read(result);
     assert.deepEqual(new Uint8Array(gunzipSync(whole)), bytes);
@@ -58,7 +59,7 @@ Deno.test("a result comes back as it was written, from any offset", async () => 
 
 Deno.test("a reader follows a result while it is written", async () => {
   await withStore(async (store) => {
-    const result = await store.create("a");
+    const result = await store.create("a", ANYONE);
     const writer = result.writable().getWriter();
     const reader = result.read(0, NEVER);
     const first = reader.next();
@@ -78,7 +79,7 @@ Deno.test("a reader follows a result while it is written", async () => {
 
 Deno.test("a reader hears of a failure, and one that gives up ends", async () => {
   await withStore(async (store) => {
-    const result = await store.create("a");
+    const result = await store.create("a", ANYONE);
     const writer = result.writable().getWriter();
     const failed = read(result);
     const gaveUp = new AbortController();
@@ -94,7 +95,7 @@ Deno.test("a reader hears of a failure, and one that gives up ends", async () =>
 
 Deno.test("a deleted result is gone, also for a reader that comes later", async () => {
   await withStore(async (store, directory) => {
-    const result = await store.create("a");
+    const result = await store.create("a", ANYONE);
     await write(result, randomBytes(100));
     await store.delete("a");
     await store.delete("a");
@@ -106,7 +107,7 @@ Deno.test("a deleted result is gone, also for a reader that comes later", async 
 
 Deno.test("a result that nobody deletes is gone after its time", async () => {
   await withStore(async (store, directory) => {
-    await write(await store.create("a"), randomBytes(100));
+    await write(await store.create("a", ANYONE), randomBytes(100));
     const watcher = Deno.watchFs(directory);
     assert.ok(store.get("a"));
     for await (const event of watcher) if (event.kind === "remove") break;

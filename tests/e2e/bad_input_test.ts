@@ -23,7 +23,7 @@ import {
   startOddDaemon,
 } from "../testing/deployment.ts";
 import {
-  allowPods,
+  allowDaemons,
   createTenant,
   startPods,
   TARGET,
@@ -150,7 +150,7 @@ Deno.test("a container that has terminated", async () => {
 Deno.test("no daemon on the node", async () => {
   const namespace = await createNamespace("necoperf-none");
   try {
-    await apply(...allowPods(tenant, "list", namespace));
+    await apply(...allowDaemons(tenant, namespace));
     await assertFails(["target", "--necoperf-namespace", namespace], {
       status: ExitStatus.NOT_FOUND,
       words: ["no necoperf-daemon", `node ${node}`, `namespace ${namespace}`],

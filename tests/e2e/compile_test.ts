@@ -152,7 +152,11 @@ Deno.test({
   name: "necoperf-daemon says that it may not write elsewhere",
   ignore,
   fn: async () => {
-    const { status, stdout, stderr } = await run("necoperf-daemon", ["start", "--work-dir=/etc"]);
+    const { status, stdout, stderr } = await run("necoperf-daemon", [
+      "start",
+      "--auth=none",
+      "--work-dir=/etc",
+    ]);
     assert.equal(status, 1);
     assert.match(stdout + stderr, /the work directory \/etc cannot be used: Requires write access/);
   },
@@ -210,7 +214,13 @@ async function startDaemon(): Promise<Daemon> {
   const process = new Deno.Command("unshare", {
     args: [
       ...["--mount", "sh", "-c", script, "sh", `${directory}/necoperf-daemon`, "start"],
-      ...["--address=127.0.0.1", "--port=0", "--metrics-port=0", "--container-lookup=cgroup"],
+      ...[
+        "--address=127.0.0.1",
+        "--port=0",
+        "--metrics-port=0",
+        "--container-lookup=cgroup",
+        "--auth=none",
+      ],
     ],
     stdin: "null",
     stdout: "null",

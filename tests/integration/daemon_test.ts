@@ -130,6 +130,7 @@ Deno.test("StartRecording reports in order, and the result is what its digest sa
   assert.deepEqual(order.slice(-2), ["converting", "finished"]);
   assert.ok(order.slice(2, -2).every((event) => event === "progress"), order.join());
   assert.equal(events[1].started?.processes, 1);
+  assert.equal(events[1].started?.side, "SIDE_BOTH");
   const finished = events.at(-1)!.finished!;
   assert.equal(finished.completeness, "COMPLETENESS_FULL");
   assert.equal(fromDuration(finished.sampled), 1);

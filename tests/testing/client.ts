@@ -29,6 +29,8 @@ export interface RunOptions {
   kubeconfig?: string;
   /** Default: an empty directory. */
   outputDirectory?: string;
+  /** A file with a token for the daemon. Default: the tenant's; `""` for none. */
+  tokenFile?: string;
   /** Called once the client has said that the recording runs. */
   whileRecording?: () => Promise<unknown>;
 }
@@ -43,11 +45,13 @@ export async function runClient(
 ): Promise<ClientRunOutside> {
   const temporary = await Deno.makeTempDir({ prefix: "necoperf-e2e-" });
   const outputDirectory = options.outputDirectory ?? temporary;
+  const tokenFile = options.tokenFile ?? tenant.tokenFile;
+  const token = tokenFile === "" ? [] : ["--token-file", tokenFile];
   try {
     const process = new Deno.Command(Deno.execPath(), {
       args: [
         ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
-        ...["cli/main.ts", "--output-dir", outputDirectory, ...args],
+        ...["cli/main.ts", "--output-dir", outputDirectory, ...token, ...args],
       ],
       cwd: ROOT,
       env: { KUBECONFIG: options.kubeconfig ?? tenant.kubeconfig },
@@ -102,6 +106,14 @@ export function clientPod(tenant: Tenant, name: string): KubernetesObject {
         imagePullPolicy: "Never",
         command: ["sleep", "86400"],
         securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+        volumeMounts: [{ name: "necoperf", mountPath: "/var/run/secrets/necoperf" }],
+      }],
+      // As deploy/README.md tells tenants to.
+      volumes: [{
+        name: "necoperf",
+        projected: {
+          sources: [{ serviceAccountToken: { audience: "necoperf", path: "token" } }],
+        },
       }],
     },
   };

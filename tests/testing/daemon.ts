@@ -13,8 +13,14 @@ const START_DEADLINE_MS = 30_000;
 
 /** How a test wants its daemon. */
 export interface TestDaemonOptions {
-  /** Arguments after `start`; the address is loopback and the ports are free ones. */
+  /**
+   * Arguments after `start`; the address is loopback, the ports are free ones, and nobody is asked
+   * who they are unless these say otherwise.
+   */
   args?: string[];
+  /** With which the client connects; default: in plain text. */
+  credentials?: grpc.ChannelCredentials;
+  clientOptions?: grpc.ChannelOptions;
   /** Directories that stand in for others in the daemon's mount namespace, by the place. */
   binds?: Record<string, string>;
   /** Runs before the daemon in its mount namespace. */
@@ -57,6 +63,7 @@ export async function startDaemon(options: TestDaemonOptions = {}): Promise<Test
     ...[Deno.execPath(), "run", "--quiet", "--frozen"],
     ...[...permissionFlags("daemon", { embedded: false }), join(ROOT, "daemon/main.ts")],
     ...["start", "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0"],
+    ...["--auth", "none"],
     ...options.args ?? [],
   ];
   const process = new Deno.Command("unshare", {
@@ -103,7 +110,11 @@ export async function startDaemon(options: TestDaemonOptions = {}): Promise<Test
   try {
     const serving = await logged((line) => line.message === "serving");
     const address = `127.0.0.1:${serving.port}`;
-    client = new (loadNecoPerf().NecoPerf)(address, grpc.credentials.createInsecure());
+    client = new (loadNecoPerf().NecoPerf)(
+      address,
+      options.credentials ?? grpc.credentials.createInsecure(),
+      options.clientOptions,
+    );
     return {
       pid: process.pid,
       address,

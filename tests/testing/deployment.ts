@@ -10,9 +10,11 @@ import {
   get,
   kubectl,
   type KubernetesObject,
+  ROOT,
   waitForField,
 } from "./cluster.ts";
-import { allowPods, type Tenant } from "./tenant.ts";
+import { eventually } from "./process.ts";
+import { allowDaemons, type Tenant } from "./tenant.ts";
 
 /** The ways to find containers for which `deploy/` has something. */
 export type DeployedLookup = "cgroup" | "cri";
@@ -32,6 +34,7 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
       await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
     }
     await kubectl(["apply", "--kustomize", `tests/e2e/deploy/${lookup}`]);
+    await makeCertificates(name);
   }
   for (const lookup of lookups) {
     const namespace = `--namespace=${DAEMON_NAMESPACE[lookup]}`;
@@ -47,6 +50,16 @@ async function waitUntilGone(namespace: string): Promise<void> {
   ]);
   if (phase !== "Terminating") return;
   await kubectl(["wait", "--for=delete", `namespace/${namespace}`, "--timeout=100s"]);
+}
+
+/** Makes the daemons' certificate and the clients' ConfigMap, as an administrator does. */
+export async function makeCertificates(namespace: string): Promise<void> {
+  const { success, stderr } = await new Deno.Command("deploy/make-certificates", {
+    args: [namespace],
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
 /** Takes away all that {@linkcode deployDaemons} may have made. */
@@ -69,32 +82,63 @@ export interface OddDaemon extends AsyncDisposable {
   http: string;
 }
 
+/** Makes a daemon pod odd. */
+// deno-lint-ignore no-explicit-any -- a container, see KubernetesObject
+export type Oddity = (container: any, pod: KubernetesObject, role: KubernetesObject) => void;
+
 /**
- * Starts a daemon pod on a node, made from the DaemonSet's template and then changed, in a namespace
- * where the tenant's client may look for it. Resolves when it runs; it need not get ready.
+ * Starts a daemon pod on a node, made from the DaemonSet's template, with the rights of the daemons,
+ * and then changed, in a namespace where the tenant's client may look for it. Resolves when it has
+ * been started; it need not get ready, nor stay up.
  */
 export async function startOddDaemon(
   node: string,
   tenant: Tenant,
-  // deno-lint-ignore no-explicit-any -- a container, see KubernetesObject
-  change: (container: any, pod: KubernetesObject) => void,
+  change: Oddity,
 ): Promise<OddDaemon> {
   const { spec } = await get("daemonset", "necoperf-daemon", DAEMON_NAMESPACE.cgroup);
   const { serviceAccount: _, serviceAccountName: __, ...podSpec } = spec.template.spec;
   const namespace = await createNamespace("necoperf-odd");
+  const { rules } = JSON.parse(
+    await kubectl(["get", "clusterrole", "necoperf-daemon", "-o", "json"]),
+  );
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  const role: KubernetesObject = {
+    apiVersion,
+    kind: "ClusterRole",
+    metadata: { name: namespace },
+    rules,
+  };
+  const binding: KubernetesObject = {
+    apiVersion,
+    kind: "ClusterRoleBinding",
+    metadata: { name: namespace },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: namespace },
+    subjects: [{ kind: "ServiceAccount", name: "default", namespace }],
+  };
   const pod: KubernetesObject = {
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name: "daemon", namespace, labels: spec.template.metadata.labels },
     spec: { ...podSpec, nodeName: node, terminationGracePeriodSeconds: 0 },
   };
-  change(pod.spec.containers[0], pod);
-  await apply(...allowPods(tenant, "list", namespace), pod);
+  change(pod.spec.containers[0], pod, role);
+  await makeCertificates(namespace);
+  await waitUntilThere("serviceaccount", "default", namespace);
+  await apply(...allowDaemons(tenant, namespace), role, binding, pod);
   await waitForField(namespace, "daemon", ".status.phase", "Running");
   const { status } = await get("pod", "daemon", namespace);
   return {
     namespace,
     http: `http://${status.podIP}:6541`,
-    [Symbol.asyncDispose]: () => deleteNamespaces(namespace),
+    async [Symbol.asyncDispose]() {
+      await kubectl(["delete", "clusterrolebinding,clusterrole", namespace]);
+      await deleteNamespaces(namespace);
+    },
   };
+}
+
+/** The controllers make some objects of a namespace a moment after it. */
+async function waitUntilThere(kind: string, name: string, namespace: string): Promise<void> {
+  await eventually(() => get(kind, name, namespace));
 }

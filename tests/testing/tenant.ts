@@ -18,6 +18,8 @@ export interface Tenant extends AsyncDisposable {
   namespace: string;
   /** A kubeconfig file with the rights of the tenant's service account. */
   kubeconfig: string;
+  /** A file with a token of that service account for the daemons, not for the API server. */
+  tokenFile: string;
   /** What `deploy/tenant` makes, as YAML. */
   manifests: string;
 }
@@ -36,17 +38,21 @@ export async function createTenant(
   await kubectl(["apply", "--filename=-"], manifests);
   const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-kubeconfig-" });
   await writeKubeconfig(kubeconfig, namespace);
+  const tokenFile = await Deno.makeTempFile({ prefix: "necoperf-token-" });
+  await Deno.writeTextFile(tokenFile, await requestToken(namespace, ["necoperf"]));
   const tenant = {
     namespace,
     kubeconfig,
+    tokenFile,
     manifests,
     async [Symbol.asyncDispose]() {
       await Deno.remove(kubeconfig);
+      await Deno.remove(tokenFile);
       await kubectl(["delete", "--ignore-not-found", "--filename=-"], manifests);
       await deleteNamespaces(namespace);
     },
   };
-  for (const each of daemonNamespaces) await apply(...allowPods(tenant, "list", each));
+  for (const each of daemonNamespaces) await apply(...allowDaemons(tenant, each));
   return tenant;
 }
 
@@ -64,9 +70,14 @@ async function writeKubeconfig(file: string, namespace: string): Promise<void> {
   await Deno.writeTextFile(file, JSON.stringify(config));
 }
 
-async function requestToken(namespace: string): Promise<string> {
+/** Requests a token of the tenant's service account. Without audiences it is for the API server. */
+export async function requestToken(namespace: string, audiences?: string[]): Promise<string> {
   const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${TENANT_ACCOUNT}/token`;
-  const request = { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} };
+  const request = {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: { audiences },
+  };
   const answer = await kubectl(
     ["create", `--raw=${path}`, "--filename=-"],
     JSON.stringify(request),
@@ -74,21 +85,34 @@ async function requestToken(namespace: string): Promise<string> {
   return JSON.parse(answer).status.token;
 }
 
-/** A Role and its binding that let the tenant's service account `get` or `list` pods somewhere. */
-export function allowPods(
+/** What `deploy/tenant` allows a tenant in the daemons' namespace, for another such namespace. */
+export function allowDaemons(tenant: Tenant, namespace: string): KubernetesObject[] {
+  return allow(tenant, `${TENANT_ACCOUNT}-daemons`, namespace, [
+    { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+    {
+      apiGroups: [""],
+      resources: ["configmaps"],
+      resourceNames: ["necoperf-ca"],
+      verbs: ["get"],
+    },
+  ]);
+}
+
+/** A Role and its binding that let the tenant's service account do something in a namespace. */
+export function allow(
   tenant: Tenant,
-  verb: "get" | "list",
+  name: string,
   namespace: string,
+  rules: Record<string, string[]>[],
 ): KubernetesObject[] {
-  const metadata = { name: `${TENANT_ACCOUNT}-${verb}`, namespace };
+  const metadata = { name, namespace };
   const apiVersion = "rbac.authorization.k8s.io/v1";
-  const rules = [{ apiGroups: [""], resources: ["pods"], verbs: [verb] }];
   const subjects = [{
     kind: "ServiceAccount",
     name: TENANT_ACCOUNT,
     namespace: tenant.namespace,
   }];
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name };
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name };
   return [
     { apiVersion, kind: "Role", metadata, rules },
     { apiVersion, kind: "RoleBinding", metadata, roleRef, subjects },

@@ -1,5 +1,6 @@
 // Original file: proto/necoperf.proto
 
+import type { Side as _necoperf_Side, Side__Output as _necoperf_Side__Output } from '../necoperf/Side.ts';
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../google/protobuf/Duration.ts';
 import type { Completeness as _necoperf_Completeness, Completeness__Output as _necoperf_Completeness__Output } from '../necoperf/Completeness.ts';
 import type { Long } from '@grpc/proto-loader';
@@ -123,6 +124,10 @@ export interface _necoperf_RecordingEvent_Started {
    * Processes of the container when sampling started.
    */
   'processes'?: (number);
+  /**
+   * What is sampled, where the request left it open.
+   */
+  'side'?: (_necoperf_Side);
 }
 
 export interface _necoperf_RecordingEvent_Started__Output {
@@ -130,6 +135,10 @@ export interface _necoperf_RecordingEvent_Started__Output {
    * Processes of the container when sampling started.
    */
   'processes': (number);
+  /**
+   * What is sampled, where the request left it open.
+   */
+  'side': (_necoperf_Side__Output);
 }
 
 export interface RecordingEvent {

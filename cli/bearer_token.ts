@@ -1,0 +1,106 @@
+import { CliError, ExitStatus } from "./exit_status.ts";
+import { fileError, readSmallFile } from "./small_file.ts";
+
+/** The audience of tokens for NecoPerf: one for the API server, or for anything else, is no such. */
+export const TOKEN_AUDIENCE = "necoperf";
+
+/**
+ * Gives the token for the next call. Rejects with a `CliError` that carries no token when there is
+ * none, or with an abort of `signal`.
+ */
+export type TokenSource = (signal?: AbortSignal) => Promise<string>;
+
+/** A token that an API server has made. */
+export interface IssuedToken {
+  token: string;
+  /** How long it is good for, from when it was asked for. */
+  lifetimeSeconds: number;
+}
+
+/** With these a metadata entry stays below what gRPC servers take by default. */
+const MAX_TOKEN_BYTES = 8192;
+
+/** After this part of its lifetime a token is replaced. */
+const USABLE_PART = 0.8;
+
+/**
+ * Reads a token from a file, anew for each call: the kubelet replaces projected tokens long before
+ * they expire.
+ *
+ * The source rejects with a `CliError` that names the file and never its content: it is missing,
+ * too large or does not hold exactly one token (exit status 2), or the token is one for somebody
+ * else, such as the API server (4): whoever gets such a token can act as its owner there.
+ */
+export function tokenFromFile(path: string): TokenSource {
+  return async () => {
+    const text = await readSmallFile("the token file", path, MAX_TOKEN_BYTES);
+    const token = text.trim();
+    const flaw = findFlaw(token);
+    if (flaw) throw fileError("the token file", path, flaw);
+    if (!isForNecoPerf(token)) {
+      throw new CliError(
+        ExitStatus.NOT_ALLOWED,
+        `the token file ${path}: this token is not for the audience '${TOKEN_AUDIENCE}' and was not ` +
+          `sent; \`kubectl create token NAME --audience ${TOKEN_AUDIENCE}\` makes one, and so does a ` +
+          "projected volume of a pod",
+      );
+    }
+    return token;
+  };
+}
+
+/**
+ * Has tokens made, one at a time, and uses each for most of its lifetime. `now` is a clock in
+ * milliseconds that only goes forward.
+ */
+export function tokenOnRequest(
+  request: (signal?: AbortSignal) => Promise<IssuedToken>,
+  now: () => number = () => performance.now(),
+): TokenSource {
+  let current: { token: string; replaceAtMs: number } | undefined;
+  return async (signal) => {
+    if (!current || now() >= current.replaceAtMs) {
+      // From before the request, and by the own clock: the server's may differ.
+      const askedAtMs = now();
+      const { token, lifetimeSeconds } = await request(signal);
+      if (findFlaw(token)) {
+        throw new CliError(ExitStatus.OTHER, "the API server made a token that cannot be sent");
+      }
+      current = { token, replaceAtMs: askedAtMs + lifetimeSeconds * USABLE_PART * 1000 };
+    }
+    return current.token;
+  };
+}
+
+/** What makes a text something else than one token; nothing when it is one. */
+function findFlaw(token: string): string | undefined {
+  if (token === "") return "it is empty";
+  if (token.length > MAX_TOKEN_BYTES) return `it is larger than ${MAX_TOKEN_BYTES} bytes`;
+  // RFC 6750's b68token and no more would refuse what some issuers make.
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    return "it does not hold one token: there are spaces, line breaks or other characters in it " +
+      "that no token has";
+  }
+}
+
+/**
+ * Says whether a token may be sent to a daemon. Tokens that are no JSON Web Tokens tell nothing: the
+ * daemon decides on them.
+ */
+function isForNecoPerf(token: string): boolean {
+  const parts = token.split(".");
+  if (parts.length !== 3) return true;
+  let claims: { aud?: unknown } | null;
+  try {
+    const bytes = Uint8Array.from(
+      atob(parts[1].replaceAll("-", "+").replaceAll("_", "/")),
+      (character) => character.charCodeAt(0),
+    );
+    claims = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return true;
+  }
+  if (typeof claims !== "object" || claims === null) return true;
+  // A service account's old kind of token names no audience: it is for the API server.
+  return [claims.aud].flat().includes(TOKEN_AUDIENCE);
+}

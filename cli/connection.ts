@@ -1,0 +1,193 @@
+import type { Client, Metadata } from "@grpc/grpc-js";
+import { Buffer } from "node:buffer";
+import type { NecoPerfClient } from "../proto/gen/necoperf/NecoPerf.ts";
+import { VERSION } from "../version.ts";
+import { describeConnectionFailure } from "./connection_failure.ts";
+import { type DaemonAccess, refuseToExposeToken, type TlsConnection } from "./daemon_access.ts";
+import { interrupted } from "./exit_status.ts";
+
+/** A connection to a daemon. */
+export interface Connection extends Disposable {
+  client: NecoPerfClient;
+  /**
+   * What each call takes along: the token, if there is one. Rejects as the token's source does, and
+   * with a `CliError` (exit status 130) as soon as `signal` aborts.
+   */
+  authorize(signal?: AbortSignal): Promise<Metadata>;
+  /** Blackens every token that was sent: a daemon's words could repeat it. */
+  withoutToken(text: string): string;
+}
+
+/** How patient the client is, in milliseconds. */
+const PATIENCE_MS = {
+  connect: 10_000,
+  /** For the words of an error that has happened already. */
+  connectionError: 500,
+  /** A connection that is silent for so long is asked whether it is still there. */
+  keepalive: 20_000,
+  keepaliveAnswer: 10_000,
+};
+
+/**
+ * Waits between attempts to connect, in milliseconds. A daemon that is just restarting is worth a
+ * second and a third; who waits for one that is not there has better to do.
+ */
+const PAUSES_MS = [500, 1000];
+
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Connects to a daemon. `name` is what messages call it.
+ *
+ * Rejects with a `CliError`: the token may not be sent that way (exit status 4), the daemon cannot
+ * be reached or is not who it should be (5), `signal` aborts (130).
+ */
+export async function connect(
+  { address, name, access, signal }: {
+    address: string;
+    name: string;
+    access: DaemonAccess;
+    signal: AbortSignal;
+  },
+): Promise<Connection> {
+  refuseToExposeToken(access, address);
+  const tls = access.connection.kind === "tls" ? access.connection : undefined;
+  const deadline = Date.now() + PATIENCE_MS.connect;
+  for (let attempt = 0;; attempt++) {
+    const client = await createClient(address, tls);
+    const state = await settle(client, deadline, signal);
+    if (state === "ready" && !signal.aborted) return await toConnection(client, access);
+    const reason = state === "failed" && !signal.aborted ? await lastError(client) : undefined;
+    client.close();
+    if (signal.aborted) throw interrupted();
+    const { error, final } = describeConnectionFailure({
+      daemon: name,
+      serverName: tls?.serverName,
+      plainBecause: access.connection.kind === "plain" ? access.connection.because : undefined,
+      clientCertificate: tls?.clientCertificate !== undefined,
+      reason,
+      patienceSeconds: PATIENCE_MS.connect / 1000,
+    });
+    const pause = PAUSES_MS[attempt];
+    if (final || state === "pending" || pause === undefined || Date.now() + pause >= deadline) {
+      throw error;
+    }
+    await wait(pause, signal);
+  }
+}
+
+async function createClient(address: string, tls?: TlsConnection): Promise<NecoPerfClient> {
+  const { grpc, loadNecoPerf } = await import("../proto/grpc.ts");
+  const pem = (text?: string) => text === undefined ? null : Buffer.from(text);
+  const credentials = tls
+    ? grpc.credentials.createSsl(
+      pem(tls.authoritiesPem),
+      pem(tls.clientCertificate?.keyPem),
+      pem(tls.clientCertificate?.certificatePem),
+    )
+    : grpc.credentials.createInsecure();
+  return new (loadNecoPerf().NecoPerf)(`dns:${address}`, credentials, {
+    "grpc.primary_user_agent": `necoperf-client/${VERSION}`,
+    // Pods often have proxy variables; a pod's address is not for a proxy.
+    "grpc.enable_http_proxy": 0,
+    "grpc.service_config_disable_resolution": 1,
+    // Otherwise the next attempt's client would share this one's connection and its pauses.
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.keepalive_time_ms": PATIENCE_MS.keepalive,
+    "grpc.keepalive_timeout_ms": PATIENCE_MS.keepaliveAnswer,
+    "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+    // A daemon is reached by its pod's address, and no certificate is for that.
+    ...tls && {
+      "grpc.ssl_target_name_override": tls.serverName,
+      "grpc.default_authority": tls.serverName,
+    },
+  });
+}
+
+/** Waits until a connection is there or has failed; `pending` when it takes too long. */
+function settle(
+  client: Client,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<"ready" | "failed" | "pending"> {
+  const channel = client.getChannel();
+  const { promise, resolve } = Promise.withResolvers<"ready" | "failed" | "pending">();
+  const giveUp = () => resolve("pending");
+  const look = (tooLate?: Error) => {
+    if (tooLate) return giveUp();
+    const state = channel.getConnectivityState(true);
+    if (state === ConnectivityState.READY) return resolve("ready");
+    if (state === ConnectivityState.TRANSIENT_FAILURE) return resolve("failed");
+    if (state !== ConnectivityState.SHUTDOWN) {
+      channel.watchConnectivityState(state, deadline, look);
+    }
+  };
+  look();
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
+  return promise.finally(() => signal.removeEventListener("abort", giveUp));
+}
+
+/** grpc-js's numbers, which it is not loaded for before it is needed. */
+const ConnectivityState = { READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 };
+
+/**
+ * Why the last attempt to connect has failed, as grpc-js says it. The channel tells it to calls only:
+ * a harmless one without a token, which fails at once.
+ */
+function lastError(client: NecoPerfClient): Promise<string> {
+  return new Promise((resolve) => {
+    const deadline = Date.now() + PATIENCE_MS.connectionError;
+    client.stopRecording({}, { deadline }, (error) => resolve(error?.details ?? ""));
+  });
+}
+
+async function toConnection(client: NecoPerfClient, access: DaemonAccess): Promise<Connection> {
+  const { grpc } = await import("../proto/grpc.ts");
+  const sent = new Set<string>();
+  return {
+    client,
+    authorize: async (signal) => {
+      const metadata = new grpc.Metadata();
+      const token = access.token && await orAborted(access.token(signal), signal);
+      if (token !== undefined) {
+        sent.add(token);
+        metadata.set("authorization", `Bearer ${token}`);
+      }
+      return metadata;
+    },
+    withoutToken: (text) => {
+      for (const token of sent) text = text.replaceAll(token, "(the token)");
+      return text;
+    },
+    [Symbol.dispose]: () => client.close(),
+  };
+}
+
+/** Rejects as soon as `signal` aborts, whatever becomes of the promise. */
+async function orAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (!signal) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(interrupted());
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Resolves after some time, or as soon as `signal` aborts. */
+function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}

@@ -1,0 +1,122 @@
+import { CliError, ExitStatus } from "./exit_status.ts";
+
+/** An attempt to connect that failed, for messages. */
+export interface FailedConnection {
+  /** Which daemon, and where: `the necoperf-daemon on node1 (10.0.0.7:6543)`. */
+  daemon: string;
+  /** The name that its certificate should have; not there: plain text was spoken. */
+  serverName?: string;
+  /** Why plain text was spoken. */
+  plainBecause?: string;
+  /** Whether a client certificate was offered. */
+  clientCertificate: boolean;
+  /** grpc-js's words, or nothing when there was no answer until patience ended. */
+  reason?: string;
+  /** How long was waited for an answer. */
+  patienceSeconds: number;
+}
+
+/**
+ * Puts a failed connection into words: why, and what to do about it. Exit status 5.
+ *
+ * `final` says that the same would happen again: there is no use in another try.
+ */
+export function describeConnectionFailure(
+  failure: FailedConnection,
+): { error: CliError; final: boolean } {
+  const { daemon, serverName, patienceSeconds } = failure;
+  const reason = failure.reason === undefined
+    ? `no answer within ${patienceSeconds} s`
+    : withoutFrame(failure.reason);
+  const flaw = serverName === undefined
+    ? describePlainFailure(reason, failure.plainBecause)
+    : describeTlsFailure(reason, serverName, failure.clientCertificate);
+  const unreachable = (words: string) => new CliError(ExitStatus.UNREACHABLE, words);
+  if (flaw) {
+    return {
+      error: unreachable(`no connection to ${daemon}: ${flaw.words}`),
+      final: flaw.final,
+    };
+  }
+  return {
+    error: unreachable(
+      `cannot reach ${daemon}: ${reason}; is the daemon running, and may this machine connect to ` +
+        "it (network policy, firewall)?",
+    ),
+    final: false,
+  };
+}
+
+/** Takes off what grpc-js writes around the words of the last error. */
+function withoutFrame(details: string): string {
+  const [, last] = /Last error: (.*)$/s.exec(details) ?? [];
+  return (last ?? details)
+    .replace(/\.? Resolution note:.*$/s, "")
+    .replace(/ \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/, "")
+    .replace(/^(Error|TypeError)( \[\w+\])?: /, "");
+}
+
+interface Flaw {
+  words: string;
+  final: boolean;
+}
+
+/** The words of OpenSSL as Deno's `node:tls` repeats them, and what they mean here. */
+function describeTlsFailure(
+  reason: string,
+  serverName: string,
+  clientCertificate: boolean,
+): Flaw | undefined {
+  const final = (words: string) => ({ words, final: true });
+  if (/certificate has expired/i.test(reason)) {
+    return final("its certificate has expired; ask the cluster's administrators to renew it");
+  }
+  if (/certificate is not yet valid/i.test(reason)) {
+    return final("its certificate is not valid yet; is a clock wrong, here or there?");
+  }
+  if (/match certificate's altnames/.test(reason)) {
+    const [, names] = /is not in the cert's altnames: (.*)$/.exec(reason) ?? [];
+    return final(
+      `its certificate is for another name than ${serverName}${names ? `: ${names}` : ""}; ` +
+        "if that is the daemon's, name it with --tls-server-name",
+    );
+  }
+  if (/unable to verify|unable to get|self[- ]signed|unknown ?issuer|unknown ca\b/i.test(reason)) {
+    return final(
+      "its certificate is from another authority than the CA certificate that is trusted here; is " +
+        "--ca-file (or the ConfigMap necoperf-ca) the right one?",
+    );
+  }
+  if (/alert:? *certificate_?required/i.test(reason)) {
+    return final("it wants a client certificate: --client-cert-file and --client-key-file");
+  }
+  if (/fatal alert|ssl alert/i.test(reason)) {
+    return final(
+      clientCertificate
+        ? `it does not accept this client's certificate (${reason})`
+        : `it refused the TLS connection (${reason})`,
+    );
+  }
+  if (/wrong version number|InvalidContentType|packet length too long/i.test(reason)) {
+    return final(
+      "what answers there does not speak TLS, and with a CA certificate nothing else is spoken; is " +
+        "the daemon started with a certificate, and is this its port?",
+    );
+  }
+  if (/^Failed to connect$|socket hang up|ECONNRESET|disconnected before/.test(reason)) {
+    const why = clientCertificate
+      ? "; does it accept this client's certificate, and does it speak TLS"
+      : "; does it speak TLS, and does it want a client certificate (--client-cert-file)";
+    return { words: `it closed the connection${why}?`, final: false };
+  }
+}
+
+function describePlainFailure(reason: string, because?: string): Flaw | undefined {
+  if (/^Failed to connect$|socket hang up|ECONNRESET|rotocol error/.test(reason)) {
+    const why = because ? `, because ${because}` : "";
+    return {
+      words: "it closed the connection; does the daemon speak TLS? This client did not" + why,
+      final: false,
+    };
+  }
+}

@@ -1,0 +1,194 @@
+import { TOKEN_AUDIENCE, tokenFromFile, tokenOnRequest, type TokenSource } from "./bearer_token.ts";
+import type { ClientCertificate } from "./certificates.ts";
+import { CliError, ExitStatus } from "./exit_status.ts";
+import { isLoopback } from "./loopback.ts";
+import type { Cluster } from "./kubernetes.ts";
+import { fileExists } from "./small_file.ts";
+
+/** How the caller of a daemon proves who it is, and how it knows the daemon. */
+export interface AccessOptions {
+  /** Holds a bearer token for the audience `necoperf`. Default: `SECRETS_DIRECTORY`'s `token`. */
+  tokenFile?: string;
+  /**
+   * A service account in the target's namespace. Without a file, a token of it is asked of the API
+   * server.
+   */
+  serviceAccount?: string;
+  /**
+   * Holds the certificates of the authorities that may vouch for a daemon. Default:
+   * `SECRETS_DIRECTORY`'s `ca.crt`, else the ConfigMap `necoperf-ca` in the daemons' namespace.
+   */
+  caFile?: string;
+  /** The name in the daemon's certificate. Default: `necoperf-daemon.<its namespace>.svc`. */
+  tlsServerName?: string;
+  /** A client certificate and its key: both or neither. */
+  clientCertificateFile?: string;
+  clientKeyFile?: string;
+  /** Sends the token over plain text to any address: whoever listens in can act with it. */
+  insecureSendToken?: boolean;
+}
+
+/** Everything that a connection to a daemon takes beside its address. */
+export interface DaemonAccess {
+  /** Asked before each call. Not there: calls are made without a token, and the daemon decides. */
+  token?: TokenSource;
+  connection: TlsConnection | PlainConnection;
+}
+
+/** Encrypted, to a daemon that proves its name. There is no way back to plain text. */
+export interface TlsConnection {
+  kind: "tls";
+  authoritiesPem: string;
+  serverName: string;
+  clientCertificate?: ClientCertificate;
+}
+
+/** Readable and changeable on its way. */
+export interface PlainConnection {
+  kind: "plain";
+  /** Why it is not encrypted, for messages. */
+  because: string;
+  /** Takes the risk of sending the token over it. */
+  sendToken?: boolean;
+}
+
+/** What an access that is named by nothing else is. */
+export const NO_ACCESS: DaemonAccess = {
+  connection: { kind: "plain", because: "no CA certificate was given (--ca-file FILE)" },
+};
+
+/** Where a pod's projected volume has its token (`token`) and the daemons' authority (`ca.crt`). */
+export const SECRETS_DIRECTORY = "/var/run/secrets/necoperf";
+
+const CA_CONFIG_MAP = { name: "necoperf-ca", key: "ca.crt" };
+
+/** The shortest that the API server makes. */
+const TOKEN_LIFETIME_SECONDS = 600;
+
+/** What the files that were named, and those in their usual places, give. */
+export interface AccessFiles {
+  token?: TokenSource;
+  authoritiesPem?: string;
+  clientCertificate?: ClientCertificate;
+}
+
+/**
+ * Reads the files of an access. Nothing is contacted.
+ *
+ * Throws a `CliError` that names a file and never its content: it is missing or of no use (exit
+ * status 2), or its token is meant for somebody else (4).
+ */
+export async function readAccessFiles(
+  options: AccessOptions,
+  secretsDirectory = SECRETS_DIRECTORY,
+): Promise<AccessFiles> {
+  const usual = async (name: string) => {
+    const path = `${secretsDirectory}/${name}`;
+    return await fileExists(path) ? path : undefined;
+  };
+  const tokenFile = options.tokenFile ?? await usual("token");
+  const token = tokenFile === undefined ? undefined : tokenFromFile(tokenFile);
+  // Only to see that it is good: it is read again for each call.
+  await token?.();
+
+  const caFile = options.caFile ?? await usual("ca.crt");
+  const { clientCertificateFile, clientKeyFile } = options;
+  if ((clientCertificateFile === undefined) !== (clientKeyFile === undefined)) {
+    throw new CliError(
+      ExitStatus.USAGE,
+      "a client certificate and its private key need each other",
+    );
+  }
+  if (caFile === undefined && clientCertificateFile === undefined) return { token };
+  // Parsing certificates takes a library that is large for what most runs need.
+  const { readAuthorities, readClientCertificate } = await import("./certificates.ts");
+  return {
+    token,
+    authoritiesPem: caFile === undefined ? undefined : await readAuthorities(caFile),
+    clientCertificate: clientCertificateFile === undefined
+      ? undefined
+      : await readClientCertificate(clientCertificateFile, clientKeyFile!),
+  };
+}
+
+/** What a cluster adds to the files. */
+export interface ClusterPart {
+  cluster: Pick<Cluster, "readConfigMapKey" | "requestToken">;
+  /** The namespace of the container that is to be profiled. */
+  targetNamespace: string;
+}
+
+/**
+ * Puts an access together from its files and, if there is a cluster to ask, what that knows. A token
+ * is asked of the cluster only when it is needed.
+ *
+ * Throws a `CliError`: the ConfigMap cannot be read for another reason than that it is not there or
+ * not the caller's to read, or it holds no certificate (exit status 5); TLS was asked for, and
+ * nothing says which authority to trust (2).
+ */
+export async function completeAccess(
+  files: AccessFiles,
+  options: AccessOptions,
+  necoperfNamespace: string,
+  part?: ClusterPart,
+): Promise<DaemonAccess> {
+  const { cluster, targetNamespace } = part ?? {};
+  let { token, authoritiesPem } = files;
+  let because = "no CA certificate is known to check the daemon's with (give --ca-file FILE)";
+  if (authoritiesPem === undefined && cluster) {
+    const found = await findAuthorities(cluster, necoperfNamespace);
+    if ("pem" in found) authoritiesPem = found.pem;
+    else because = `${because}: ${found.missing}`;
+  }
+  const { serviceAccount } = options;
+  if (!token && cluster && targetNamespace !== undefined && serviceAccount !== undefined) {
+    token = tokenOnRequest((signal) =>
+      cluster.requestToken(targetNamespace, serviceAccount, {
+        audience: TOKEN_AUDIENCE,
+        lifetimeSeconds: TOKEN_LIFETIME_SECONDS,
+      }, signal)
+    );
+  }
+  if (authoritiesPem !== undefined) {
+    const serverName = options.tlsServerName ?? `necoperf-daemon.${necoperfNamespace}.svc`;
+    const { clientCertificate } = files;
+    return { token, connection: { kind: "tls", authoritiesPem, serverName, clientCertificate } };
+  }
+  if (options.tlsServerName !== undefined || files.clientCertificate) {
+    throw new CliError(ExitStatus.USAGE, `TLS was asked for, but ${because}`);
+  }
+  return { token, connection: { kind: "plain", because, sendToken: options.insecureSendToken } };
+}
+
+async function findAuthorities(
+  cluster: ClusterPart["cluster"],
+  namespace: string,
+): Promise<{ pem: string } | { missing: string }> {
+  const { name, key } = CA_CONFIG_MAP;
+  const answer = await cluster.readConfigMapKey(namespace, name, key);
+  if ("missing" in answer) return answer;
+  const { holdsCertificate } = await import("./certificates.ts");
+  // Whoever made it wanted TLS: to go on without would be the fallback that there is not.
+  if (!holdsCertificate(answer.text)) {
+    throw new CliError(
+      ExitStatus.UNREACHABLE,
+      `ConfigMap ${namespace}/${name} holds no PEM certificate under ${key}; ` +
+        "ask the cluster's administrators, or give --ca-file FILE",
+    );
+  }
+  return { pem: answer.text };
+}
+
+/**
+ * Throws a `CliError` (exit status 4) when a token would have to go to `address` in a way that
+ * others can read.
+ */
+export function refuseToExposeToken({ token, connection }: DaemonAccess, address: string): void {
+  if (!token || connection.kind === "tls" || connection.sendToken || isLoopback(address)) return;
+  throw new CliError(
+    ExitStatus.NOT_ALLOWED,
+    `the token was not sent: the connection to ${address} would not be encrypted, because ` +
+      `${connection.because}\n` +
+      "--insecure-send-token sends it all the same, to be read by whoever can listen in",
+  );
+}

@@ -1,0 +1,296 @@
+/**
+ * The Kubernetes API server, as far as the daemon asks it anything. The only module that knows it.
+ *
+ * Not through `@kubernetes/client-node`, which takes 50 MB of memory on every node.
+ *
+ * @module
+ */
+import type { Caller } from "./caller.ts";
+import { quoted } from "./quoted.ts";
+import { StatusError } from "./status_error.ts";
+
+/** What an access review asks: may this be created? */
+export interface AccessQuestion {
+  /** `profiles`, or `profiles/kernel` for what the kernel does. */
+  resource: "profiles" | "profiles/kernel";
+  /** Empty: in every namespace. */
+  namespace: string;
+  /** The pod's name; empty: any. */
+  name: string;
+}
+
+/** What of a pod tells which containers are its own. */
+export interface NodePod {
+  namespace: string;
+  name: string;
+  /**
+   * What cgroup paths name the pod by: its UID, and for a static pod the one that its kubelet made
+   * up, which the API server keeps as an annotation.
+   */
+  uids: string[];
+  /** The names of its containers by the runtime's ids. */
+  containers: Map<string, string>;
+}
+
+/** The API server. All rejections are `UNAVAILABLE` `StatusError`s that hold no secret. */
+export interface KubernetesApi {
+  /** Who a token stands for; undefined when it is not good for the audience. */
+  reviewToken(token: string, audience: string): Promise<Caller | undefined>;
+
+  /** Whether a user may do what is asked. */
+  reviewAccess(caller: Caller, question: AccessQuestion): Promise<boolean>;
+
+  /** The pods of a node. */
+  podsOfNode(nodeName: string): Promise<NodePod[]>;
+}
+
+/** Where the API server is, and what shows it who asks. */
+export interface KubernetesApiOptions {
+  /** `https://host:port`. */
+  server: string;
+  /** Holds `token` and `ca.crt`, which change while the daemon runs. */
+  serviceAccountDir: string;
+  /** How long an answer may take; 5 seconds unless told. */
+  deadlineMs?: number;
+}
+
+/** The API group of the resources whose creation stands for profiling. */
+export const API_GROUP = "necoperf.cybozu.io";
+
+const DEADLINE_MS = 5000;
+/** A node has a few hundred pods of some ten KB. */
+const MAX_ANSWER_BYTES = 64 << 20;
+
+/** Connects when it is asked first. */
+export function connectKubernetes(options: KubernetesApiOptions): KubernetesApi {
+  const http = new ApiHttp(options);
+  return {
+    async reviewToken(token, audience) {
+      const { status } = await http.post<TokenReview>(
+        "/apis/authentication.k8s.io/v1/tokenreviews",
+        {
+          apiVersion: "authentication.k8s.io/v1",
+          kind: "TokenReview",
+          spec: { token, audiences: [audience] },
+        },
+      );
+      // An authenticator that knows no audiences names none, and its word would be for any token.
+      const good = status?.authenticated === true && status.audiences?.includes(audience);
+      return good ? toCaller(status.user) : undefined;
+    },
+
+    async reviewAccess({ user, uid, groups, extra }, { resource, namespace, name }) {
+      const [main, subresource] = resource.split("/");
+      const { status } = await http.post<SubjectAccessReview>(
+        "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+        {
+          apiVersion: "authorization.k8s.io/v1",
+          kind: "SubjectAccessReview",
+          spec: {
+            ...{ user, uid, groups, extra },
+            resourceAttributes: {
+              verb: "create",
+              group: API_GROUP,
+              resource: main,
+              ...{ subresource, namespace, name },
+            },
+          },
+        },
+      );
+      return status?.allowed === true && status.denied !== true;
+    },
+
+    async podsOfNode(nodeName) {
+      const query = new URLSearchParams({
+        fieldSelector: `spec.nodeName=${nodeName}`,
+        // From the API server's memory: etcd is not asked by every node every few seconds.
+        resourceVersion: "0",
+      });
+      const { items } = await http.get<PodList>(`/api/v1/pods?${query}`);
+      if (!Array.isArray(items)) throw unavailable("the API server's list of pods is none");
+      return items.map(toNodePod);
+    },
+  };
+}
+
+interface TokenReview {
+  status?: { authenticated?: boolean; audiences?: string[]; user?: Partial<Caller> & UserInfo };
+}
+
+interface UserInfo {
+  username?: string;
+}
+
+interface SubjectAccessReview {
+  status?: { allowed?: boolean; denied?: boolean };
+}
+
+interface ContainerStatus {
+  name: string;
+  containerID?: string;
+}
+
+interface PodList {
+  items?: {
+    metadata: {
+      name: string;
+      namespace: string;
+      uid: string;
+      annotations?: Record<string, string>;
+    };
+    status?: {
+      containerStatuses?: ContainerStatus[];
+      initContainerStatuses?: ContainerStatus[];
+      ephemeralContainerStatuses?: ContainerStatus[];
+    };
+  }[];
+}
+
+function toCaller(user: Partial<Caller> & UserInfo | undefined): Caller {
+  if (!user?.username) throw unavailable("the API server names no user for a token");
+  const { username, uid = "", groups = [], extra = {} } = user;
+  return { user: username, uid, groups, extra };
+}
+
+function toNodePod({ metadata, status }: NonNullable<PodList["items"]>[number]): NodePod {
+  const uids = [metadata.uid];
+  const staticUid = metadata.annotations?.["kubernetes.io/config.hash"];
+  if (staticUid) uids.push(staticUid);
+  const containers = new Map<string, string>();
+  for (
+    const each of [
+      ...status?.containerStatuses ?? [],
+      ...status?.initContainerStatuses ?? [],
+      ...status?.ephemeralContainerStatuses ?? [],
+    ]
+  ) {
+    // `containerd://<id>`; absent while the container is not made.
+    const id = each.containerID?.replace(/^[a-z0-9-]+:\/\//, "");
+    if (id) containers.set(id, each.name);
+  }
+  return { namespace: metadata.namespace, name: metadata.name, uids, containers };
+}
+
+/** JSON over HTTPS, with the rights of the daemon's service account. */
+class ApiHttp {
+  #client: { http: Deno.HttpClient; ca: string } | undefined;
+
+  constructor(private readonly options: KubernetesApiOptions) {}
+
+  get<Answer>(path: string): Promise<Answer> {
+    return this.#request("GET", path);
+  }
+
+  post<Answer>(path: string, body: unknown): Promise<Answer> {
+    return this.#request("POST", path, JSON.stringify(body));
+  }
+
+  async #request<Answer>(method: string, path: string, body?: string): Promise<Answer> {
+    const { server, deadlineMs = DEADLINE_MS } = this.options;
+    // Both are replaced while the daemon runs, a projected token every hour.
+    const [token, ca] = await Promise.all([this.#file("token"), this.#file("ca.crt")]);
+    const client = this.#clientFor(ca);
+    let status: number;
+    let text: string;
+    try {
+      const response = await fetch(new URL(path, server), {
+        ...{ method, body, client },
+        headers: { authorization: `Bearer ${token.trim()}`, "content-type": "application/json" },
+        // Nobody but the API server gets to see the tokens.
+        redirect: "error",
+        signal: AbortSignal.timeout(deadlineMs),
+      });
+      status = response.status;
+      text = await readText(response);
+    } catch (error) {
+      // A connection that has died without a word would make the next requests wait, too.
+      this.#drop(client);
+      throw unavailable(`the API server at ${server} does not answer: ${nameCause(error)}`);
+    }
+    if (status < 200 || status > 299) {
+      throw unavailable(`the API server answers ${method} ${pathOnly(path)} with ${status}: ${
+        // Names the daemon's own account and what it may not do; quotes nothing of the request.
+        quoted(messageOf(text), 300)}`);
+    }
+    return parseAnswer(text);
+  }
+
+  async #file(name: string): Promise<string> {
+    const path = `${this.options.serviceAccountDir}/${name}`;
+    try {
+      return await Deno.readTextFile(path);
+    } catch (error) {
+      throw unavailable(`the daemon's service account cannot be read: ${path}: ${error}`);
+    }
+  }
+
+  #clientFor(ca: string): Deno.HttpClient {
+    if (this.#client?.ca !== ca) {
+      if (this.#client) this.#drop(this.#client.http);
+      try {
+        this.#client = { http: Deno.createHttpClient({ caCerts: [ca] }), ca };
+      } catch (error) {
+        throw unavailable(`ca.crt of the daemon's service account is no certificate: ${error}`);
+      }
+    }
+    return this.#client!.http;
+  }
+
+  #drop(client: Deno.HttpClient): void {
+    // Another request may have done so already.
+    if (this.#client?.http !== client) return;
+    this.#client = undefined;
+    client.close();
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let sizeBytes = 0;
+  for await (const chunk of response.body ?? []) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseAnswer<Answer>(text: string): Answer {
+  try {
+    const answer = JSON.parse(text);
+    if (typeof answer === "object" && answer !== null) return answer;
+  } catch {
+    // Said below.
+  }
+  throw unavailable("the API server's answer is not a JSON object");
+}
+
+function messageOf(text: string): string {
+  try {
+    return String(JSON.parse(text).message);
+  } catch {
+    return "";
+  }
+}
+
+function pathOnly(path: string): string {
+  return path.split("?")[0];
+}
+
+function nameCause(error: unknown): string {
+  const { name, message, cause } = error as Error;
+  if (name === "TimeoutError") return "no answer in time";
+  // Deno's fetch names the URL; what went wrong is below it.
+  return cause instanceof Error ? cause.message : message;
+}
+
+/** The caller is told little; the log gets the cause. */
+function unavailable(cause: string): StatusError {
+  return new StatusError(
+    "UNAVAILABLE",
+    "the daemon cannot ask the Kubernetes API server whether you may do this, and so lets nobody " +
+      "in: try again in a moment; the reason is in the daemon's log",
+    { cause: new Error(cause) },
+  );
+}

@@ -1,0 +1,132 @@
+/**
+ * Takes connections for gRPC, encrypted or not, and hands them to grpc-js: its own server can do no
+ * TLS on Deno (denoland/deno has no `http2.createSecureServer` that grpc-js could use; when
+ * `grpc.ServerCredentials.createSsl` serves, most of this can go).
+ *
+ * @module
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import {
+  createServer as createTlsServer,
+  type Server as TlsServer,
+  type TLSSocket,
+} from "node:tls";
+import type { Certificates } from "./certificate_files.ts";
+import { ConnectionTable, peerOf } from "./connection_table.ts";
+
+/** How long a peer may take to show that it speaks TLS. */
+const HANDSHAKE_DEADLINE_MS = 10_000;
+
+/** Why a connection was not served. */
+export type RefusalReason = "too-many" | "tls" | "handshake-deadline" | "client-certificate";
+
+/** How to listen. */
+export interface ListenerOptions {
+  /** An address without a port; an IPv6 one in brackets. */
+  address: string;
+  port: number;
+  maxConnections: number;
+  /** Without, connections are not encrypted. */
+  certificates?: Certificates;
+  /** Takes a connection to serve it. */
+  serve(connection: Socket): void;
+  onRefused(reason: RefusalReason): void;
+  handshakeDeadlineMs?: number;
+}
+
+/** Takes connections until it is closed. */
+export interface Listener {
+  port: number;
+  /** Keeps the connection of a peer while a call is under way; returns what ends that. */
+  hold(peer: string): () => void;
+  /** Uses other certificates for the connections to come. */
+  replace(certificates: Certificates): void;
+  /** Takes no more connections. Those there are go on. */
+  close(): void;
+}
+
+/** Starts to listen. Rejects with words for an administrator. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const { certificates, address } = options;
+  const table = new ConnectionTable(
+    options.maxConnections,
+    () => options.onRefused("too-many"),
+  );
+  const server = certificates
+    ? createEncrypted(options, certificates, table)
+    : createServer((socket) => {
+      socket.on("error", ignore);
+      if (table.add(socket)) options.serve(socket);
+    });
+  const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
+  server.once("error", reject);
+  server.listen(options.port, address.replace(/^\[|\]$/g, ""), () => resolve());
+  try {
+    await listening;
+  } catch (error) {
+    throw new Error(`cannot listen on ${address}:${options.port}: ${(error as Error).message}`);
+  }
+  // One connection that cannot be accepted is no reason to stop.
+  server.on("error", ignore);
+  return {
+    port: (server.address() as { port: number }).port,
+    hold: (peer) => table.hold(peer),
+    replace: (next) => (server as TlsServer).setSecureContext(next),
+    close: () => void server.close(),
+  };
+}
+
+function createEncrypted(
+  options: ListenerOptions,
+  certificates: Certificates,
+  table: ConnectionTable,
+): Server {
+  const { onRefused, serve, handshakeDeadlineMs = HANDSHAKE_DEADLINE_MS } = options;
+  const handshakes = new Map<string, ReturnType<typeof setTimeout>>();
+  const handshakeEnded = (peer: string) => {
+    clearTimeout(handshakes.get(peer));
+    handshakes.delete(peer);
+  };
+  const server = createTlsServer({
+    ...certificates,
+    ALPNProtocols: ["h2"],
+    requestCert: certificates.ca !== undefined,
+    // Callers with a token need no certificate. One that is shown must be good: see below.
+    rejectUnauthorized: false,
+  });
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", ignore);
+    if (!table.add(socket)) return;
+    const peer = peerOf(socket);
+    socket.once("close", () => handshakeEnded(peer));
+    handshakes.set(
+      peer,
+      setTimeout(() => {
+        onRefused("handshake-deadline");
+        socket.destroy();
+      }, handshakeDeadlineMs),
+    );
+  });
+  server.on("tlsClientError", (_error, socket: TLSSocket) => {
+    onRefused("tls");
+    socket.destroy();
+  });
+  server.on("secureConnection", (socket: TLSSocket) => {
+    socket.on("error", ignore);
+    handshakeEnded(peerOf(socket));
+    if (socket.alpnProtocol !== "h2") {
+      onRefused("tls");
+      socket.destroy();
+    } else if (!socket.authorized && socket.getPeerCertificate()?.raw) {
+      // Expired, or of an authority that is not among the configured ones.
+      onRefused("client-certificate");
+      socket.destroy();
+    } else {
+      serve(socket);
+    }
+  });
+  return server;
+}
+
+/** Peers come and go as they like; a connection that fails ends, and that is all there is to do. */
+function ignore(): void {}

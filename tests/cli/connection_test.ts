@@ -1,0 +1,313 @@
+/** How the client connects and what it sends, seen by a server that it really connects to. */
+import assert from "node:assert/strict";
+import { networkInterfaces } from "node:os";
+import type { TlsOptions } from "node:tls";
+import { recordContainer } from "../../cli/daemon_client.ts";
+import type { DaemonAccess, TlsConnection } from "../../cli/daemon_access.ts";
+import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { grpc } from "../../proto/grpc.ts";
+import { createAuthority } from "./authority.ts";
+import {
+  type StandInHandlers,
+  startStandInDaemon,
+  writeFinished,
+  writeResult,
+  writeStart,
+} from "./stand_in_daemon.ts";
+
+const NAME = "necoperf-daemon.perf.svc";
+const TOKEN = "t0ken-that-nobody-may-see";
+const RESULT = new TextEncoder().encode("spin 42 cpu-clock: necoperf_busy_loop\n");
+
+const authority = await createAuthority("right");
+const otherAuthority = await createAuthority("other");
+Deno.test.afterAll(() => {
+  authority[Symbol.dispose]();
+  otherAuthority[Symbol.dispose]();
+});
+const right = await authority.sign({ name: NAME });
+const tenant = await authority.sign({ name: "tenant" });
+
+const HANDLERS: StandInHandlers = {
+  start: (call) => {
+    writeStart(call);
+    writeFinished(call, RESULT);
+  },
+  fetch: (call) => writeResult(call, RESULT),
+};
+
+const PLAIN: DaemonAccess = {
+  token: () => Promise.resolve(TOKEN),
+  connection: { kind: "plain", because: "this is a test" },
+};
+
+function encrypted(changes: Partial<TlsConnection> = {}): DaemonAccess {
+  return {
+    token: () => Promise.resolve(TOKEN),
+    connection: {
+      kind: "tls",
+      authoritiesPem: authority.pem,
+      serverName: NAME,
+      ...changes,
+    },
+  };
+}
+
+function record(
+  address: string,
+  access: DaemonAccess | undefined,
+  hooks: Partial<Parameters<typeof recordContainer>[1]> = {},
+) {
+  return recordContainer({
+    daemonAddress: address,
+    containerId: "c0ffee",
+    durationSeconds: 1,
+    options: {},
+    access,
+  }, { write: () => Promise.resolve(), ...hooks });
+}
+
+function failsWith(recording: Promise<unknown>, exitStatus: ExitStatus, words: RegExp) {
+  return assert.rejects(recording, (error) => {
+    assert(error instanceof CliError, String(error));
+    assert.equal(error.exitStatus, exitStatus, error.message);
+    assert.match(error.message, words);
+    assert(!Deno.inspect(error).includes(TOKEN), "the token is told");
+    return true;
+  });
+}
+
+/** An address of this machine that is not loopback: what goes there could as well leave it. */
+function outerAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const outer = addresses.find(({ internal, family }) => !internal && family === "IPv4");
+  assert(outer, "this machine has no network");
+  return outer.address;
+}
+
+Deno.test("every call carries the token", async () => {
+  let startCall: Parameters<StandInHandlers["start"]>[0];
+  const stop = new AbortController();
+  await using daemon = await startStandInDaemon({
+    start: (call) => {
+      startCall = call;
+      writeStart(call);
+    },
+    stop: () => writeFinished(startCall, RESULT, { completeness: "COMPLETENESS_STOPPED" }),
+    fetch: (call) => {
+      stop.abort();
+      writeResult(call, RESULT);
+    },
+  });
+  await record(daemon.address, PLAIN, { stopSignal: stop.signal });
+  const authorization = `Bearer ${TOKEN}`;
+  assert.deepEqual(daemon.authorizations, [
+    { method: "StartRecording", authorization },
+    { method: "FetchResult", authorization },
+    { method: "StopRecording", authorization },
+    { method: "DeleteResult", authorization },
+  ]);
+});
+
+Deno.test("a token that is replaced while it records: later calls have the new one", async () => {
+  let token = "first";
+  await using daemon = await startStandInDaemon({
+    ...HANDLERS,
+    start: (call) => {
+      token = "second";
+      HANDLERS.start(call);
+    },
+  });
+  await record(daemon.address, { ...PLAIN, token: () => Promise.resolve(token) });
+  assert.deepEqual(daemon.authorizations.map(({ authorization }) => authorization), [
+    "Bearer first",
+    "Bearer second",
+    "Bearer second",
+  ]);
+});
+
+Deno.test("without a token there is no such entry, and the daemon decides", async () => {
+  await using daemon = await startStandInDaemon(HANDLERS);
+  await record(daemon.address, { connection: PLAIN.connection });
+  assert.equal(daemon.authorizations.length, 3);
+  assert(daemon.authorizations.every(({ authorization }) => authorization === undefined));
+});
+
+Deno.test("no token over plain text, unless told to", async () => {
+  await using daemon = await startStandInDaemon(HANDLERS, { hostname: outerAddress() });
+  let asked = false;
+  const token = () => {
+    asked = true;
+    return Promise.resolve(TOKEN);
+  };
+  await failsWith(
+    record(daemon.address, { ...PLAIN, token }),
+    ExitStatus.NOT_ALLOWED,
+    /token was not sent/,
+  );
+  assert.equal(daemon.authorizations.length, 0);
+  assert(!asked, "a token is made that cannot be used");
+
+  const connection = { kind: "plain", because: "this is a test", sendToken: true } as const;
+  await record(daemon.address, { ...PLAIN, connection });
+  assert.equal(daemon.authorizations[0].authorization, `Bearer ${TOKEN}`);
+});
+
+for (const code of ["UNAUTHENTICATED", "PERMISSION_DENIED"] as const) {
+  Deno.test(`${code}: exit status 4 with the daemon's words, and without the token`, async () => {
+    await using daemon = await startStandInDaemon({
+      start: (call) => {
+        const [authorization] = call.metadata.get("authorization");
+        call.emit("error", { code: grpc.status[code], details: `may not: ${authorization}` });
+      },
+    });
+    await failsWith(
+      record(daemon.address, PLAIN),
+      ExitStatus.NOT_ALLOWED,
+      /: may not: Bearer \(the token\)$/,
+    );
+  });
+}
+
+Deno.test("a caller without a token is told where one comes from", async () => {
+  await using daemon = await startStandInDaemon({
+    start: (call) => {
+      call.emit("error", { code: grpc.status.UNAUTHENTICATED, details: "who are you?" });
+    },
+  });
+  await failsWith(
+    record(daemon.address, { connection: PLAIN.connection }),
+    ExitStatus.NOT_ALLOWED,
+    /: who are you\?\nno token was sent: .*--service-account.*--token-file/,
+  );
+});
+
+Deno.test("what is wrong with a token is told, and nothing is called", async () => {
+  await using daemon = await startStandInDaemon(HANDLERS);
+  const none = new CliError(ExitStatus.NOT_ALLOWED, "no token for you");
+  await assert.rejects(
+    record(daemon.address, { ...PLAIN, token: () => Promise.reject(none) }),
+    none,
+  );
+  assert.deepEqual(daemon.authorizations, []);
+});
+
+Deno.test("gives up while it waits for a token", async () => {
+  await using daemon = await startStandInDaemon(HANDLERS);
+  const giveUp = new AbortController();
+  const token = () => {
+    queueMicrotask(() => giveUp.abort());
+    return new Promise<string>(() => {});
+  };
+  await failsWith(
+    record(daemon.address, { ...PLAIN, token }, { signal: giveUp.signal }),
+    ExitStatus.INTERRUPTED,
+    /interrupted/,
+  );
+});
+
+Deno.test("TLS with a daemon that proves its name", async () => {
+  await using daemon = await startStandInDaemon(HANDLERS, { tls: right });
+  assert.equal((await record(daemon.address, encrypted())).samples, 7);
+  assert.equal(daemon.authorizations[0].authorization, `Bearer ${TOKEN}`);
+});
+
+/** A server that the client does not go on with; no call may reach it. */
+async function refusesServer(tls: TlsOptions | undefined, access: DaemonAccess, words: RegExp) {
+  await using daemon = await startStandInDaemon(HANDLERS, { tls });
+  await failsWith(record(daemon.address, access), ExitStatus.UNREACHABLE, words);
+  assert.deepEqual(daemon.authorizations, []);
+}
+
+Deno.test("a certificate that has expired", async () => {
+  const expired = await authority.sign({ name: NAME, validDays: -1 });
+  await refusesServer(expired, encrypted(), /no connection to .*: its certificate has expired/);
+});
+
+Deno.test("a certificate for another name", async () => {
+  const named = await authority.sign({ name: "other.example" });
+  await refusesServer(
+    named,
+    encrypted(),
+    /for another name than necoperf-daemon\.perf\.svc: DNS:other\.example; .*--tls-server-name/,
+  );
+  await using daemon = await startStandInDaemon(HANDLERS, { tls: named });
+  await record(daemon.address, encrypted({ serverName: "other.example" }));
+});
+
+Deno.test("a certificate from another authority", async () => {
+  await refusesServer(
+    await otherAuthority.sign({ name: NAME }),
+    encrypted(),
+    /from another authority than the CA certificate that is trusted here/,
+  );
+});
+
+Deno.test("TLS on a port that speaks plain text: no fallback", async () => {
+  await refusesServer(undefined, encrypted(), /does not speak TLS, and .* nothing else is spoken/);
+});
+
+Deno.test("plain text on a port that speaks TLS", async () => {
+  await refusesServer(
+    right,
+    PLAIN,
+    /does the daemon speak TLS\? This client did not, because this is a test/,
+  );
+});
+
+const MUTUAL = { ...right, requestCert: true, rejectUnauthorized: true, ca: authority.pem };
+
+Deno.test("a client certificate, where the daemon wants one", async () => {
+  await using daemon = await startStandInDaemon(HANDLERS, { tls: MUTUAL });
+  const clientCertificate = { certificatePem: tenant.cert, keyPem: tenant.key };
+  const access = { connection: encrypted({ clientCertificate }).connection };
+  assert.equal((await record(daemon.address, access)).samples, 7);
+});
+
+Deno.test("no client certificate, or one from another authority, where one is wanted", async () => {
+  await refusesServer(MUTUAL, encrypted(), /it wants a client certificate: --client-cert-file/);
+  const { cert, key } = await otherAuthority.sign({ name: "tenant" });
+  await refusesServer(
+    MUTUAL,
+    encrypted({ clientCertificate: { certificatePem: cert, keyPem: key } }),
+    /does it accept this client's certificate|does not accept this client's certificate/,
+  );
+});
+
+Deno.test("a daemon that comes back at once is worth another try", async () => {
+  // The first connection is cut before anything is said, as while a daemon restarts.
+  await using daemon = await startStandInDaemon(HANDLERS);
+  const [hostname, port] = daemon.address.split(":");
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const connections: Deno.Conn[] = [];
+  const served = (async () => {
+    (await listener.accept()).close();
+    const client = await listener.accept();
+    const server = await Deno.connect({ hostname, port: Number(port) });
+    connections.push(client, server);
+    await Promise.all([
+      client.readable.pipeTo(server.writable),
+      server.readable.pipeTo(client.writable),
+    ]).catch(() => {});
+  })();
+  const address = `127.0.0.1:${(listener.addr as Deno.NetAddr).port}`;
+  assert.equal((await record(address, PLAIN)).samples, 7);
+  await served;
+});
+
+Deno.test("a refused connection is final after three attempts", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  listener.close();
+  const begin = performance.now();
+  await failsWith(
+    record(`127.0.0.1:${port}`, PLAIN),
+    ExitStatus.UNREACHABLE,
+    new RegExp(
+      `cannot reach .*: connect ECONNREFUSED 127\\.0\\.0\\.1:${port}; is the daemon running`,
+    ),
+  );
+  // Between its two pauses and the ten seconds after which it gives up in any case.
+  const seconds = (performance.now() - begin) / 1000;
+  assert(seconds > 1.4 && seconds < 8, `${seconds} s`);
+});

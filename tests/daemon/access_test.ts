@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import {
+  createKubernetesAccess,
+  createOpenAccess,
+  type KubernetesAccessParts,
+} from "../../daemon/access.ts";
+import { ANYONE, type Caller } from "../../daemon/caller.ts";
+import type { Container, ContainerLookup } from "../../daemon/containers.ts";
+import type { AccessQuestion } from "../../daemon/kubernetes_api.ts";
+import type { RequestedSide } from "../../daemon/recording_options.ts";
+import { StatusError, type StatusName } from "../../daemon/status_error.ts";
+
+const MINE = "a".repeat(64);
+const ANOTHERS = "b".repeat(64);
+const NOBODYS = "c".repeat(64);
+const ENDED = "d".repeat(64);
+const NONE = "e".repeat(64);
+const ALICE: Caller = { user: "alice", uid: "1", groups: [], extra: {} };
+const OWNERS: Record<string, { podNamespace: string; podName: string; containerName: string }> = {
+  [MINE]: { podNamespace: "mine", podName: "p", containerName: "c" },
+  [ANOTHERS]: { podNamespace: "theirs", podName: "secret", containerName: "c" },
+  [ENDED]: { podNamespace: "mine", podName: "p", containerName: "c" },
+};
+
+const lookup = {
+  find(id: string): Promise<Container> {
+    if (id === NONE || id === ENDED) {
+      return Promise.reject(new StatusError("NOT_FOUND", "there is none"));
+    }
+    return Promise.resolve({ id, mainPid: 7 });
+  },
+} as ContainerLookup;
+
+function create(rights: string[], parts: Partial<KubernetesAccessParts> = {}) {
+  const asked: AccessQuestion[] = [];
+  const found: Container[] = [];
+  const access = createKubernetesAccess({
+    lookup,
+    owners: {
+      ownerOf: ({ id }) => Promise.resolve(OWNERS[id]),
+      named: (id) => Promise.resolve(OWNERS[id]),
+    },
+    authenticator: { authenticate: () => Promise.resolve(ALICE) },
+    authorizer: {
+      allows(_caller, question) {
+        asked.push(question);
+        const { resource, namespace } = question;
+        return Promise.resolve(
+          rights.includes(`${resource} in ${namespace}`) || rights.includes(`${resource} in `),
+        );
+      },
+    },
+    ...parts,
+  });
+  const admit = (containerId: string, side: RequestedSide = "user") =>
+    access.admit({
+      ...{ caller: ALICE, containerId, side, signal: new AbortController().signal },
+      found: (container) => void found.push(container),
+    });
+  return { asked, found, admit };
+}
+
+async function failure(attempt: Promise<unknown>): Promise<[StatusName, string]> {
+  try {
+    await attempt;
+  } catch (error) {
+    assert.ok(error instanceof StatusError, `${error}`);
+    return [error.status, error.message];
+  }
+  throw new assert.AssertionError({ message: "it was not refused" });
+}
+
+Deno.test("the right in the namespace of the container's pod lets in", async () => {
+  const { asked, found, admit } = create(["profiles in mine"]);
+  const { container, side } = await admit(`containerd://${MINE}`);
+  assert.deepEqual(container, { id: MINE, mainPid: 7, ...OWNERS[MINE] });
+  assert.equal(side, "user");
+  assert.equal(found[0], container);
+  assert.deepEqual(asked, [{ resource: "profiles", namespace: "mine", name: "p" }]);
+});
+
+Deno.test("a refusal is the same for another's container, nobody's and none", async () => {
+  const { asked, admit } = create(["profiles in mine", "profiles/kernel in mine"]);
+  const refusals = [
+    await failure(admit(ANOTHERS)),
+    await failure(admit(NOBODYS)),
+    await failure(admit(NONE)),
+    await failure(admit(ANOTHERS, "both")),
+    await failure(admit(NONE, "kernel")),
+  ];
+  for (const refusal of refusals) assert.deepEqual(refusal, refusals[0]);
+  const [status, words] = refusals[0];
+  assert.equal(status, "PERMISSION_DENIED");
+  assert.match(words, /^user "alice" may not profile this container, or no such container runs/);
+  assert.doesNotMatch(words, /theirs|secret/);
+  // A review is made for each, so that the time it takes tells nothing either.
+  assert.equal(asked.length, refusals.length);
+});
+
+Deno.test("what the lookup says of a container is for those who may profile it", async () => {
+  for (const status of ["NOT_FOUND", "FAILED_PRECONDITION", "INTERNAL"] as const) {
+    const failing = {
+      find: () => Promise.reject(new StatusError(status, "in words")),
+    } as unknown as ContainerLookup;
+    const mine = create(["profiles in mine"], { lookup: failing });
+    assert.deepEqual(await failure(mine.admit(ENDED)), [status, "in words"]);
+    assert.equal((await failure(mine.admit(ANOTHERS)))[0], "PERMISSION_DENIED");
+    const all = create(["profiles in "], { lookup: failing });
+    assert.deepEqual(await failure(all.admit(NONE)), [status, "in words"]);
+  }
+  const down = {
+    find: () => Promise.reject(new StatusError("UNAVAILABLE", "no runtime")),
+  } as unknown as ContainerLookup;
+  assert.equal((await failure(create([], { lookup: down }).admit(MINE)))[0], "UNAVAILABLE");
+});
+
+Deno.test("nobody may profile a container of no pod", async () => {
+  const { admit } = create(["profiles in ", "profiles/kernel in "]);
+  assert.equal((await failure(admit(NOBODYS)))[0], "PERMISSION_DENIED");
+  assert.equal((await failure(admit(NONE)))[0], "NOT_FOUND");
+});
+
+Deno.test("the kernel's side is a right of its own", async () => {
+  const user = create(["profiles in mine"]);
+  assert.equal((await user.admit(MINE, "allowed")).side, "user");
+  for (const side of ["kernel", "both"] as const) {
+    const [status, words] = await failure(user.admit(MINE, side));
+    assert.equal(status, "PERMISSION_DENIED");
+    assert.match(
+      words,
+      /resources: \["profiles\/kernel"\], verbs: \["create"\]\} in namespace mine/,
+    );
+  }
+  const both = create(["profiles in mine", "profiles/kernel in mine"]);
+  assert.equal((await both.admit(MINE, "allowed")).side, "both");
+  for (const side of ["kernel", "both", "user"] as const) {
+    assert.equal((await both.admit(MINE, side)).side, side);
+  }
+  // The right to the kernel's side alone is none.
+  const kernel = create(["profiles/kernel in mine"]);
+  assert.equal((await failure(kernel.admit(MINE, "kernel")))[0], "PERMISSION_DENIED");
+});
+
+Deno.test("when nobody can tell, nobody is let in", async () => {
+  const down = () => Promise.reject(new StatusError("UNAVAILABLE", "down"));
+  const noReviews = create([], { authorizer: { allows: down } });
+  const noPods = create(["profiles in "], { owners: { ownerOf: down, named: down } });
+  for (const { admit } of [noReviews, noPods]) {
+    assert.deepEqual(await failure(admit(MINE)), ["UNAVAILABLE", "down"]);
+    assert.deepEqual(await failure(admit(NONE)), ["UNAVAILABLE", "down"]);
+  }
+  // Also when it is about the second question only: no half of what was asked for in silence.
+  const half = create([], {
+    authorizer: {
+      allows: (_caller, { resource }) => resource === "profiles" ? Promise.resolve(true) : down(),
+    },
+  });
+  assert.deepEqual(await failure(half.admit(MINE, "allowed")), ["UNAVAILABLE", "down"]);
+});
+
+Deno.test("a text that is no container id is refused before anything is asked", async () => {
+  const { asked, admit } = create(["profiles in "]);
+  for (const id of ["", "x", "..", `${MINE}\n`, MINE.slice(1), "x".repeat(1 << 20)]) {
+    assert.equal((await failure(admit(id)))[0], "INVALID_ARGUMENT");
+  }
+  assert.deepEqual(asked, []);
+});
+
+Deno.test("open access lets everybody record everything", async () => {
+  const access = createOpenAccess(lookup);
+  assert.equal(await access.identify({ authorization: [] }), ANYONE);
+  const admit = (side: RequestedSide) =>
+    access.admit({
+      ...{ caller: ANYONE, containerId: MINE, side, signal: new AbortController().signal },
+      found: () => {},
+    });
+  assert.equal((await admit("allowed")).side, "both");
+  assert.equal((await admit("kernel")).side, "kernel");
+});

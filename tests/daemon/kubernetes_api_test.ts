@@ -1,0 +1,209 @@
+/**
+ * How the daemon asks the API server. A server that stands in for it, over real HTTPS, because the
+ * real one cannot be told to be slow, to answer nonsense or to go away: `tests/e2e` asks the real one.
+ */
+import assert from "node:assert/strict";
+import { connectKubernetes, type KubernetesApi } from "../../daemon/kubernetes_api.ts";
+import { StatusError } from "../../daemon/status_error.ts";
+import { createAuthority } from "../testing/certificates.ts";
+
+const TOKEN = "the-daemons-token";
+const ALICE = { user: "alice", uid: "1", groups: ["g"], extra: { scopes: ["x"] } };
+
+interface StandIn {
+  api: KubernetesApi;
+  directory: string;
+  requests: { method: string; url: URL; token: string | null; body: unknown }[];
+}
+
+/** Runs a test with an API server that answers everything with `answer`. */
+async function withApi(
+  answer: (request: Request) => Response | Promise<Response>,
+  test: (standIn: StandIn) => Promise<void>,
+): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-api-" });
+  const authority = await createAuthority(directory, "ca");
+  const { cert, key } = await authority.issue("localhost");
+  await Deno.writeTextFile(`${directory}/token`, `${TOKEN}\n`);
+  const requests: StandIn["requests"] = [];
+  const decoder = new TextDecoder();
+  const server = Deno.serve({
+    ...{ hostname: "127.0.0.1", port: 0, cert: decoder.decode(cert), key: decoder.decode(key) },
+    onListen: () => {},
+    async handler(request) {
+      const text = await request.text();
+      requests.push({
+        method: request.method,
+        url: new URL(request.url),
+        token: request.headers.get("authorization"),
+        body: text && JSON.parse(text),
+      });
+      return answer(request);
+    },
+  });
+  try {
+    const api = connectKubernetes({
+      server: `https://localhost:${server.addr.port}`,
+      serviceAccountDir: directory,
+      deadlineMs: 1000,
+    });
+    await test({ api, directory, requests });
+  } finally {
+    await server.shutdown();
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** The cause of an UNAVAILABLE, which is for the log. */
+async function unavailable(attempt: Promise<unknown>): Promise<string> {
+  try {
+    await attempt;
+  } catch (error) {
+    assert.ok(error instanceof StatusError, `${error}`);
+    assert.equal(error.status, "UNAVAILABLE");
+    const cause = (error.cause as Error).message;
+    for (const text of [error.message, cause]) {
+      assert.ok(!text.includes(TOKEN) && !text.includes("callers-token"), text);
+    }
+    return cause;
+  }
+  throw new assert.AssertionError({ message: "it did not fail" });
+}
+
+const review = (status: unknown) => () => Response.json({ status });
+
+Deno.test("a token is good when the API server says so for the audience", async () => {
+  const user = { username: "alice", uid: "1", groups: ["g"], extra: { scopes: ["x"] } };
+  const good = { authenticated: true, audiences: ["other", "necoperf"], user };
+  await withApi(review(good), async ({ api, requests }) => {
+    assert.deepEqual(await api.reviewToken("callers-token", "necoperf"), ALICE);
+    const [{ method, url, token, body }] = requests;
+    assert.equal(`${method} ${url.pathname}`, "POST /apis/authentication.k8s.io/v1/tokenreviews");
+    assert.equal(token, `Bearer ${TOKEN}`);
+    assert.deepEqual((body as { spec: unknown }).spec, {
+      token: "callers-token",
+      audiences: ["necoperf"],
+    });
+  });
+  for (
+    const status of [
+      undefined,
+      { authenticated: false, error: "expired" },
+      { user },
+      // What answers without an audience has not looked at it.
+      { authenticated: true, user },
+      { authenticated: true, audiences: ["https://kubernetes"], user },
+      { authenticated: "yes", audiences: ["necoperf"], user },
+    ]
+  ) {
+    await withApi(review(status), async ({ api }) => {
+      assert.equal(await api.reviewToken("callers-token", "necoperf"), undefined);
+    });
+  }
+});
+
+Deno.test("an access review carries all there is of the user, and no means no", async () => {
+  const question = { resource: "profiles/kernel", namespace: "a", name: "p" } as const;
+  await withApi(review({ allowed: true }), async ({ api, requests }) => {
+    assert.equal(await api.reviewAccess(ALICE, question), true);
+    assert.deepEqual((requests[0].body as { spec: unknown }).spec, {
+      ...ALICE,
+      resourceAttributes: {
+        verb: "create",
+        group: "necoperf.cybozu.io",
+        resource: "profiles",
+        subresource: "kernel",
+        namespace: "a",
+        name: "p",
+      },
+    });
+  });
+  for (const status of [undefined, {}, { allowed: false }, { allowed: true, denied: true }]) {
+    await withApi(review(status), async ({ api }) => {
+      assert.equal(await api.reviewAccess(ALICE, question), false);
+    });
+  }
+});
+
+Deno.test("pods are those of the node, with the ids of all their containers", async () => {
+  const items = [{
+    metadata: {
+      ...{ name: "p", namespace: "a", uid: "u" },
+      annotations: { "kubernetes.io/config.hash": "h" },
+    },
+    status: {
+      containerStatuses: [{ name: "app", containerID: "containerd://c1" }, { name: "waits" }],
+      initContainerStatuses: [{ name: "init", containerID: "cri-o://c2" }],
+      ephemeralContainerStatuses: [{ name: "debug", containerID: "docker://c3" }],
+    },
+  }, { metadata: { name: "q", namespace: "a", uid: "v" } }];
+  await withApi(() => Response.json({ items }), async ({ api, requests }) => {
+    assert.deepEqual(await api.podsOfNode("n&1"), [
+      {
+        ...{ namespace: "a", name: "p", uids: ["u", "h"] },
+        containers: new Map([["c1", "app"], ["c2", "init"], ["c3", "debug"]]),
+      },
+      { namespace: "a", name: "q", uids: ["v"], containers: new Map() },
+    ]);
+    const { searchParams } = requests[0].url;
+    assert.equal(searchParams.get("fieldSelector"), "spec.nodeName=n&1");
+    assert.equal(searchParams.get("resourceVersion"), "0");
+  });
+});
+
+Deno.test("the daemon's token is read again for each request", async () => {
+  await withApi(review({ allowed: true }), async ({ api, directory, requests }) => {
+    const question = { resource: "profiles", namespace: "a", name: "p" } as const;
+    await api.reviewAccess(ALICE, question);
+    await Deno.writeTextFile(`${directory}/token`, "another");
+    await api.reviewAccess(ALICE, question);
+    assert.deepEqual(requests.map(({ token }) => token), [`Bearer ${TOKEN}`, "Bearer another"]);
+    await Deno.remove(`${directory}/token`);
+    assert.match(await unavailable(api.reviewAccess(ALICE, question)), /token/);
+  });
+});
+
+Deno.test("whatever goes wrong is UNAVAILABLE, tells the log why, and holds no secret", async () => {
+  const forbidden = { message: 'User "daemon" cannot create tokenreviews' };
+  const cases: [RegExp, () => Response | Promise<Response>][] = [
+    [/403: ".*cannot create/, () => Response.json(forbidden, { status: 403 })],
+    [/401: /, () => new Response("callers-token", { status: 401 })],
+    [/500: /, () => new Response("not JSON", { status: 500 })],
+    [/is not a JSON object/, () => new Response("<html>")],
+    [/is not a JSON object/, () => new Response("null")],
+    [/is not a JSON object/, () => new Response("7")],
+    [/names no user/, review({ authenticated: true, audiences: ["necoperf"] })],
+    [/redirect/, () => Response.redirect("https://localhost:1/elsewhere", 307)],
+    [/no answer in time/, slow],
+  ];
+  for (const [words, answer] of cases) {
+    await withApi(answer, async ({ api, requests }) => {
+      assert.match(await unavailable(api.reviewToken("callers-token", "necoperf")), words);
+      assert.equal(requests.length, 1);
+    });
+  }
+  await withApi(() => Response.json({ items: "none" }), async ({ api }) => {
+    assert.match(await unavailable(api.podsOfNode("n1")), /list of pods is none/);
+  });
+});
+
+/** An answer that comes after the deadline. */
+function slow(): Promise<Response> {
+  return new Promise((resolve) => setTimeout(() => resolve(Response.json({})), 1500));
+}
+
+Deno.test("after an outage it is asked again, and another authority is not believed", async () => {
+  let down = true;
+  const answer = () => down ? slow() : Response.json({ status: { allowed: true } });
+  await withApi(answer, async ({ api, directory }) => {
+    const question = { resource: "profiles", namespace: "a", name: "p" } as const;
+    await unavailable(api.reviewAccess(ALICE, question));
+    down = false;
+    assert.equal(await api.reviewAccess(ALICE, question), true);
+    const stranger = await createAuthority(directory, "stranger");
+    await Deno.writeFile(`${directory}/ca.crt`, stranger.cert);
+    assert.match(await unavailable(api.reviewAccess(ALICE, question)), /certificate|Issuer/i);
+    await Deno.writeTextFile(`${directory}/ca.crt`, "no certificate");
+    await unavailable(api.reviewAccess(ALICE, question));
+  });
+});
