@@ -39,6 +39,10 @@ export class ResultStore {
       for await (const entry of Deno.readDir(this.directory)) {
         if (entry.name.endsWith(RESULT_SUFFIX)) await Deno.remove(this.#path(entry.name));
       }
+      // Found out now, not by the first caller.
+      const probe = this.#path(`probe${RESULT_SUFFIX}`);
+      await Deno.writeFile(probe, new Uint8Array(), { createNew: true });
+      await Deno.remove(probe);
     } catch (error) {
       throw new StatusError(
         "FAILED_PRECONDITION",

@@ -133,3 +133,10 @@ Deno.test("a work directory that cannot be used is named", async () => {
   });
   await Deno.remove(file);
 });
+
+Deno.test("a work directory that takes no files is found out at the start", async () => {
+  // No one can make a file there, not even root.
+  await assert.rejects(new ResultStore("/proc/self", 60).open(), {
+    message: /^the work directory \/proc\/self cannot be used: /,
+  });
+});

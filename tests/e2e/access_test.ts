@@ -130,7 +130,7 @@ Deno.test("a token is not sent where the daemons' authority is not known", async
     !["--ca-file", "--tls-server-name"].includes(direct[index - 1])
   );
   const run = await runClient(caller, [...withoutAuthority, "--container-id", othersContainer]);
-  assertRefused(run, ExitStatus.NOT_ALLOWED, "plain text");
+  assertRefused(run, ExitStatus.NOT_ALLOWED, "the token was not sent", "not be encrypted");
 });
 
 Deno.test("an authority that is not the daemons' is refused", async () => {

@@ -1,6 +1,6 @@
 /** A tenant profiles containers of a real cluster. */
 import assert from "node:assert/strict";
-import { readyNodes } from "../testing/cluster.ts";
+import { apply, readyNodes } from "../testing/cluster.ts";
 import {
   assertBusy,
   clientPod,
@@ -15,6 +15,7 @@ import {
   type DeployedLookup,
   removeDaemons,
 } from "../testing/deployment.ts";
+import { eventually } from "../testing/process.ts";
 import { createTenant, startPods, TARGET, targetPod, type Tenant } from "../testing/tenant.ts";
 
 const LOOKUPS: DeployedLookup[] = ["cgroup", "cri"];
@@ -97,6 +98,19 @@ Deno.test("namespace and container have defaults, and '-' is standard output", a
   assert.equal(run.status, 0, run.stderr);
   assertBusy(run.stdout);
   assert.deepEqual(run.files, {});
+});
+
+Deno.test("an init container that runs is profiled by its name", async () => {
+  const pod = targetPod(tenant.namespace, "initializing", { after: TARGET.idle });
+  const [container] = pod.spec.containers;
+  pod.spec.initContainers = [{ ...container, name: "setup", command: TARGET.spin }];
+  await apply(pod);
+  const run = await eventually(async () => {
+    const run = await runClient(tenant, ["initializing", "-c", "setup", "-d", "1s"]);
+    assert.equal(run.status, 0, run.stderr);
+    return run;
+  }, 60);
+  assertBusy(onlyResult(run));
 });
 
 for (const lookup of LOOKUPS) {
