@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import type { Log } from "./log.ts";
 
 /** The files that hold a server's certificate. */
@@ -24,17 +24,16 @@ const POLL_INTERVAL_MS = 2000;
  * administrator that name the file.
  */
 export async function readCertificates(paths: CertificatePaths): Promise<Certificates> {
-  const certificates: Certificates = {
-    cert: await read(paths.certFile),
-    key: await read(paths.keyFile),
-  };
-  const [leaf] = parseCertificates(certificates.cert, paths.certFile);
-  if (!leaf.checkPrivateKey(parseKey(certificates.key, paths.keyFile))) {
+  const chain = parseCertificates(await read(paths.certFile), paths.certFile);
+  const key = await read(paths.keyFile);
+  if (!belongTogether(chain[0], parseKey(key, paths.keyFile))) {
     throw new Error(`${paths.keyFile} is not the key of the certificate in ${paths.certFile}`);
   }
+  // What was read, not the files' text: what is around it others may read in another way.
+  const certificates: Certificates = { cert: toPem(chain), key };
   if (paths.clientCaFile !== undefined) {
-    certificates.ca = await read(paths.clientCaFile);
-    parseCertificates(certificates.ca, paths.clientCaFile);
+    const authorities = parseCertificates(await read(paths.clientCaFile), paths.clientCaFile);
+    certificates.ca = toPem(authorities);
   }
   return certificates;
 }
@@ -105,14 +104,30 @@ async function read(path: string): Promise<string> {
 function parseCertificates(text: string, path: string): X509Certificate[] {
   const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
   try {
-    if (blocks.length > 0) return blocks.map((block) => new X509Certificate(block));
+    const certificates = blocks.map((block) => new X509Certificate(block));
+    // Deno reads some parts only when they are asked for, and fails only then.
+    const readable = certificates.every(({ validTo }) => !Number.isNaN(Date.parse(validTo)));
+    if (certificates.length > 0 && readable) return certificates;
   } catch {
     // Said below.
   }
   throw new Error(`${path} holds no certificate in PEM`);
 }
 
-function parseKey(text: string, path: string): ReturnType<typeof createPrivateKey> {
+function toPem(certificates: X509Certificate[]): string {
+  return certificates.map((certificate) => certificate.toString()).join("");
+}
+
+function belongTogether(certificate: X509Certificate, key: KeyObject): boolean {
+  try {
+    return certificate.checkPrivateKey(key);
+  } catch {
+    // A public key in the certificate that is none.
+    return false;
+  }
+}
+
+function parseKey(text: string, path: string): KeyObject {
   try {
     return createPrivateKey(text);
   } catch {
