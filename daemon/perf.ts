@@ -92,8 +92,11 @@ export async function startPerfRecord(
     await output.cancel();
     const [words, status] = [await stderr, await attempt.process.status];
     signal.throwIfAborted();
-    // It ends like this, without a complaint, when there is nobody left to sample.
-    if (endedInOrder(status)) throw perfError("perf record", "No such process");
+    // It ends like this, without a complaint, when there is nobody left to sample, and when a
+    // process vanished while it read what that had mapped.
+    if (endedInOrder(status) || (status.code === 255 && words === "")) {
+      throw perfError("perf record", "No such process");
+    }
     if (classifyPerfFailure(words) !== "ring-buffer-too-large" || mmapPages <= MIN_MMAP_PAGES) {
       throw perfError("perf record", words);
     }

@@ -13,6 +13,7 @@ const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
 /** How often a list of processes may turn out to be outdated before a recording is given up. */
 const MAX_ATTACH_ATTEMPTS = 5;
+
 /** Why a recording ended when it did. */
 export type Completeness = "full" | "stopped" | "target-ended" | "shutdown";
 

@@ -318,6 +318,34 @@ Deno.test("a process that is not there is NOT_FOUND", async () => {
   await assertNothingLeft(daemon);
 });
 
+Deno.test("a process that vanishes while perf reads its maps makes it list them again", async () => {
+  // The real perf ends with 255 and without a word then. A script that does so once and is the real
+  // perf after that stands in for it: the moment cannot be met on command.
+  const directory = await Deno.makeTempDir();
+  try {
+    await Deno.writeTextFile(
+      `${directory}/perf`,
+      `#!/bin/sh
+case "$*" in
+  *--control*) [ -e ${directory}/vanished ] || { : >${directory}/vanished; exit 255; } ;;
+esac
+exec ${directory}/real "$@"
+`,
+      { mode: 0o755 },
+    );
+    await using daemon = await start({
+      prepare: `cp "$(command -v perf)" ${directory}/real
+        mount --bind ${directory}/perf "$(command -v perf)"`,
+    });
+    await using target = run(targets.spin);
+    const events = await collect(daemon, { containerId: `${target.pid}`, duration: SECOND });
+    assert.equal(events.at(-1)!.finished?.completeness, "COMPLETENESS_FULL");
+    assert.ok(await Deno.stat(`${directory}/vanished`));
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("StopRecording ends the sampling and delivers what there is", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
