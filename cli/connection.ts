@@ -5,6 +5,7 @@ import { VERSION } from "../version.ts";
 import { describeConnectionFailure } from "./connection_failure.ts";
 import { type DaemonAccess, refuseToExposeToken, type TlsConnection } from "./daemon_access.ts";
 import { interrupted } from "./exit_status.ts";
+import { wait } from "../wait.ts";
 
 /** A connection to a daemon. */
 export interface Connection extends Disposable {
@@ -176,18 +177,4 @@ async function orAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
-}
-
-/** Resolves after some time, or as soon as `signal` aborts. */
-function wait(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }

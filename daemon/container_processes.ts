@@ -1,5 +1,6 @@
 import { containersOfCgroup } from "./cgroup.ts";
 import { type Procfs, readEach } from "./proc.ts";
+import { wait } from "../wait.ts";
 
 /** A running process of a container. */
 export interface ContainerProcess {
@@ -98,7 +99,7 @@ export async function* enteredProcesses(
     last = look;
     if (signal.aborted) return;
     if (entered.length > 0) yield entered;
-    await delay(pollIntervalMs, signal);
+    await wait(pollIntervalMs, signal);
   }
 }
 
@@ -116,18 +117,4 @@ function fromOutside(added: readonly ContainerProcess[], inside: ReadonlySet<num
     return false;
   }
   return added.map(({ pid }) => pid).filter(cameIn);
-}
-
-/** Waits, and no longer than until `signal` aborts. */
-function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -107,8 +107,9 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
 
   const health = new HealthImplementation({ "": "SERVING", "necoperf.NecoPerf": "SERVING" });
   const server = new grpc.Server(SERVER_OPTIONS);
+  const definition = loadNecoPerfDefinition();
   server.addService(
-    loadNecoPerf().NecoPerf.service,
+    loadNecoPerf(definition).NecoPerf.service,
     createService(recordings, {
       maxRecordResponseBytes: options.maxRecordResponseBytes,
       hold: (peer) => listener.hold(peer),
@@ -116,7 +117,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   );
   health.addToServer(server);
   new ReflectionService({
-    ...loadNecoPerfDefinition(),
+    ...definition,
     ...loadPackageDefinition(healthProtoPath),
   }).addToServer(server);
   // Of grpc-js' own: the connections that it gets are encrypted already, where they are to be.
