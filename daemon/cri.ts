@@ -122,6 +122,10 @@ function statusErrorOf(
   endpoint: string,
   deadlineMs: number,
 ): StatusError {
+  // grpc-js's INTERNAL for a connection that broke under the call, as when the runtime is killed.
+  if (/^Received RST_STREAM .* internal client error/.test(error.details)) {
+    return unreachable(endpoint, error.details);
+  }
   switch (error.code) {
     case grpc.status.UNAVAILABLE:
       return unreachable(endpoint, error.details);
