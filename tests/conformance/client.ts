@@ -70,7 +70,9 @@ function firstMessage(stream: Grpc.ClientReadableStream<unknown>): Promise<void>
 const fetchResult = (client: Client, sizeBytes: number) =>
   client.fetchResult({ recordingId: String(sizeBytes) });
 
-async function cancelledStatus(stream: ReturnType<typeof fetchResult>): Promise<string> {
+async function cancelledStatus(
+  stream: Grpc.ClientReadableStream<{ data: Uint8Array }>,
+): Promise<string> {
   const status = statusName(stream);
   await firstMessage(stream);
   stream.cancel();

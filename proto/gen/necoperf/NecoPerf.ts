@@ -17,14 +17,16 @@ import type { StopRecordingResponse as _necoperf_StopRecordingResponse, StopReco
 
 export interface NecoPerfClient extends grpc.Client {
   /**
-   * Tells the daemon that a result has arrived whole and need not be kept.
+   * Tells the daemon that a result need not be kept: it has arrived whole, or is
+   * not wanted any more. A result that is still being made is given up.
    */
   DeleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   DeleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   DeleteResult(argument: _necoperf_DeleteResultRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   DeleteResult(argument: _necoperf_DeleteResultRequest, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Tells the daemon that a result has arrived whole and need not be kept.
+   * Tells the daemon that a result need not be kept: it has arrived whole, or is
+   * not wanted any more. A result that is still being made is given up.
    */
   deleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   deleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
@@ -33,13 +35,13 @@ export interface NecoPerfClient extends grpc.Client {
   
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
-   * being made the stream follows it to its end.
+   * being made the stream follows it to its end. The last message has `finished`.
    */
   FetchResult(argument: _necoperf_FetchResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   FetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
-   * being made the stream follows it to its end.
+   * being made the stream follows it to its end. The last message has `finished`.
    */
   fetchResult(argument: _necoperf_FetchResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   fetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
@@ -78,8 +80,13 @@ export interface NecoPerfClient extends grpc.Client {
    * Profiles a container and reports what happens while it does: one `accepted`,
    * then `queued`, `started`, `progress` and `converting`, and `finished` last.
    * The result is kept by the daemon and fetched with FetchResult, also while it
-   * is still being made. Cancelling this call before `finished` ends the
-   * recording and drops what it made.
+   * is still being made. Cancelling this call before `converting` ends the
+   * recording and drops what it made; after that the result is made and kept
+   * nevertheless, because a lost connection looks the same: DeleteResult says
+   * that it is not wanted.
+   * 
+   * Ends with RESOURCE_EXHAUSTED when the node's queue is full; the trailer
+   * `grpc-retry-pushback-ms` says when to try again.
    */
   StartRecording(argument: _necoperf_StartRecordingRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_RecordingEvent__Output>;
   StartRecording(argument: _necoperf_StartRecordingRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_RecordingEvent__Output>;
@@ -87,8 +94,13 @@ export interface NecoPerfClient extends grpc.Client {
    * Profiles a container and reports what happens while it does: one `accepted`,
    * then `queued`, `started`, `progress` and `converting`, and `finished` last.
    * The result is kept by the daemon and fetched with FetchResult, also while it
-   * is still being made. Cancelling this call before `finished` ends the
-   * recording and drops what it made.
+   * is still being made. Cancelling this call before `converting` ends the
+   * recording and drops what it made; after that the result is made and kept
+   * nevertheless, because a lost connection looks the same: DeleteResult says
+   * that it is not wanted.
+   * 
+   * Ends with RESOURCE_EXHAUSTED when the node's queue is full; the trailer
+   * `grpc-retry-pushback-ms` says when to try again.
    */
   startRecording(argument: _necoperf_StartRecordingRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_RecordingEvent__Output>;
   startRecording(argument: _necoperf_StartRecordingRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_RecordingEvent__Output>;
@@ -114,13 +126,14 @@ export interface NecoPerfClient extends grpc.Client {
 
 export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * Tells the daemon that a result has arrived whole and need not be kept.
+   * Tells the daemon that a result need not be kept: it has arrived whole, or is
+   * not wanted any more. A result that is still being made is given up.
    */
   DeleteResult: grpc.handleUnaryCall<_necoperf_DeleteResultRequest__Output, _necoperf_DeleteResultResponse>;
   
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
-   * being made the stream follows it to its end.
+   * being made the stream follows it to its end. The last message has `finished`.
    */
   FetchResult: grpc.handleServerStreamingCall<_necoperf_FetchResultRequest__Output, _necoperf_FetchResultResponse>;
   
@@ -140,8 +153,13 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
    * Profiles a container and reports what happens while it does: one `accepted`,
    * then `queued`, `started`, `progress` and `converting`, and `finished` last.
    * The result is kept by the daemon and fetched with FetchResult, also while it
-   * is still being made. Cancelling this call before `finished` ends the
-   * recording and drops what it made.
+   * is still being made. Cancelling this call before `converting` ends the
+   * recording and drops what it made; after that the result is made and kept
+   * nevertheless, because a lost connection looks the same: DeleteResult says
+   * that it is not wanted.
+   * 
+   * Ends with RESOURCE_EXHAUSTED when the node's queue is full; the trailer
+   * `grpc-retry-pushback-ms` says when to try again.
    */
   StartRecording: grpc.handleServerStreamingCall<_necoperf_StartRecordingRequest__Output, _necoperf_RecordingEvent>;
   

@@ -51,6 +51,14 @@ export interface _necoperf_RecordingEvent_Finished {
    * Bytes of the gzip stream that FetchResult sends.
    */
   'compressedSize'?: (number | string | Long);
+  /**
+   * How long the result is kept for FetchResult, unless it is deleted before.
+   */
+  'kept'?: (_google_protobuf_Duration | null);
+  /**
+   * Times the kernel took no samples for a while, because they took too long.
+   */
+  'throttled'?: (number | string | Long);
 }
 
 export interface _necoperf_RecordingEvent_Finished__Output {
@@ -73,6 +81,14 @@ export interface _necoperf_RecordingEvent_Finished__Output {
    * Bytes of the gzip stream that FetchResult sends.
    */
   'compressedSize': (number);
+  /**
+   * How long the result is kept for FetchResult, unless it is deleted before.
+   */
+  'kept': (_google_protobuf_Duration__Output | null);
+  /**
+   * Times the kernel took no samples for a while, because they took too long.
+   */
+  'throttled': (number);
 }
 
 export interface _necoperf_RecordingEvent_Progress {
@@ -110,6 +126,11 @@ export interface _necoperf_RecordingEvent_Queued {
    * How many recordings go first; 0: the next free place is this one's.
    */
   'ahead'?: (number);
+  /**
+   * It waits because the same container is being recorded already: two perfs
+   * on one container would measure each other.
+   */
+  'sameContainer'?: (boolean);
 }
 
 export interface _necoperf_RecordingEvent_Queued__Output {
@@ -117,6 +138,11 @@ export interface _necoperf_RecordingEvent_Queued__Output {
    * How many recordings go first; 0: the next free place is this one's.
    */
   'ahead': (number);
+  /**
+   * It waits because the same container is being recorded already: two perfs
+   * on one container would measure each other.
+   */
+  'sameContainer': (boolean);
 }
 
 export interface _necoperf_RecordingEvent_Started {
