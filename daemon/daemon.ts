@@ -13,12 +13,13 @@ import { createAuthorizer } from "./authorizer.ts";
 import { expirySeconds, readCertificates, watchCertificates } from "./certificate_files.ts";
 import { createContainerLookup } from "./container_lookup.ts";
 import type { ContainerLookup } from "./containers.ts";
+import { describeDaemon } from "./daemon_info.ts";
 import { createHttpHandler } from "./http.ts";
 import { connectKubernetes } from "./kubernetes_api.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf.ts";
-import { findVersionSkew } from "./perf_version.ts";
+import { findVersionSkew, type PerfAndKernel } from "./perf_version.ts";
 import { createApiOwners, createRuntimeOwners } from "./pod_owner.ts";
 import { ReadinessProbe } from "./readiness.ts";
 import { RecordingQueue } from "./recording_queue.ts";
@@ -83,8 +84,9 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   } else if (!certificates) {
     log.warning("callers' tokens are not encrypted on the way: there is no --tls-cert-file");
   }
+  const access = createAccess(options, lookup);
   const recordings = new Recordings({
-    access: createAccess(options, lookup),
+    access,
     lookup,
     perf: { startRecord: startPerfRecord, startScript: startPerfScript },
     limits: options.limits,
@@ -101,7 +103,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     { name: "accepting", run: () => checkAccepting(recordings) },
   ]);
   metrics.perfUsable(() => readiness.passed("perf"));
-  await compareVersions(metrics, readiness, log);
+  const versions = await compareVersions(metrics, readiness, log);
   const { report, ready } = await readiness.get();
   if (!ready) log.error("not ready", { report });
 
@@ -113,6 +115,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     createService(recordings, {
       maxRecordResponseBytes: options.maxRecordResponseBytes,
       hold: (peer) => listener.hold(peer),
+      async describe(credentials) {
+        await access.identify(credentials);
+        return describeDaemon(options, { versions, readiness: await readiness.get(), queue });
+      },
     }),
   );
   health.addToServer(server);
@@ -201,7 +207,7 @@ async function compareVersions(
   metrics: Metrics,
   readiness: ReadinessProbe,
   log: Log,
-): Promise<void> {
+): Promise<PerfAndKernel> {
   const kernel = Deno.osRelease();
   // A perf that cannot be run is the readiness check's to report.
   const perf = await perfVersion().catch(() => "none");
@@ -213,6 +219,7 @@ async function compareVersions(
     readiness.warn(skew);
     log.warning(skew, { perf, kernel });
   }
+  return { perf, kernel, skew };
 }
 
 function checkAccepting(recordings: Recordings): Promise<void> {

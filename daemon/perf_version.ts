@@ -4,6 +4,15 @@ export interface Release {
   minor: number;
 }
 
+/** The perf and the kernel of a node. */
+export interface PerfAndKernel {
+  /** `none` when perf cannot be run. */
+  perf: string;
+  kernel: string;
+  /** Why this perf should not be trusted with this kernel. */
+  skew?: string;
+}
+
 /** How many releases perf and kernel may be apart; nine weeks each, so a little more than a year. */
 const MAX_RELEASES_APART = 6;
 

@@ -8,6 +8,7 @@ import { createGunzip } from "node:zlib";
 import { pipeline } from "node:stream/promises";
 import { toDuration } from "../proto/duration.ts";
 import type { Completeness as ProtoCompleteness } from "../proto/gen/necoperf/Completeness.ts";
+import type { GetDaemonInfoResponse } from "../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import type { NecoPerfHandlers } from "../proto/gen/necoperf/NecoPerf.ts";
 import type { RecordingEvent } from "../proto/gen/necoperf/RecordingEvent.ts";
 import type { Side as ProtoSide } from "../proto/gen/necoperf/Side.ts";
@@ -46,6 +47,8 @@ const SIDES: Record<Side, ProtoSide> = {
 export interface ServiceOptions {
   /** Bounds what Record holds in memory. */
   maxRecordResponseBytes: number;
+  /** Tells who calls what the daemon is. Rejects with a `StatusError` for whom nobody knows. */
+  describe(credentials: Credentials): Promise<GetDaemonInfoResponse>;
   /** Keeps a peer's connection while a call of it is under way; returns what ends that. */
   hold(peer: string): () => void;
 }
@@ -111,6 +114,8 @@ export function createService(
       await recordings.delete(request.recordingId, call);
       return {};
     }),
+
+    GetDaemonInfo: unary("GetDaemonInfo", ({ call }) => options.describe(call.credentials)),
   };
 }
 

@@ -6,6 +6,8 @@ import type { DeleteResultRequest as _necoperf_DeleteResultRequest, DeleteResult
 import type { DeleteResultResponse as _necoperf_DeleteResultResponse, DeleteResultResponse__Output as _necoperf_DeleteResultResponse__Output } from './necoperf/DeleteResultResponse.ts';
 import type { FetchResultRequest as _necoperf_FetchResultRequest, FetchResultRequest__Output as _necoperf_FetchResultRequest__Output } from './necoperf/FetchResultRequest.ts';
 import type { FetchResultResponse as _necoperf_FetchResultResponse, FetchResultResponse__Output as _necoperf_FetchResultResponse__Output } from './necoperf/FetchResultResponse.ts';
+import type { GetDaemonInfoRequest as _necoperf_GetDaemonInfoRequest, GetDaemonInfoRequest__Output as _necoperf_GetDaemonInfoRequest__Output } from './necoperf/GetDaemonInfoRequest.ts';
+import type { GetDaemonInfoResponse as _necoperf_GetDaemonInfoResponse, GetDaemonInfoResponse__Output as _necoperf_GetDaemonInfoResponse__Output } from './necoperf/GetDaemonInfoResponse.ts';
 import type { NecoPerfClient as _necoperf_NecoPerfClient, NecoPerfDefinition as _necoperf_NecoPerfDefinition } from './necoperf/NecoPerf.ts';
 import type { PerfProfileRequest as _necoperf_PerfProfileRequest, PerfProfileRequest__Output as _necoperf_PerfProfileRequest__Output } from './necoperf/PerfProfileRequest.ts';
 import type { PerfProfileResponse as _necoperf_PerfProfileResponse, PerfProfileResponse__Output as _necoperf_PerfProfileResponse__Output } from './necoperf/PerfProfileResponse.ts';
@@ -13,6 +15,7 @@ import type { PerfRecordRequest as _necoperf_PerfRecordRequest, PerfRecordReques
 import type { PerfRecordResponse as _necoperf_PerfRecordResponse, PerfRecordResponse__Output as _necoperf_PerfRecordResponse__Output } from './necoperf/PerfRecordResponse.ts';
 import type { RecordOptions as _necoperf_RecordOptions, RecordOptions__Output as _necoperf_RecordOptions__Output } from './necoperf/RecordOptions.ts';
 import type { RecordingEvent as _necoperf_RecordingEvent, RecordingEvent__Output as _necoperf_RecordingEvent__Output } from './necoperf/RecordingEvent.ts';
+import type { RecordingLimits as _necoperf_RecordingLimits, RecordingLimits__Output as _necoperf_RecordingLimits__Output } from './necoperf/RecordingLimits.ts';
 import type { StartRecordingRequest as _necoperf_StartRecordingRequest, StartRecordingRequest__Output as _necoperf_StartRecordingRequest__Output } from './necoperf/StartRecordingRequest.ts';
 import type { StopRecordingRequest as _necoperf_StopRecordingRequest, StopRecordingRequest__Output as _necoperf_StopRecordingRequest__Output } from './necoperf/StopRecordingRequest.ts';
 import type { StopRecordingResponse as _necoperf_StopRecordingResponse, StopRecordingResponse__Output as _necoperf_StopRecordingResponse__Output } from './necoperf/StopRecordingResponse.ts';
@@ -35,6 +38,8 @@ export interface ProtoGrpcType {
     FetchResultRequest: MessageTypeDefinition<_necoperf_FetchResultRequest, _necoperf_FetchResultRequest__Output>
     FetchResultResponse: MessageTypeDefinition<_necoperf_FetchResultResponse, _necoperf_FetchResultResponse__Output>
     Format: EnumTypeDefinition
+    GetDaemonInfoRequest: MessageTypeDefinition<_necoperf_GetDaemonInfoRequest, _necoperf_GetDaemonInfoRequest__Output>
+    GetDaemonInfoResponse: MessageTypeDefinition<_necoperf_GetDaemonInfoResponse, _necoperf_GetDaemonInfoResponse__Output>
     NecoPerf: SubtypeConstructor<typeof grpc.Client, _necoperf_NecoPerfClient> & { service: _necoperf_NecoPerfDefinition }
     PerfProfileRequest: MessageTypeDefinition<_necoperf_PerfProfileRequest, _necoperf_PerfProfileRequest__Output>
     PerfProfileResponse: MessageTypeDefinition<_necoperf_PerfProfileResponse, _necoperf_PerfProfileResponse__Output>
@@ -42,6 +47,7 @@ export interface ProtoGrpcType {
     PerfRecordResponse: MessageTypeDefinition<_necoperf_PerfRecordResponse, _necoperf_PerfRecordResponse__Output>
     RecordOptions: MessageTypeDefinition<_necoperf_RecordOptions, _necoperf_RecordOptions__Output>
     RecordingEvent: MessageTypeDefinition<_necoperf_RecordingEvent, _necoperf_RecordingEvent__Output>
+    RecordingLimits: MessageTypeDefinition<_necoperf_RecordingLimits, _necoperf_RecordingLimits__Output>
     Side: EnumTypeDefinition
     StartRecordingRequest: MessageTypeDefinition<_necoperf_StartRecordingRequest, _necoperf_StartRecordingRequest__Output>
     StopRecordingRequest: MessageTypeDefinition<_necoperf_StopRecordingRequest, _necoperf_StopRecordingRequest__Output>

@@ -327,6 +327,10 @@ Deno.test("those who may profile a container can, and nobody else", async (t) =>
         client.DeleteResult({ recordingId: "x" }, other, (e) => e ? reject(e) : resolve(null))
       );
       assert.equal((await failure(call)).code, grpc.status.UNAUTHENTICATED);
+      const info = new Promise((resolve, reject) =>
+        client.GetDaemonInfo({}, other, (e) => e ? reject(e) : resolve(null))
+      );
+      assert.equal((await failure(info)).code, grpc.status.UNAUTHENTICATED);
     });
 
     await t.step({

@@ -6,6 +6,8 @@ import type { DeleteResultRequest as _necoperf_DeleteResultRequest, DeleteResult
 import type { DeleteResultResponse as _necoperf_DeleteResultResponse, DeleteResultResponse__Output as _necoperf_DeleteResultResponse__Output } from '../necoperf/DeleteResultResponse.ts';
 import type { FetchResultRequest as _necoperf_FetchResultRequest, FetchResultRequest__Output as _necoperf_FetchResultRequest__Output } from '../necoperf/FetchResultRequest.ts';
 import type { FetchResultResponse as _necoperf_FetchResultResponse, FetchResultResponse__Output as _necoperf_FetchResultResponse__Output } from '../necoperf/FetchResultResponse.ts';
+import type { GetDaemonInfoRequest as _necoperf_GetDaemonInfoRequest, GetDaemonInfoRequest__Output as _necoperf_GetDaemonInfoRequest__Output } from '../necoperf/GetDaemonInfoRequest.ts';
+import type { GetDaemonInfoResponse as _necoperf_GetDaemonInfoResponse, GetDaemonInfoResponse__Output as _necoperf_GetDaemonInfoResponse__Output } from '../necoperf/GetDaemonInfoResponse.ts';
 import type { PerfProfileRequest as _necoperf_PerfProfileRequest, PerfProfileRequest__Output as _necoperf_PerfProfileRequest__Output } from '../necoperf/PerfProfileRequest.ts';
 import type { PerfProfileResponse as _necoperf_PerfProfileResponse, PerfProfileResponse__Output as _necoperf_PerfProfileResponse__Output } from '../necoperf/PerfProfileResponse.ts';
 import type { PerfRecordRequest as _necoperf_PerfRecordRequest, PerfRecordRequest__Output as _necoperf_PerfRecordRequest__Output } from '../necoperf/PerfRecordRequest.ts';
@@ -45,6 +47,23 @@ export interface NecoPerfClient extends grpc.Client {
    */
   fetchResult(argument: _necoperf_FetchResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   fetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
+  
+  /**
+   * Tells whoever may call at all what this daemon is and what may be asked of
+   * it, for those who look for what is missing.
+   */
+  GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  /**
+   * Tells whoever may call at all what this daemon is and what may be asked of
+   * it, for those who look for what is missing.
+   */
+  getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
+  getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   
   /**
    * Profiles a container for `timeout` and streams the perf script text.
@@ -138,6 +157,12 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   FetchResult: grpc.handleServerStreamingCall<_necoperf_FetchResultRequest__Output, _necoperf_FetchResultResponse>;
   
   /**
+   * Tells whoever may call at all what this daemon is and what may be asked of
+   * it, for those who look for what is missing.
+   */
+  GetDaemonInfo: grpc.handleUnaryCall<_necoperf_GetDaemonInfoRequest__Output, _necoperf_GetDaemonInfoResponse>;
+  
+  /**
    * Profiles a container for `timeout` and streams the perf script text.
    */
   Profile: grpc.handleServerStreamingCall<_necoperf_PerfProfileRequest__Output, _necoperf_PerfProfileResponse>;
@@ -174,6 +199,7 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
 export interface NecoPerfDefinition extends grpc.ServiceDefinition {
   DeleteResult: MethodDefinition<_necoperf_DeleteResultRequest, _necoperf_DeleteResultResponse, _necoperf_DeleteResultRequest__Output, _necoperf_DeleteResultResponse__Output>
   FetchResult: MethodDefinition<_necoperf_FetchResultRequest, _necoperf_FetchResultResponse, _necoperf_FetchResultRequest__Output, _necoperf_FetchResultResponse__Output>
+  GetDaemonInfo: MethodDefinition<_necoperf_GetDaemonInfoRequest, _necoperf_GetDaemonInfoResponse, _necoperf_GetDaemonInfoRequest__Output, _necoperf_GetDaemonInfoResponse__Output>
   Profile: MethodDefinition<_necoperf_PerfProfileRequest, _necoperf_PerfProfileResponse, _necoperf_PerfProfileRequest__Output, _necoperf_PerfProfileResponse__Output>
   Record: MethodDefinition<_necoperf_PerfRecordRequest, _necoperf_PerfRecordResponse, _necoperf_PerfRecordRequest__Output, _necoperf_PerfRecordResponse__Output>
   StartRecording: MethodDefinition<_necoperf_StartRecordingRequest, _necoperf_RecordingEvent, _necoperf_StartRecordingRequest__Output, _necoperf_RecordingEvent__Output>

@@ -1,0 +1,42 @@
+import { toDuration } from "../proto/duration.ts";
+import type { GetDaemonInfoResponse } from "../proto/gen/necoperf/GetDaemonInfoResponse.ts";
+import { VERSION } from "../version.ts";
+import type { DaemonOptions } from "./arguments.ts";
+import type { PerfAndKernel } from "./perf_version.ts";
+import type { Readiness } from "./readiness.ts";
+
+/** What of a daemon changes, or is known only once it runs. */
+export interface DaemonState {
+  versions: PerfAndKernel;
+  readiness: Readiness;
+  queue: { running: number; waiting: number };
+}
+
+/** What a daemon tells of itself to whoever may call it: nothing of what it does for others. */
+export function describeDaemon(
+  options: DaemonOptions,
+  { versions, readiness, queue }: DaemonState,
+): GetDaemonInfoResponse {
+  const { limits, auth } = options;
+  return {
+    version: VERSION,
+    nodeName: auth.kind === "kubernetes" ? auth.nodeName : undefined,
+    perfVersion: versions.perf,
+    kernelRelease: versions.kernel,
+    versionSkew: versions.skew,
+    ready: readiness.ready,
+    readiness: readiness.report,
+    runningRecordings: queue.running,
+    waitingRecordings: queue.waiting,
+    limits: {
+      maxDuration: toDuration(limits.maxDurationSeconds),
+      maxFrequency: limits.maxFrequencyHz,
+      maxStackSize: limits.maxStackSizeBytes,
+      allowedEvents: [...limits.allowedEvents],
+      maxConcurrent: options.maxConcurrent,
+      maxQueue: options.maxQueue,
+      resultRetention: toDuration(options.resultRetentionSeconds),
+      maxRecordResponse: options.maxRecordResponseBytes,
+    },
+  };
+}

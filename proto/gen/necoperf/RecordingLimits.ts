@@ -1,0 +1,32 @@
+// Original file: proto/necoperf.proto
+
+import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../google/protobuf/Duration.ts';
+import type { Long } from '@grpc/proto-loader';
+
+/**
+ * What the daemon's administrator lets callers ask for.
+ */
+export interface RecordingLimits {
+  'maxDuration'?: (_google_protobuf_Duration | null);
+  'maxFrequency'?: (number);
+  'maxStackSize'?: (number);
+  'allowedEvents'?: (string)[];
+  'maxConcurrent'?: (number);
+  'maxQueue'?: (number);
+  'resultRetention'?: (_google_protobuf_Duration | null);
+  'maxRecordResponse'?: (number | string | Long);
+}
+
+/**
+ * What the daemon's administrator lets callers ask for.
+ */
+export interface RecordingLimits__Output {
+  'maxDuration': (_google_protobuf_Duration__Output | null);
+  'maxFrequency': (number);
+  'maxStackSize': (number);
+  'allowedEvents': (string)[];
+  'maxConcurrent': (number);
+  'maxQueue': (number);
+  'resultRetention': (_google_protobuf_Duration__Output | null);
+  'maxRecordResponse': (number);
+}
