@@ -164,8 +164,8 @@ export async function perfVersion(): Promise<string> {
  * Process 1 is the right one to ask about in the host's PID namespace: it belongs to another user.
  */
 export async function checkPerf(pid: number): Promise<void> {
-  const output = await run(["record", "--output=-", "--no-buildid", "--mmap-pages=1"].concat(
-    ["--event=cpu-clock", `--pid=${pid}`, "--", "sleep", "0"],
+  const output = await run(["record", "--output=-", "--no-buildid", "--no-bpf-event"].concat(
+    ["--mmap-pages=1", "--event=cpu-clock", `--pid=${pid}`, "--", "sleep", "0"],
   ));
   if (!output.success) throw perfError("perf record", output.stderr);
 }

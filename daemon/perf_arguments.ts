@@ -20,6 +20,9 @@ export function recordArguments(
     // perf.data carries build ids in its mmap events, so that others can find the symbols. Text
     // has the symbols in it, and perf need not read every file once more at the end.
     options.format === "data" ? "--buildid-mmap" : "--no-buildid",
+    // perf would listen for new BPF programs in a thread that wakes up once a second only, also to
+    // end: it holds up perf's end by that much (perf_evlist__poll_thread in util/sideband_evlist.c).
+    "--no-bpf-event",
     `--mmap-pages=${target.mmapPages}`,
     `--freq=${options.frequencyHz}`,
     ...options.events.map((event) => `--event=${event}`),

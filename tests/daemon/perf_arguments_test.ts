@@ -22,6 +22,7 @@ Deno.test("perf record samples the processes and ends by itself", () => {
   assert.ok(args.includes("--mmap-pages=32"));
   assert.ok(args.includes("--freq=99"));
   assert.ok(args.includes("--output=-"));
+  assert.ok(args.includes("--no-bpf-event"));
   assert.deepEqual(args.slice(-3), ["--", "sleep", "1.250"]);
 });
 
