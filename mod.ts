@@ -42,3 +42,16 @@ export type { ClusterOptions } from "./cli/kubeconfig.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
 export { CliError, ExitStatus } from "./cli/exit_status.ts";
 export { formatDuration, parseDuration } from "./proto/duration.ts";
+export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
+export type { Sample, SampleFrame } from "./cli/script/sample.ts";
+export { foldPerfScript } from "./cli/script/fold.ts";
+export {
+  type EventProfile,
+  type Frame,
+  type FrameKind,
+  frameKind,
+  type ScriptSummary,
+  type Stack,
+  type StackProfile,
+} from "./cli/script/stack_profile.ts";
+export { foldedLines, type FoldedOptions } from "./cli/script/folded.ts";

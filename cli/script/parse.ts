@@ -1,0 +1,74 @@
+import { parseFrame, parseHeader, type Sample } from "./sample.ts";
+import { createScanner } from "./scan.ts";
+import type { ScriptSummary } from "./stack_profile.ts";
+
+/** What {@linkcode parsePerfScript} is asked for besides the samples. */
+export interface ParseOptions {
+  /** Is told, behind the last sample, what there is to say of the whole text. */
+  onEnd?(summary: ScriptSummary): void;
+}
+
+/**
+ * Reads what `perf script` printed, sample by sample, in the memory of a few of them.
+ *
+ * Whatever the text is, it does not throw: what it does not know it skips and counts, bytes that
+ * are no UTF-8 are replaced, and a sample that is cut off at the end is left out. It rejects only
+ * as `input` does. To count stacks, `foldPerfScript` is many times faster.
+ *
+ * ```ts
+ * import { parsePerfScript } from "@necoperf/necoperf";
+ *
+ * const text = "web 7/7 [001] 12.5: 10101 cycles: \n\t 55d0 main+0x10 (/bin/web)\n\n";
+ * for await (const sample of parsePerfScript(new Blob([text]).stream())) {
+ *   console.log(sample.command, sample.frames[0].symbol); // web main
+ * }
+ * ```
+ */
+export async function* parsePerfScript(
+  input: AsyncIterable<Uint8Array>,
+  options: ParseOptions = {},
+): AsyncGenerator<Sample, void, void> {
+  const decoder = new TextDecoder();
+  let samples = 0;
+  let open: Sample | undefined;
+  let done: Sample[] = [];
+  const end = () => {
+    if (!open) return;
+    done.push(open);
+    samples++;
+    open = undefined;
+  };
+  const scanner = createScanner({
+    header(line, strict) {
+      const sample = parseHeader(decoder.decode(line), strict);
+      if (!sample) return "unknown";
+      end();
+      if (isOtherRecord(sample)) return "record";
+      open = sample;
+      if (sample.frames.length === 0) return "sample";
+      end();
+      return "whole sample";
+    },
+    frame(line) {
+      const frame = parseFrame(decoder.decode(line));
+      if (!frame) return false;
+      open ??= { command: "", event: "", frames: [] };
+      open.frames.push(frame);
+      return true;
+    },
+    end,
+  });
+  for await (const chunk of input) {
+    scanner.push(chunk);
+    yield* done;
+    done = [];
+  }
+  const { skippedLines, truncated } = scanner.finish();
+  yield* done;
+  options.onEnd?.({ samples, skippedLines, truncated });
+}
+
+/** `perf script --show-mmap-events` and its likes tell of more than samples. */
+export function isOtherRecord(sample: Sample): boolean {
+  return sample.event.startsWith("PERF_RECORD_");
+}
