@@ -89,10 +89,12 @@ class Recording {
       await this.#writer.close();
       return summary;
     } catch (error) {
-      await this.#writer.abort(error).catch(() => {});
-      throw this.control.abort.aborted
+      const failure = this.control.abort.aborted
         ? new StatusError("CANCELLED", "the caller gave the recording up", { cause: error })
         : error;
+      // Whoever follows the result hears the same.
+      await this.#writer.abort(failure).catch(() => {});
+      throw failure;
     }
   }
 

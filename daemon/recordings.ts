@@ -5,7 +5,7 @@ import type { Container, ContainerLookup } from "./containers.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PerfDataCounts } from "./perf_data.ts";
-import { type Perf, record, type RecordingObserver, type RecordingSummary } from "./recorder.ts";
+import { type Perf, record, type RecordingObserver } from "./recorder.ts";
 import { quoted } from "./quoted.ts";
 import {
   checkRecordingOptions,
@@ -15,7 +15,8 @@ import {
   type Side,
 } from "./recording_options.ts";
 import type { RecordingQueue } from "./recording_queue.ts";
-import type { Result, ResultDigest, ResultStore } from "./result_store.ts";
+import type { Result, WholeResult } from "./result.ts";
+import type { ResultStore } from "./result_store.ts";
 import { StatusError } from "./status_error.ts";
 
 /** A call of a method of the service. */
@@ -35,6 +36,11 @@ export interface RecordingRequest {
   containerId: string;
   duration: DurationField;
   options: RecordOptions__Output | null;
+  /**
+   * Whether the result is kept for those who fetch it. It is then made to its end when the caller is
+   * lost after sampling has ended.
+   */
+  kept: boolean;
 }
 
 /** What a caller is told while a recording goes on. */
@@ -47,8 +53,10 @@ export interface RecordingListener {
 }
 
 /** A recording whose result is whole. */
-export interface FinishedRecording extends RecordingSummary, ResultDigest {
+export interface FinishedRecording extends WholeResult {
   recordingId: string;
+  /** How long the result can still be fetched. */
+  keptSeconds: number;
 }
 
 /** What recordings are made of. */
@@ -65,12 +73,16 @@ export interface RecordingParts {
 
 /** How long a recording that is told to stop at shutdown has for the rest of its work. */
 const SHUTDOWN_STOP_SECONDS = 20;
+/** How long the conversion may take of a result whose caller is gone, who may come back for it. */
+const UNATTENDED_CONVERSION_SECONDS = 300;
 
 interface Running {
   /** Who asked for it, once that is known. */
   caller?: Caller;
   /** Whether it has a place among those that run at a time. */
   admitted: boolean;
+  /** Whether its sampling has ended. */
+  sampled: boolean;
   stop: AbortController;
   abort: AbortController;
   ended: Promise<unknown>;
@@ -92,7 +104,8 @@ export class Recordings {
    * Makes a recording and resolves when its result is whole. The result stays in the store under
    * the recording's id; it is for the caller to see to its end.
    *
-   * Rejects with a `StatusError`; nothing is left then. Aborting the call gives the recording up.
+   * Rejects with a `StatusError`; nothing is left then. Aborting the call gives the recording up,
+   * unless its result is to be kept and its sampling has ended.
    */
   async run(
     request: RecordingRequest,
@@ -103,11 +116,17 @@ export class Recordings {
     const recordingId = crypto.randomUUID();
     const running: Running = {
       admitted: false,
+      sampled: false,
       stop: new AbortController(),
       abort: new AbortController(),
       ended: Promise.resolve(),
     };
-    const giveUp = () => running.abort.abort(signal.reason);
+    let unattended: ReturnType<typeof setTimeout> | undefined;
+    const giveUp = () => {
+      const abort = () => running.abort.abort(signal.reason);
+      if (!request.kept || !running.sampled) abort();
+      else unattended = setTimeout(abort, UNATTENDED_CONVERSION_SECONDS * 1000);
+    };
     signal.addEventListener("abort", giveUp, { once: true });
     if (signal.aborted) giveUp();
     const finished = this.#accountRecording(recordingId, request, call, (account) => {
@@ -120,6 +139,7 @@ export class Recordings {
       return await finished;
     } finally {
       this.#running.delete(recordingId);
+      clearTimeout(unattended);
       signal.removeEventListener("abort", giveUp);
     }
   }
@@ -135,15 +155,15 @@ export class Recordings {
   }
 
   /**
-   * Writes the bytes of a result from an offset on, following it while it is made. Rejects with
-   * `NOT_FOUND` when the caller has none.
+   * Writes the bytes of a result from an offset on, following it while it is made, and resolves with
+   * what the whole result is. Rejects with `NOT_FOUND` when the caller has none.
    */
   fetch(
     recordingId: string,
     offset: number,
     call: Call,
     write: (data: Uint8Array) => Promise<void>,
-  ): Promise<void> {
+  ): Promise<FinishedRecording> {
     return this.#accountOther(recordingId, call, async (account) => {
       const caller = await this.#identify(call, account);
       const result = this.parts.store.get(recordingId);
@@ -153,19 +173,23 @@ export class Recordings {
         account.sentBytes += data.length;
         await write(data);
       }
+      if (call.signal.aborted) throw new StatusError("CANCELLED", "the caller gave up");
+      return this.#describe(recordingId, result!.whole!);
     });
   }
 
-  /** Removes the result of a caller's recording that has ended. Rejects with `NOT_FOUND`. */
+  /**
+   * Removes the result of a caller's recording; one that is not whole yet is given up. Rejects with
+   * `NOT_FOUND` when the caller has none.
+   */
   delete(recordingId: string, call: Call): Promise<void> {
     return this.#accountOther(recordingId, call, async (account) => {
       const caller = await this.#identify(call, account);
-      const owner = this.#running.get(recordingId)?.caller ??
-        this.parts.store.get(recordingId)?.owner;
+      const running = this.#running.get(recordingId);
+      const owner = running?.caller ?? this.parts.store.get(recordingId)?.owner;
       requireOwn(caller, owner, account, "this node keeps no such result");
-      if (this.#running.has(recordingId)) {
-        throw new StatusError("FAILED_PRECONDITION", "recording_id: the recording still runs");
-      }
+      running?.abort.abort();
+      await running?.ended;
       await this.parts.store.delete(recordingId);
     });
   }
@@ -235,16 +259,24 @@ export class Recordings {
       const observer: RecordingObserver = {
         ...listener,
         started: (processes) => listener.started(processes, side),
+        converting: () => {
+          running.sampled = true;
+          listener.converting();
+        },
         missed: this.#logMissed(recordingId),
       };
       const summary = await record(this.parts, container, options, output, control, observer);
-      return { recordingId, ...summary, ...result.digest! };
+      return this.#describe(recordingId, await store.finish(recordingId, summary));
     } catch (error) {
       await store.delete(recordingId);
       throw error;
     } finally {
       leave();
     }
+  }
+
+  #describe(recordingId: string, whole: WholeResult): FinishedRecording {
+    return { recordingId, ...whole, keptSeconds: this.parts.store.keptSeconds(recordingId) };
   }
 
   #logMissed(requestId: string): RecordingObserver["missed"] {
@@ -286,11 +318,11 @@ export class Recordings {
   }
 
   /** Accounts for a request that is about a recording. Its id may be any text. */
-  #accountOther(
+  #accountOther<T>(
     recordingId: string,
     call: Call,
-    run: (account: Account) => Promise<void>,
-  ): Promise<void> {
+    run: (account: Account) => Promise<T>,
+  ): Promise<T> {
     const account: Account = {};
     const id = /^[0-9a-f-]{36}$/.test(recordingId) ? recordingId : quoted(recordingId);
     return this.#account("request", id, call, account, () => run(account));

@@ -1,22 +1,7 @@
-import { createHash } from "node:crypto";
-import { once } from "node:events";
-import { createGzip } from "node:zlib";
 import type { Caller } from "./caller.ts";
+import type { RecordingSummary } from "./recorder.ts";
+import { Result, type WholeResult } from "./result.ts";
 import { StatusError } from "./status_error.ts";
-
-/** gzip's fastest: perf script's text shrinks more than tenfold with it. */
-const GZIP_LEVEL = 1;
-const READ_CHUNK_BYTES = 64 * 1024;
-
-/** What is known of a result once it is whole. */
-export interface ResultDigest {
-  /** Bytes of the result itself. */
-  sizeBytes: number;
-  /** SHA-256 of the result itself. */
-  sha256: Uint8Array;
-  /** Bytes of the gzip stream in which it rests and travels. */
-  compressedSizeBytes: number;
-}
 
 /**
  * Keeps results, compressed, as files of the work directory: while they are made, and for a while
@@ -24,6 +9,8 @@ export interface ResultDigest {
  */
 export class ResultStore {
   readonly #results = new Map<string, Result>();
+  /** When whole results go, by `performance.now()`: the clock on the wall may be set. */
+  readonly #expiresAt = new Map<string, number>();
   #onEmpty = () => {};
 
   /** `retentionSeconds` is how long a whole result is kept when nobody deletes it. */
@@ -55,9 +42,22 @@ export class ResultStore {
   /** Starts a result under a name of its own, for whoever asked for it. */
   async create(name: string, owner: Caller): Promise<Result> {
     const path = this.#path(name + RESULT_SUFFIX);
-    const result = await Result.create(path, owner, () => this.#retain(name, result));
+    const result = await Result.create(path, owner);
     this.#results.set(name, result);
     return result;
+  }
+
+  /** Makes a result whole that is written to its end. It is kept for the retention from now on. */
+  finish(name: string, summary: RecordingSummary): Promise<WholeResult> {
+    const result = this.#results.get(name)!;
+    this.#retain(name, result);
+    return Promise.resolve(result.finish(summary));
+  }
+
+  /** How long a whole result is kept from now on. */
+  keptSeconds(name: string): number {
+    const expiresAt = this.#expiresAt.get(name) ?? 0;
+    return Math.max(0, expiresAt - performance.now()) / 1000;
   }
 
   /** The result of that name, whole or not. */
@@ -69,6 +69,7 @@ export class ResultStore {
   async delete(name: string): Promise<void> {
     const result = this.#results.get(name);
     this.#results.delete(name);
+    this.#expiresAt.delete(name);
     await result?.remove();
     if (this.#results.size === 0) this.#onEmpty();
   }
@@ -93,143 +94,10 @@ export class ResultStore {
   }
 
   #retain(name: string, result: Result): void {
+    this.#expiresAt.set(name, performance.now() + this.retentionSeconds * 1000);
     const timer = setTimeout(() => void this.delete(name), this.retentionSeconds * 1000);
     result.onRemove(() => clearTimeout(timer));
   }
 }
 
 const RESULT_SUFFIX = ".result.gz";
-
-/** One result, written once and read by any number of readers, also while it is written. */
-export class Result {
-  #compressedSizeBytes = 0;
-  #digest: ResultDigest | undefined;
-  #failure: { error: unknown } | undefined;
-  /** Settles when the file has grown, is whole or has failed; then a new one takes its place. */
-  #changed = Promise.withResolvers<void>();
-  #onRemove = () => {};
-
-  private constructor(
-    private readonly path: string,
-    private readonly file: Deno.FsFile,
-    /** Who asked for it. */
-    readonly owner: Caller,
-    private readonly onWhole: () => void,
-  ) {}
-
-  static async create(path: string, owner: Caller, onWhole: () => void): Promise<Result> {
-    try {
-      const file = await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
-      return new Result(path, file, owner, onWhole);
-    } catch (error) {
-      throw writeError(error);
-    }
-  }
-
-  /** What there is to say of it; `undefined` until it is whole. */
-  get digest(): ResultDigest | undefined {
-    return this.#digest;
-  }
-
-  /** Where the result itself is written to. Closing it makes the result whole. */
-  writable(): WritableStream<Uint8Array> {
-    const hash = createHash("sha256");
-    const gzip = createGzip({ level: GZIP_LEVEL });
-    const written = this.#writeFile(gzip);
-    written.catch(() => {});
-    // What goes wrong is told by `written`.
-    gzip.on("error", () => {});
-    let sizeBytes = 0;
-    return new WritableStream({
-      write: async (chunk) => {
-        if (this.#failure) throw this.#failure.error;
-        hash.update(chunk);
-        sizeBytes += chunk.length;
-        if (gzip.write(chunk)) return;
-        // Whichever comes first: a disk that is full ends the writing, and no drain comes then.
-        await Promise.race([once(gzip, "drain"), written]);
-      },
-      close: async () => {
-        gzip.end();
-        await written;
-        const compressedSizeBytes = this.#compressedSizeBytes;
-        this.#digest = { sizeBytes, sha256: hash.digest(), compressedSizeBytes };
-        this.onWhole();
-        this.#notify();
-      },
-      abort: async (error) => {
-        this.#failure ??= { error };
-        gzip.destroy();
-        await written.catch(() => {});
-        this.#notify();
-      },
-    });
-  }
-
-  /**
-   * Reads the gzip stream from an offset on, following it while it is written. Throws what the
-   * writing failed with.
-   */
-  async *read(offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    using file = await Deno.open(this.path, { read: true });
-    await file.seek(offset, Deno.SeekMode.Start);
-    const aborted = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => aborted.resolve(), { once: true });
-    for (let position = offset; !signal.aborted;) {
-      const changed = this.#changed.promise;
-      const whole = this.#digest !== undefined;
-      if (this.#failure) throw this.#failure.error;
-      if (position < this.#compressedSizeBytes) {
-        const chunk = new Uint8Array(READ_CHUNK_BYTES);
-        const length = await file.read(chunk) ?? 0;
-        position += length;
-        yield chunk.subarray(0, length);
-      } else if (whole) {
-        return;
-      } else {
-        await Promise.race([changed, aborted.promise]);
-      }
-    }
-  }
-
-  /** Says what is to be done when the result is removed. */
-  onRemove(action: () => void): void {
-    this.#onRemove = action;
-  }
-
-  /** Removes the file. Readers that have it open read on to its end. */
-  async remove(): Promise<void> {
-    this.#onRemove();
-    await Deno.remove(this.path).catch(() => {});
-  }
-
-  async #writeFile(gzip: AsyncIterable<Uint8Array>): Promise<void> {
-    using file = this.file;
-    try {
-      for await (const chunk of gzip) {
-        for (let written = 0; written < chunk.length;) {
-          written += await file.write(chunk.subarray(written));
-        }
-        this.#compressedSizeBytes += chunk.length;
-        this.#notify();
-      }
-    } catch (error) {
-      const failure = this.#failure ? this.#failure.error : writeError(error);
-      this.#failure = { error: failure };
-      throw failure;
-    }
-  }
-
-  #notify(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers<void>();
-  }
-}
-
-function writeError(error: unknown): StatusError {
-  return new StatusError(
-    "RESOURCE_EXHAUSTED",
-    `the daemon cannot write to its work directory: ${(error as Error).message}`,
-    { cause: error },
-  );
-}

@@ -62,7 +62,7 @@ export function createService(
   return {
     Record: unary("Record", async ({ request, call, trailer }) => {
       const duration = { field: "interval", seconds: request.interval } as const;
-      const finished = await recordings.run({ ...request, duration }, SILENT, call);
+      const finished = await recordings.run({ ...request, duration, kept: false }, SILENT, call);
       try {
         if (finished.sizeBytes > options.maxRecordResponseBytes) {
           throw new StatusError(
@@ -82,7 +82,7 @@ export function createService(
 
     Profile: serverStream("Profile", async ({ request, call, trailer, write }) => {
       const duration = { field: "timeout", message: request.timeout } as const;
-      const finished = await recordings.run({ ...request, duration }, SILENT, call);
+      const finished = await recordings.run({ ...request, duration, kept: false }, SILENT, call);
       try {
         for await (const data of readResult(recordings, finished, call.signal)) {
           await write({ data });
@@ -96,7 +96,8 @@ export function createService(
     StartRecording: serverStream("StartRecording", async ({ request, call, write }) => {
       const duration = { field: "duration", message: request.duration } as const;
       const send = (event: RecordingEvent) => void write(event);
-      const finished = await recordings.run({ ...request, duration }, reportTo(send), call);
+      const asked = { ...request, duration, kept: true };
+      const finished = await recordings.run(asked, reportTo(send), call);
       await write({ event: "finished", finished: describe(finished) });
     }),
 
@@ -107,7 +108,8 @@ export function createService(
 
     FetchResult: serverStream("FetchResult", async ({ request, call, write }) => {
       const { recordingId, offset } = request;
-      await recordings.fetch(recordingId, offset, call, (data) => write({ data }));
+      const finished = await recordings.fetch(recordingId, offset, call, (data) => write({ data }));
+      await write({ finished: describe(finished) });
     }),
 
     DeleteResult: unary("DeleteResult", async ({ request, call }) => {
@@ -143,6 +145,7 @@ function describe(finished: FinishedRecording): RecordingEvent["finished"] {
     size: finished.sizeBytes,
     sha256: finished.sha256,
     compressedSize: finished.compressedSizeBytes,
+    kept: toDuration(finished.keptSeconds),
   };
 }
 

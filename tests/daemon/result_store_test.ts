@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { ANYONE } from "../../daemon/caller.ts";
-import { type Result, ResultStore } from "../../daemon/result_store.ts";
+import type { RecordingSummary } from "../../daemon/recorder.ts";
+import type { Result } from "../../daemon/result.ts";
+import { ResultStore } from "../../daemon/result_store.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -29,8 +31,18 @@ function randomBytes(length: number): Uint8Array {
   return bytes;
 }
 
-async function write(result: Result, bytes: Uint8Array): Promise<void> {
+const SUMMARY: RecordingSummary = {
+  completeness: "full",
+  samples: 3,
+  lostSamples: 1,
+  sampledSeconds: 1.5,
+};
+
+async function write(store: ResultStore, name: string, bytes: Uint8Array): Promise<Result> {
+  const result = await store.create(name, ANYONE);
   await ReadableStream.from([bytes]).pipeTo(result.writable());
+  await store.finish(name, SUMMARY);
+  return result;
 }
 
 async function read(result: Result, offset = 0): Promise<Uint8Array> {
@@ -42,16 +54,13 @@ async function read(result: Result, offset = 0): Promise<Uint8Array> {
 Deno.test("a result comes back as it was written, from any offset", async () => {
   await withStore(async (store) => {
     const bytes = randomBytes(300_000);
-    const result = await store.create("a", ANYONE);
-    await write(result, bytes);
+    const result = await write(store, "a", bytes);
     const whole = await read(result);
     assert.deepEqual(new Uint8Array(gunzipSync(whole)), bytes);
-    assert.equal(result.digest?.sizeBytes, bytes.length);
-    assert.equal(result.digest?.compressedSizeBytes, whole.length);
-    assert.deepEqual(
-      Buffer.from(result.digest!.sha256),
-      createHash("sha256").update(bytes).digest(),
-    );
+    const { sha256, ...rest } = result.whole!;
+    const [sizeBytes, compressedSizeBytes] = [bytes.length, whole.length];
+    assert.deepEqual(rest, { ...SUMMARY, sizeBytes, compressedSizeBytes });
+    assert.deepEqual(Buffer.from(sha256), createHash("sha256").update(bytes).digest());
     assert.deepEqual(await read(result, 200_000), whole.subarray(200_000));
     assert.equal((await read(result, whole.length)).length, 0);
   });
@@ -66,12 +75,13 @@ Deno.test("a reader follows a result while it is written", async () => {
     const bytes = randomBytes(200_000);
     await writer.write(bytes);
     const parts = [(await first).value!];
-    assert.equal(result.digest, undefined);
+    assert.equal(result.whole, undefined);
     const rest = (async () => {
       for await (const chunk of reader) parts.push(chunk);
     })();
     await writer.write(bytes);
     await writer.close();
+    await store.finish("a", SUMMARY);
     await rest;
     assert.equal(gunzipSync(Buffer.concat(parts)).length, 400_000);
   });
@@ -95,8 +105,7 @@ Deno.test("a reader hears of a failure, and one that gives up ends", async () =>
 
 Deno.test("a deleted result is gone, also for a reader that comes later", async () => {
   await withStore(async (store, directory) => {
-    const result = await store.create("a", ANYONE);
-    await write(result, randomBytes(100));
+    const result = await write(store, "a", randomBytes(100));
     await store.delete("a");
     await store.delete("a");
     assert.equal(store.get("a"), undefined);
@@ -107,7 +116,7 @@ Deno.test("a deleted result is gone, also for a reader that comes later", async 
 
 Deno.test("a result that nobody deletes is gone after its time", async () => {
   await withStore(async (store, directory) => {
-    await write(await store.create("a", ANYONE), randomBytes(100));
+    await write(store, "a", randomBytes(100));
     const watcher = Deno.watchFs(directory);
     assert.ok(store.get("a"));
     for await (const event of watcher) if (event.kind === "remove") break;

@@ -6,13 +6,12 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { fromDuration } from "../../proto/duration.ts";
-import type { FetchResultResponse__Output } from "../../proto/gen/necoperf/FetchResultResponse.ts";
 import type { PerfProfileRequest } from "../../proto/gen/necoperf/PerfProfileRequest.ts";
 import type { PerfProfileResponse__Output } from "../../proto/gen/necoperf/PerfProfileResponse.ts";
 import type { PerfRecordRequest } from "../../proto/gen/necoperf/PerfRecordRequest.ts";
-import type { RecordingEvent__Output } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import type { StartRecordingRequest } from "../../proto/gen/necoperf/StartRecordingRequest.ts";
 import { grpc } from "../../proto/grpc.ts";
+import { collect, deleteResult, fetchResult } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
 import { eventually, findProcesses, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
@@ -43,38 +42,6 @@ async function profile(daemon: TestDaemon, request: PerfProfileRequest): Promise
   const responses: AsyncIterable<PerfProfileResponse__Output> = daemon.client.Profile(request);
   for await (const { data } of responses) chunks.push(data);
   return Buffer.concat(chunks);
-}
-
-async function collect(
-  daemon: TestDaemon,
-  request: StartRecordingRequest,
-  onEvent: (event: RecordingEvent__Output) => void = () => {},
-): Promise<RecordingEvent__Output[]> {
-  const events: RecordingEvent__Output[] = [];
-  const stream: AsyncIterable<RecordingEvent__Output> = daemon.client.StartRecording(request);
-  for await (const event of stream) {
-    events.push(event);
-    onEvent(event);
-  }
-  return events;
-}
-
-async function fetchResult(
-  daemon: TestDaemon,
-  recordingId: string,
-  offset = 0,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  const responses: AsyncIterable<FetchResultResponse__Output> = daemon.client
-    .FetchResult({ recordingId, offset });
-  for await (const { data } of responses) chunks.push(data);
-  return Buffer.concat(chunks);
-}
-
-function deleteResult(daemon: TestDaemon, recordingId: string): Promise<void> {
-  return new Promise((resolve, reject) =>
-    daemon.client.DeleteResult({ recordingId }, (error) => error ? reject(error) : resolve())
-  );
 }
 
 /** Nothing is left of any recording: no perf, no workload of one, no file. */
