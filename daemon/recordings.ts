@@ -1,6 +1,6 @@
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
 import type { Access } from "./access.ts";
-import { type Caller, type Credentials, isSameCaller } from "./caller.ts";
+import { ANYONE, type Caller, type Credentials, isSameCaller } from "./caller.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -14,7 +14,7 @@ import {
   type RequestedOptions,
   type Side,
 } from "./recording_options.ts";
-import type { RecordingQueue } from "./recording_queue.ts";
+import type { QueuePlace, RecordingQueue } from "./recording_queue.ts";
 import type { Result, WholeResult } from "./result.ts";
 import type { ResultStore } from "./result_store.ts";
 import { StatusError } from "./status_error.ts";
@@ -46,7 +46,7 @@ export interface RecordingRequest {
 /** What a caller is told while a recording goes on. */
 export interface RecordingListener {
   accepted(recordingId: string): void;
-  queued(ahead: number): void;
+  queued(place: QueuePlace): void;
   started(processes: number, side: Side): void;
   progress(elapsedSeconds: number, counts: PerfDataCounts): void;
   converting(): void;
@@ -246,8 +246,13 @@ export class Recordings {
     account.options = options;
     listener.accepted(recordingId);
     const leave = await queue.enter(
+      {
+        owner: ownerOf(container, caller, call),
+        containerId: container.id,
+        durationSeconds: options.durationSeconds,
+      },
       AbortSignal.any([running.abort.signal, running.stop.signal]),
-      (ahead) => listener.queued(ahead),
+      (place) => listener.queued(place),
     ).catch((error) => {
       throw running.stop.signal.reason === "shutdown" ? shuttingDown() : error;
     });
@@ -419,6 +424,16 @@ function requireOwn(
 
 function shuttingDown(): StatusError {
   return new StatusError("UNAVAILABLE", "the daemon of this node is shutting down: try again");
+}
+
+/**
+ * Whose turn in the queue a recording takes: the namespace's, which an administrator makes. Users
+ * are no measure, as a tenant can make any number of service accounts. Where nobody is asked who
+ * they are, it is the address that the call comes from.
+ */
+function ownerOf(container: Container, caller: Caller, { peer }: Call): string {
+  const address = peer.slice(0, peer.lastIndexOf(":"));
+  return caller === ANYONE ? `address ${address}` : `namespace ${container.podNamespace}`;
 }
 
 function describePod(container: Container | undefined): Record<string, string | undefined> {

@@ -22,6 +22,9 @@ import { StatusError } from "./status_error.ts";
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */
 export const PARTIAL_TRAILER = "necoperf-partial";
 
+/** Metadata of the trailer that says in how many milliseconds to try again (gRPC's A6 proposal). */
+export const RETRY_TRAILER = "grpc-retry-pushback-ms";
+
 const SILENT: RecordingListener = {
   accepted() {},
   queued() {},
@@ -124,7 +127,7 @@ export function createService(
 function reportTo(send: (event: RecordingEvent) => void): RecordingListener {
   return {
     accepted: (recordingId) => send({ event: "accepted", accepted: { recordingId } }),
-    queued: (ahead) => send({ event: "queued", queued: { ahead } }),
+    queued: (place) => send({ event: "queued", queued: place }),
     started: (processes, side) =>
       send({ event: "started", started: { processes, side: SIDES[side] } }),
     progress: (elapsedSeconds, { samples, lostSamples }) =>
@@ -275,7 +278,12 @@ function abortSignalOf(
 
 function toStatus(error: unknown): Partial<grpc.StatusObject> {
   if (error instanceof StatusError) {
-    return { code: grpc.status[error.status], details: error.message };
+    const { status, message: details, retryAfterSeconds } = error;
+    const metadata = new grpc.Metadata();
+    if (retryAfterSeconds !== undefined) {
+      metadata.set(RETRY_TRAILER, String(Math.ceil(retryAfterSeconds * 1000)));
+    }
+    return { code: grpc.status[status], details, metadata };
   }
   // Its message may name files of the node: it is in the daemon's log.
   return { code: grpc.status.INTERNAL, details: "internal error: see the daemon's log" };

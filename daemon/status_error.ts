@@ -17,7 +17,15 @@ export type StatusName =
 export class StatusError extends Error {
   override readonly name = "StatusError";
 
-  constructor(readonly status: StatusName, message: string, options?: ErrorOptions) {
+  /** When it is worth another try. */
+  readonly retryAfterSeconds?: number;
+
+  constructor(
+    readonly status: StatusName,
+    message: string,
+    options?: ErrorOptions & { retryAfterSeconds?: number },
+  ) {
     super(message, options);
+    this.retryAfterSeconds = options?.retryAfterSeconds;
   }
 }

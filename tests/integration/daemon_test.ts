@@ -11,7 +11,13 @@ import type { PerfProfileResponse__Output } from "../../proto/gen/necoperf/PerfP
 import type { PerfRecordRequest } from "../../proto/gen/necoperf/PerfRecordRequest.ts";
 import type { StartRecordingRequest } from "../../proto/gen/necoperf/StartRecordingRequest.ts";
 import { grpc } from "../../proto/grpc.ts";
-import { collect, deleteResult, fetchResult } from "../testing/calls.ts";
+import {
+  assertNothingLeft,
+  collect,
+  deleteResult,
+  fetchResult,
+  findChildren,
+} from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
 import { eventually, findProcesses, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
@@ -42,17 +48,6 @@ async function profile(daemon: TestDaemon, request: PerfProfileRequest): Promise
   const responses: AsyncIterable<PerfProfileResponse__Output> = daemon.client.Profile(request);
   for await (const { data } of responses) chunks.push(data);
   return Buffer.concat(chunks);
-}
-
-/** Nothing is left of any recording: no perf, no workload of one, no file. */
-async function assertNothingLeft(daemon: TestDaemon): Promise<void> {
-  assert.deepEqual(await findChildren(daemon.pid), [], "processes of the daemon");
-  assert.deepEqual([...Deno.readDirSync(daemon.workDir)], [], "files in the work directory");
-}
-
-async function findChildren(pid: number): Promise<string[]> {
-  const output = await new Deno.Command("pgrep", { args: ["-a", "-P", `${pid}`] }).output();
-  return new TextDecoder().decode(output.stdout).split("\n").filter((line) => line !== "");
 }
 
 const SECOND = { seconds: 1, nanos: 0 };

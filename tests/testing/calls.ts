@@ -1,8 +1,9 @@
 /**
- * Calls of the daemon's methods, as promises.
+ * Calls of the daemon's methods, as promises, and what is left after them.
  *
  * @module
  */
+import assert from "node:assert/strict";
 import type { FetchResultResponse__Output } from "../../proto/gen/necoperf/FetchResultResponse.ts";
 import type {
   _necoperf_RecordingEvent_Finished__Output as Finished,
@@ -60,4 +61,16 @@ export function deleteResult({ client }: Client, recordingId: string): Promise<v
   return new Promise((resolve, reject) =>
     client.DeleteResult({ recordingId }, (error) => error ? reject(error) : resolve())
   );
+}
+
+/** Nothing is left of any recording: no perf, no workload of one, no file. */
+export async function assertNothingLeft(daemon: TestDaemon): Promise<void> {
+  assert.deepEqual(await findChildren(daemon.pid), [], "processes of the daemon");
+  assert.deepEqual([...Deno.readDirSync(daemon.workDir)], [], "files in the work directory");
+}
+
+/** The processes that a process has started, each as its number and its command line. */
+export async function findChildren(pid: number): Promise<string[]> {
+  const output = await new Deno.Command("pgrep", { args: ["-a", "-P", `${pid}`] }).output();
+  return new TextDecoder().decode(output.stdout).split("\n").filter((line) => line !== "");
 }
