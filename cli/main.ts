@@ -1,7 +1,7 @@
 import { type ClientOptions, parseArguments, type TargetOptions } from "./arguments.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import { type Interrupts, listenToInterrupts } from "./interrupts.ts";
-import { findTarget, openTarget, profile, type Target } from "./profile.ts";
+import type { Target } from "./profile.ts";
 import { describeEvent, describePartial, describeSummary } from "./progress.ts";
 import { VERSION } from "../version.ts";
 
@@ -13,6 +13,8 @@ async function run(options: ClientOptions, interrupts: Interrupts): Promise<Exit
   const { durationSeconds, recordOptions, outputDirectory, quiet } = options;
   const tell = (line?: string) => quiet || line === undefined || say(line);
 
+  // Not loaded for who only asks for help.
+  const { profile } = await import("./profile.ts");
   const target = await locate(options.target, interrupts);
   const result = await profile({
     target,
@@ -31,7 +33,8 @@ async function run(options: ClientOptions, interrupts: Interrupts): Promise<Exit
   return ExitStatus.PARTIAL;
 }
 
-function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
+async function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
+  const { findTarget, openTarget } = await import("./profile.ts");
   if (options.kind === "container") return openTarget(options);
   return findTarget(options, AbortSignal.any([interrupts.signal, interrupts.stopSignal]));
 }
