@@ -23,13 +23,25 @@ export {
   type ProfileResult,
   type Target,
 } from "./cli/profile.ts";
+export { type FetchOptions, fetchResult } from "./cli/fetch.ts";
 export {
+  type AddressReference,
+  findDaemon,
+  type NodeReference,
+  openDaemon,
+} from "./cli/find_daemon.ts";
+export {
+  type DownloadHooks,
+  fetchRecording,
   recordContainer,
-  type RecordingEvent,
-  type RecordingHooks,
   type RecordingRequest,
-  type RecordingSummary,
+  type ResultRequest,
 } from "./cli/daemon_client.ts";
+export type { DaemonReference } from "./cli/daemon_link.ts";
+export type { RecordingHooks, RecordingOrder } from "./cli/recording.ts";
+export type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./cli/recording_event.ts";
+export type { ResultSink } from "./cli/result_download.ts";
+export { ResultLeftError } from "./cli/result_left.ts";
 export {
   type AccessOptions,
   type DaemonAccess,

@@ -7,17 +7,37 @@ import type { CallGraph, RecordOptions } from "./record_options.ts";
 /** What a command line asks for. */
 export type Invocation =
   | { kind: "profile"; options: ClientOptions }
+  | { kind: "fetch"; options: FetchOptions }
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
-/** The options of one run. */
-export interface ClientOptions {
+/** The options of one recording. */
+export interface ClientOptions extends CommonOptions {
   target: TargetOptions;
   durationSeconds: number;
   recordOptions: RecordOptions;
+  /** How long to wait for sampling to start; not there: until it does. */
+  queueTimeoutSeconds?: number;
+}
+
+/** The options of one download. */
+export interface FetchOptions extends CommonOptions {
+  recordingId: string;
+  daemon: DaemonOptions;
+  /** What the file's name begins with. */
+  name?: string;
+  format: "script" | "data";
+}
+
+/** What every command has. */
+interface CommonOptions {
   /** `-` for standard output. */
   outputDirectory: string;
+  /** How long a lost connection is tried again. */
+  patienceSeconds: number;
   quiet: boolean;
+  /** The flags that were given and that `fetch` has, too. */
+  fetchFlags: string[];
 }
 
 /** What to profile, and how to find it. */
@@ -43,9 +63,30 @@ export type TargetOptions =
     access: AccessOptions;
   };
 
+/** The daemon that has a result, and how to find it. */
+export type DaemonOptions =
+  | {
+    kind: "node";
+    nodeName: string;
+    /** Of the service account. Default: the kubeconfig context's. */
+    namespace?: string;
+    kubeconfig?: string;
+    context?: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  }
+  | {
+    kind: "address";
+    /** `host:port` of the daemon. */
+    daemonAddress: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  };
+
 /** What is used where a command line says nothing. */
 const DEFAULTS = {
   durationSeconds: 30,
+  patienceSeconds: 60,
   outputDirectory: ".",
   necoperfNamespace: "necoperf",
   daemonPort: 6543,
@@ -57,6 +98,17 @@ Examples:
   necoperf-client profile web-7d4b9 -d 1m -F 499 --call-graph dwarf
   necoperf-client -n shop web-7d4b9 -o - | less
   necoperf-client -n shop web-7d4b9 --service-account profiler
+
+\`necoperf-client fetch --help\` tells how to get a result whose download was interrupted.
+`;
+
+const FETCH_EXAMPLES = `
+Examples:
+  necoperf-client fetch 6fd1b2c4-8f0e-4c44-9a55-0b9f3f1c2d7e --node node1 -o profiles
+
+What an earlier attempt has left in the output directory is not fetched again. Exit status 3: the
+daemon does not keep the result any more, or it was another's. Who has a pod that is called fetch
+names it so: necoperf-client profile fetch
 `;
 
 /**
@@ -66,22 +118,26 @@ Examples:
  * daemon's administrator sets are the daemon's to check.
  */
 export function parseArguments(args: string[], version: string): Invocation {
+  const fetches = args[0] === "fetch";
   let printed = "";
-  const command = defineCommand(version).exitOverride().configureOutput({
-    writeOut: (text) => printed += text,
-    writeErr: () => {},
-    // Without these commander reads environment names that this program has no permission for.
-    getOutHasColors: () => false,
-    getErrHasColors: () => false,
-  });
+  const command = (fetches ? defineFetch() : defineProfile(version)).exitOverride()
+    .configureOutput({
+      writeOut: (text) => printed += text,
+      writeErr: () => {},
+      // Without these commander reads environment names that this program has no permission for.
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
   try {
-    command.parse(args, { from: "user" });
+    command.parse(fetches ? args.slice(1) : args, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: "print", text: printed };
     throw usageError(error.message.replace(/^error: /, ""));
   }
-  return { kind: "profile", options: toClientOptions(command.args, command.opts()) };
+  return fetches
+    ? { kind: "fetch", options: toFetchOptions(command) }
+    : { kind: "profile", options: toClientOptions(command) };
 }
 
 /** The options as commander names and holds them. */
@@ -111,14 +167,19 @@ interface ParsedOptions {
   tlsServerName?: string;
   clientCertFile?: string;
   clientKeyFile?: string;
+  queueTimeout?: number;
+  retryTimeout: number;
+  node?: string;
+  name?: string;
   quiet?: true;
 }
 
-function defineCommand(version: string): Command {
-  const option = (flags: string, description: string) => new Option(flags, description);
-  const named = (flags: string, description: string) =>
-    option(flags, description).argParser(parseText);
-  return new Command("necoperf-client")
+const option = (flags: string, description: string) => new Option(flags, description);
+const named = (flags: string, description: string) =>
+  option(flags, description).argParser(parseText);
+
+function defineProfile(version: string): Command {
+  const command = new Command("necoperf-client")
     .description(
       "Profiles a container of a Kubernetes pod with perf, by the necoperf-daemon on its node.",
     )
@@ -156,6 +217,45 @@ function defineCommand(version: string): Command {
     .addOption(option("--all-kernel", "only what runs in the kernel"))
     .option("--inline", "name inlined functions, too; slow for large programs")
     .option("--no-inline", "do not (the default)")
+    .addOption(
+      option("--queue-timeout <time>", "how long to wait for it to start (default: until it does)")
+        .argParser(parseTime),
+    );
+  addResultOptions(command);
+  addClusterOptions(command, "; with --container-id")
+    .addOption(named("--container-id <id>", "the container as the daemon's runtime names it"));
+  return addAccessOptions(command)
+    .optionsGroup("About:")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES);
+}
+
+function defineFetch(): Command {
+  const command = new Command("necoperf-client fetch")
+    .description(
+      "Fetches the result of a recording whose download was interrupted, from the daemon that keeps it.",
+    )
+    .usage("[options] RECORDING_ID")
+    .argument("[id...]")
+    .optionsGroup("Where it is:")
+    .addOption(named("--node <name>", "the node that the recorded pod ran on"))
+    .addOption(
+      named("-n, --namespace <name>", "namespace of the service account (default: the context's)"),
+    );
+  addResultOptions(command)
+    .addOption(
+      named("--name <name>", "what the file's name begins with (default: the recording's id)"),
+    );
+  addClusterOptions(command, " and --node");
+  return addAccessOptions(command)
+    .optionsGroup("About:")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", FETCH_EXAMPLES);
+}
+
+function addResultOptions(command: Command): Command {
+  return command
     .optionsGroup("Result:")
     .addOption(
       named("-o, --output-dir <dir>", "where the result goes; - for standard output")
@@ -165,7 +265,15 @@ function defineCommand(version: string): Command {
       option("--format <format>", "perf script's text, or perf.data itself")
         .choices(["script", "data"]).default("script"),
     )
-    .option("-q, --quiet", "say nothing but errors")
+    .addOption(
+      option("--retry-timeout <time>", "how long to try again when the connection is lost")
+        .argParser(parseTime).default(DEFAULTS.patienceSeconds, "1m"),
+    )
+    .option("-q, --quiet", "say nothing but errors");
+}
+
+function addClusterOptions(command: Command, daemonTakes: string): Command {
+  return command
     .optionsGroup("Cluster:")
     .addOption(
       named("--kubeconfig <file>", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config)"),
@@ -176,10 +284,13 @@ function defineCommand(version: string): Command {
         .default(DEFAULTS.necoperfNamespace),
     )
     .addOption(
-      named("--daemon <host:port>", "call this daemon, without Kubernetes; with --container-id")
-        .conflicts(["namespace", "container", "kubeconfig", "context"]),
-    )
-    .addOption(named("--container-id <id>", "the container as the daemon's runtime names it"))
+      named("--daemon <host:port>", `call this daemon, without Kubernetes${daemonTakes}`)
+        .conflicts(["namespace", "container", "node", "kubeconfig", "context"]),
+    );
+}
+
+function addAccessOptions(command: Command): Command {
+  return command
     .optionsGroup("Access to the daemon:")
     .addOption(
       named(
@@ -216,16 +327,14 @@ function defineCommand(version: string): Command {
         "send the token without TLS, too: whoever can listen in on the way can take it and profile " +
           "with your rights until it expires",
       ),
-    )
-    .optionsGroup("About:")
-    .version(version, "-V, --version", "print the version")
-    .helpOption("-h, --help", "print this help")
-    .addHelpText("after", EXAMPLES);
+    );
 }
 
-function toClientOptions(operands: string[], parsed: ParsedOptions): ClientOptions {
+function toClientOptions(command: Command): ClientOptions {
+  const parsed: ParsedOptions = command.opts();
   return {
-    target: toTarget(operands, parsed),
+    ...toCommonOptions(command, parsed),
+    target: toTarget(command.args, parsed),
     durationSeconds: parsed.duration ?? parsed.timeout ?? DEFAULTS.durationSeconds,
     recordOptions: {
       frequencyHz: parsed.frequency,
@@ -236,9 +345,67 @@ function toClientOptions(operands: string[], parsed: ParsedOptions): ClientOptio
       format: parsed.format,
       mainProcess: parsed.mainProcess ?? false,
     },
-    outputDirectory: parsed.outputDir,
-    quiet: parsed.quiet ?? false,
+    queueTimeoutSeconds: parsed.queueTimeout,
   };
+}
+
+function toFetchOptions(command: Command): FetchOptions {
+  const parsed: ParsedOptions = command.opts();
+  const [recordingId, another] = command.args;
+  if (recordingId === undefined) {
+    throw usageError("which recording? Give its id: necoperf-client fetch [options] RECORDING_ID");
+  }
+  if (another !== undefined) {
+    throw usageError(`one recording at a time; '${another}' is one too many`);
+  }
+  // It becomes part of a file's name.
+  if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(recordingId)) {
+    throw usageError(`'${recordingId}' is not the id of a recording`);
+  }
+  return {
+    ...toCommonOptions(command, parsed),
+    recordingId,
+    daemon: toDaemon(parsed),
+    name: parsed.name,
+    format: parsed.format,
+  };
+}
+
+function toDaemon(parsed: ParsedOptions): DaemonOptions {
+  const { node, daemon } = parsed;
+  const common = {
+    necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
+    access: toAccess(parsed),
+  };
+  if (daemon !== undefined) {
+    return { kind: "address", daemonAddress: parseDaemonAddress(daemon), ...common };
+  }
+  if (node === undefined) throw usageError("where is the result? Name the node with --node");
+  return {
+    kind: "node",
+    nodeName: parseName("a node", node),
+    namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
+    kubeconfig: parsed.kubeconfig,
+    context: parsed.context,
+    ...common,
+  };
+}
+
+function toCommonOptions(command: Command, parsed: ParsedOptions): CommonOptions {
+  return {
+    outputDirectory: parsed.outputDir,
+    patienceSeconds: parsed.retryTimeout,
+    quiet: parsed.quiet ?? false,
+    fetchFlags: toFetchFlags(command),
+  };
+}
+
+function toFetchFlags(command: Command): string[] {
+  return defineFetch().options.flatMap((option) => {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== "cli") return [];
+    return option.isBoolean() ? [option.long!] : [option.long!, `${command.getOptionValue(name)}`];
+  });
 }
 
 function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
@@ -263,7 +430,10 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
   if (pods.length === 0) {
     throw usageError("which pod? Give its name: necoperf-client [options] POD");
   }
-  if (pods.length > 1) throw usageError(`one pod at a time; '${pods[1]}' is one too many`);
+  if (pods.length > 1) {
+    const hint = pods[0] === "fetch" ? "; the word fetch goes before all options" : "";
+    throw usageError(`one pod at a time; '${pods[1]}' is one too many${hint}`);
+  }
   return {
     kind: "pod",
     pod: parseName("a pod", pods[0].replace(/^(pods?|po)\//, "")),

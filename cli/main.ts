@@ -1,30 +1,90 @@
-import { type ClientOptions, parseArguments, type TargetOptions } from "./arguments.ts";
+import {
+  type ClientOptions,
+  type FetchOptions,
+  parseArguments,
+  type TargetOptions,
+} from "./arguments.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
+import { fetchResult } from "./fetch.ts";
+import { fetchCommand } from "./fetch_command.ts";
+import { findDaemon, openDaemon } from "./find_daemon.ts";
 import { type Interrupts, listenToInterrupts } from "./interrupts.ts";
-import type { Target } from "./profile.ts";
-import { describeEvent, describePartial, describeSummary } from "./progress.ts";
+import { findTarget, openTarget, profile, type ProfileResult, type Target } from "./profile.ts";
+import {
+  describeEvent,
+  describeLeft,
+  describeLoss,
+  describePartial,
+  describeSummary,
+} from "./progress.ts";
+import { ResultLeftError } from "./result_left.ts";
 import { VERSION } from "../version.ts";
 
 function say(text: string): void {
   for (const line of text.split("\n")) console.error(`necoperf-client: ${line}`);
 }
 
-async function run(options: ClientOptions, interrupts: Interrupts): Promise<ExitStatus> {
-  const { durationSeconds, recordOptions, outputDirectory, quiet } = options;
+async function runProfile(options: ClientOptions, interrupts: Interrupts): Promise<ExitStatus> {
+  const { target: named, quiet, fetchFlags, ...recording } = options;
+  const { durationSeconds, recordOptions: { side } } = recording;
   const tell = (line?: string) => quiet || line === undefined || say(line);
+  const target = await locate(named, interrupts);
+  const result = await sayingHowToFetch(
+    (recordingId) => fetchCommand(recordingId, fetchFlags, target),
+    profile({
+      target,
+      ...recording,
+      onEvent: (event) => tell(describeEvent(event, { target, durationSeconds, side })),
+      ...interrupts,
+    }),
+  );
+  return tellResult(result, tell, durationSeconds);
+}
 
-  // Not loaded for who only asks for help.
-  const { profile } = await import("./profile.ts");
-  const target = await locate(options.target, interrupts);
-  const result = await profile({
-    target,
-    durationSeconds,
-    recordOptions,
-    outputDirectory,
-    onEvent: (event) =>
-      tell(describeEvent(event, { target, durationSeconds, side: recordOptions.side })),
-    ...interrupts,
-  });
+async function runFetch(options: FetchOptions, interrupts: Interrupts): Promise<ExitStatus> {
+  const { daemon: named, quiet, fetchFlags, ...download } = options;
+  const tell = (line: string) => quiet || say(line);
+  // There is nothing to stop early: the first Ctrl-C ends it.
+  const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
+  const daemon = named.kind === "address"
+    ? await openDaemon(named)
+    : await findDaemon(named, signal);
+  const result = await sayingHowToFetch(
+    (recordingId) => fetchCommand(recordingId, fetchFlags),
+    fetchResult({
+      daemon,
+      ...download,
+      onEvent: (event) => tell(describeLoss(event)),
+      signal,
+    }),
+  );
+  return tellResult(result, tell);
+}
+
+function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
+  if (options.kind === "container") return openTarget(options);
+  return findTarget(options, AbortSignal.any([interrupts.signal, interrupts.stopSignal]));
+}
+
+/** Says, beside the failure, with which command the result that is left can be had. */
+async function sayingHowToFetch<T>(
+  command: (recordingId: string) => string,
+  result: Promise<T>,
+): Promise<T> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof ResultLeftError)) throw error;
+    const words = describeLeft(error, command(error.recordingId));
+    throw new CliError(error.exitStatus, `${error.message}\n${words}`, { cause: error });
+  }
+}
+
+function tellResult(
+  result: ProfileResult,
+  tell: (line: string) => unknown,
+  durationSeconds?: number,
+): ExitStatus {
   tell(describeSummary(result));
   if (result.path !== undefined) console.log(result.path);
   const partial = describePartial(result, durationSeconds);
@@ -33,18 +93,18 @@ async function run(options: ClientOptions, interrupts: Interrupts): Promise<Exit
   return ExitStatus.PARTIAL;
 }
 
-async function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
-  const { findTarget, openTarget } = await import("./profile.ts");
-  if (options.kind === "container") return openTarget(options);
-  return findTarget(options, AbortSignal.any([interrupts.signal, interrupts.stopSignal]));
-}
-
 async function main(args: string[]): Promise<ExitStatus> {
   try {
     const invocation = parseArguments(args, VERSION);
-    if (invocation.kind === "profile") return await run(invocation.options, listenToInterrupts());
-    console.log(invocation.text.trimEnd());
-    return ExitStatus.DONE;
+    switch (invocation.kind) {
+      case "profile":
+        return await runProfile(invocation.options, listenToInterrupts());
+      case "fetch":
+        return await runFetch(invocation.options, listenToInterrupts());
+      case "print":
+        console.log(invocation.text.trimEnd());
+        return ExitStatus.DONE;
+    }
   } catch (error) {
     if (!(error instanceof CliError)) {
       say(`unexpected: ${error instanceof Error ? error.stack : error}`);

@@ -2,12 +2,21 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { CliError, ExitStatus } from "./exit_status.ts";
 
-/** Where a result goes. Exactly one of `commit` and `discard` ends it. */
+/** Where a result goes. Exactly one of `commit`, `suspend` and `discard` ends it. */
 export interface Output {
+  /**
+   * Hears whose result comes next. Gives the part of its gzip stream that an earlier attempt has
+   * left, from its start. Throws a `CliError` when what was written of another cannot be taken back.
+   */
+  begin(recordingId: string): Promise<AsyncIterable<Uint8Array> | void>;
+  /** Takes all of `packed`, the next of the gzip stream, for another attempt. */
+  keep(packed: Uint8Array): Promise<void>;
   /** Takes all of `bytes`, at the pace of what is behind it. */
   write(bytes: Uint8Array): Promise<void>;
   /** Makes the result visible, and returns its path if it has one. */
   commit(): Promise<string | undefined>;
+  /** Leaves what was given to `keep` for another attempt, and nothing else. Never throws. */
+  suspend(): Promise<void>;
   /** Leaves nothing behind. Never throws. */
   discard(): Promise<void>;
 }
@@ -20,9 +29,20 @@ export interface ResultName {
   extension: string;
 }
 
+/** Opens a file in a directory for a result, or standard output when that is `-`. */
+export async function openOutput(
+  directory: string,
+  { stem, format }: { stem: string; format?: "script" | "data" },
+): Promise<Output> {
+  if (directory === "-") return openStandardOutput();
+  const extension = format === "data" ? ".perf.data" : ".perf.txt";
+  return await openFileOutput(directory, { stem, extension });
+}
+
 /**
  * Opens a file for a result in a directory, which is made when it is missing. The result has a
- * hidden temporary name until it is whole, and then takes a name that no other file has.
+ * hidden temporary name until it is whole, and then takes a name that no other file has. What has
+ * arrived of its gzip stream is in a hidden file beside it, named by the recording.
  *
  * Throws a `CliError` (exit status 2) that names the path and the cause when the directory cannot
  * be written.
@@ -42,32 +62,93 @@ export async function openFileOutput(
     await removeEmptyDirectories(directory, madeDirectory);
     throw cannotWrite(directory, error);
   }
+  let partial: PartialFile | undefined;
+  const written = <T>(promise: Promise<T>) =>
+    promise.catch((error) => {
+      if (error instanceof CliError) throw error;
+      throw new CliError(
+        ExitStatus.OTHER,
+        `cannot write the result into ${directory}: ${reasonOf(error)}`,
+        { cause: error },
+      );
+    });
+  const close = async () => {
+    try {
+      file.close();
+    } catch { /* Closed by a commit that failed later. */ }
+    await Deno.remove(temporary).catch(() => {});
+  };
   return {
-    write: async (bytes) => {
-      try {
-        await writeAll(file, bytes);
-      } catch (error) {
-        throw new CliError(
-          ExitStatus.OTHER,
-          `cannot write the result into ${directory}: ${reasonOf(error)}; nothing was kept`,
-          { cause: error },
-        );
-      }
-    },
+    begin: (recordingId) =>
+      written((async () => {
+        await partial?.remove();
+        await file.seek(0, Deno.SeekMode.Start);
+        await file.truncate();
+        partial = await openPartial(directory, recordingId);
+        return partial.read();
+      })()),
+    keep: (packed) => written(writeAll(partial!.file, packed)),
+    write: (bytes) => written(writeAll(file, bytes)),
     commit: async () => {
-      await file.sync();
+      await written(file.sync());
       file.close();
       const stem = `${fileNamePart(name.stem)}-${formatTime(now())}`;
       const path = await publish(temporary, join(directory, stem), name.extension);
+      await partial?.remove();
       return path;
     },
-    discard: async () => {
-      try {
-        file.close();
-      } catch { /* Closed by a commit that failed later. */ }
-      await Deno.remove(temporary).catch(() => {});
+    suspend: async () => {
+      await close();
+      await partial?.close();
       await removeEmptyDirectories(directory, madeDirectory);
     },
+    discard: async () => {
+      await close();
+      await partial?.remove();
+      await removeEmptyDirectories(directory, madeDirectory);
+    },
+  };
+}
+
+/** What has arrived of a gzip stream. */
+interface PartialFile {
+  file: Deno.FsFile;
+  /** Reads all of it, and leaves the file to be appended to. */
+  read(): AsyncIterable<Uint8Array>;
+  /** Closes it, and removes it when nothing is in it. */
+  close(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+const READ_CHUNK_BYTES = 64 * 1024;
+
+/** Opens the partial file of a recording, new or left by an earlier attempt, for itself alone. */
+async function openPartial(directory: string, recordingId: string): Promise<PartialFile> {
+  const path = join(directory, `.necoperf-${fileNamePart(recordingId)}.partial.gz`);
+  const file = await Deno.open(path, { read: true, write: true, create: true });
+  if (!await file.tryLock(true)) {
+    file.close();
+    throw new CliError(
+      ExitStatus.USAGE,
+      `another necoperf-client is at this result: it has ${path} locked`,
+    );
+  }
+  const remove = async () => {
+    await Deno.remove(path).catch(() => {});
+    file.close();
+  };
+  return {
+    file,
+    async *read() {
+      const chunk = new Uint8Array(READ_CHUNK_BYTES);
+      for (let length; (length = await file.read(chunk)) !== null;) yield chunk.slice(0, length);
+    },
+    close: async () => {
+      const { size } = await file.stat();
+      if (size === 0) await remove();
+      else file.close();
+    },
+    remove,
   };
 }
 
@@ -76,8 +157,21 @@ export async function openFileOutput(
  * reader is gone: it has what it wanted, and there is nobody to tell.
  */
 export function openStandardOutput(): Output {
+  let anyWritten = false;
   return {
+    begin: () =>
+      anyWritten
+        ? Promise.reject(
+          new CliError(
+            ExitStatus.UNREACHABLE,
+            "the recording was lost with the connection, and part of it is printed already: " +
+              "record again",
+          ),
+        )
+        : Promise.resolve(),
+    keep: () => Promise.resolve(),
     write: async (bytes) => {
+      anyWritten = true;
       try {
         await writeAll(Deno.stdout, bytes);
       } catch (error) {
@@ -88,6 +182,7 @@ export function openStandardOutput(): Output {
       }
     },
     commit: () => Promise.resolve(undefined),
+    suspend: () => Promise.resolve(),
     discard: () => Promise.resolve(),
   };
 }

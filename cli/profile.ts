@@ -4,13 +4,21 @@ import {
   type DaemonAccess,
   readAccessFiles,
 } from "./daemon_access.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
-import { recordContainer, type RecordingEvent, type RecordingSummary } from "./daemon_client.ts";
+import { recordContainer } from "./daemon_client.ts";
 import { interrupted } from "./exit_status.ts";
+import {
+  type AddressReference,
+  findAgain,
+  findDaemonAddress,
+  NECOPERF_NAMESPACE,
+  openDaemon,
+} from "./find_daemon.ts";
 import type { ClusterOptions } from "./kubeconfig.ts";
 import { openCluster } from "./kubernetes.ts";
-import { openFileOutput, openStandardOutput, type Output } from "./output.ts";
+import { openOutput } from "./output.ts";
+import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
+import { ResultLeftError } from "./result_left.ts";
 import { pickContainer } from "./target.ts";
 
 /** A container of a pod that a user names. */
@@ -27,14 +35,8 @@ export interface PodReference extends ClusterOptions {
 }
 
 /** A container that is known to a daemon by its id; no cluster is asked. */
-export interface ContainerReference {
+export interface ContainerReference extends AddressReference {
   containerId: string;
-  /** `host:port` of the daemon. */
-  daemonAddress: string;
-  /** Part of the name that the daemon's certificate has. Default: `necoperf`. */
-  necoperfNamespace?: string;
-  /** How the daemon is called. There is no service account to ask a token for. */
-  access?: Omit<AccessOptions, "serviceAccount">;
 }
 
 /** A container that runs, and the daemon that can profile it. */
@@ -42,6 +44,8 @@ export interface Target {
   containerId: string;
   /** `host:port` of the daemon on the container's node. */
   daemonAddress: string;
+  /** Looks the daemon up again. Not there: its address stays. */
+  findAddress?(signal: AbortSignal): Promise<string>;
   /** How the daemon is called. Default: without a token, over plain text. */
   access?: DaemonAccess;
   /** Known when it was found by its pod. */
@@ -55,6 +59,10 @@ export interface ProfileOptions {
   recordOptions?: RecordOptions;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;
+  /** How long to wait for sampling to start. Default: until it does. */
+  queueTimeoutSeconds?: number;
+  /** How long a lost connection is tried again. Default: a minute. */
+  patienceSeconds?: number;
   onEvent?: (event: RecordingEvent) => void;
   /** Gives up: nothing is kept. */
   signal?: AbortSignal;
@@ -67,9 +75,6 @@ export interface ProfileResult extends RecordingSummary {
   /** Not there when it went to standard output. */
   path?: string;
 }
-
-/** What is used where a reference says nothing. */
-const NECOPERF_NAMESPACE = "necoperf";
 
 /**
  * Finds a pod's container and the daemon on its node, with one GET and one LIST of pods, and how to
@@ -92,65 +97,61 @@ export async function findTarget(reference: PodReference, signal?: AbortSignal):
   access.catch(() => {});
   const pod = await cluster.readPod(namespace, reference.pod);
   const { id, name: container, nodeName } = pickContainer(pod, reference.container);
-  const daemons = await cluster.listPods(necoperfNamespace, { label: DAEMON_LABEL, nodeName });
+  const place = { nodeName, namespace: necoperfNamespace };
   return {
     containerId: id,
-    daemonAddress: pickDaemonAddress(daemons, { nodeName, namespace: necoperfNamespace }),
+    daemonAddress: await findDaemonAddress(cluster, place),
+    findAddress: findAgain(reference, place),
     access: await access,
     pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
   };
 }
 
-/**
- * Puts together how to call a daemon whose address is known. Nothing is contacted.
- *
- * Rejects with a `CliError` (exit status 2 or 4) that names the file with a token or a certificate
- * that is of no use.
- */
+/** Names a container to a daemon whose address is known. Rejects as `openDaemon` does. */
 export async function openTarget(reference: ContainerReference): Promise<Target> {
-  const { containerId, daemonAddress, access: options = {} } = reference;
-  const files = await readAccessFiles(options);
-  const access = await completeAccess(
-    files,
-    options,
-    reference.necoperfNamespace ?? NECOPERF_NAMESPACE,
-  );
-  return { containerId, daemonAddress, access };
+  return { containerId: reference.containerId, ...await openDaemon(reference) };
 }
 
 /**
  * Profiles a container and writes the result into a directory, under a name of its own and only
  * when it is whole.
  *
- * Rejects with a `CliError`, and leaves no file: the directory cannot be written, which is seen
- * before anything is recorded (exit status 2), or any of what `recordContainer` rejects with.
+ * Rejects with a `CliError`: the directory cannot be written, which is seen before anything is
+ * recorded (exit status 2), or any of what `recordContainer` rejects with. It leaves no file, but
+ * when the connection stays lost what `fetchResult` goes on from.
  */
 export async function profile(options: ProfileOptions): Promise<ProfileResult> {
   const { target, signal, stopSignal, recordOptions = {} } = options;
   if (signal?.aborted || stopSignal?.aborted) throw interrupted();
-  const output = await openOutput(options);
+  const output = await openOutput(options.outputDirectory, {
+    stem: nameResult(target),
+    format: recordOptions.format,
+  });
+  let path: string | undefined;
   try {
     const summary = await recordContainer({
-      daemonAddress: target.daemonAddress,
+      ...target,
       nodeName: target.pod?.nodeName,
-      containerId: target.containerId,
       durationSeconds: options.durationSeconds,
       options: recordOptions,
-      access: target.access,
-    }, { write: output.write, onEvent: options.onEvent, signal, stopSignal });
-    return { ...summary, path: await output.commit() };
+      queueTimeoutSeconds: options.queueTimeoutSeconds,
+      patienceSeconds: options.patienceSeconds,
+    }, {
+      ...output,
+      commit: async () => void (path = await output.commit()),
+      onEvent: options.onEvent,
+      signal,
+      stopSignal,
+    });
+    return { ...summary, path };
   } catch (error) {
-    await output.discard();
+    if (error instanceof ResultLeftError) await output.suspend();
+    else await output.discard();
     throw error;
   }
 }
 
-function openOutput({ outputDirectory, target, recordOptions }: ProfileOptions): Promise<Output> {
-  if (outputDirectory === "-") return Promise.resolve(openStandardOutput());
-  return openFileOutput(outputDirectory, {
-    stem: target.pod
-      ? `${target.pod.name}-${target.pod.container}`
-      : target.containerId.slice(0, 12),
-    extension: recordOptions?.format === "data" ? ".perf.data" : ".perf.txt",
-  });
+/** What files with results of a target begin with. */
+export function nameResult({ pod, containerId }: Target): string {
+  return pod ? `${pod.name}-${pod.container}` : containerId.slice(0, 12);
 }

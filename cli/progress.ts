@@ -1,6 +1,7 @@
 import { formatDuration } from "../proto/duration.ts";
-import type { RecordingEvent, RecordingSummary } from "./daemon_client.ts";
 import type { Target } from "./profile.ts";
+import type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./recording_event.ts";
+import type { ResultLeftError } from "./result_left.ts";
 
 /**
  * Says what happens in lines for the terminal, or nothing for what is not worth one. `side` is what
@@ -16,20 +17,40 @@ export function describeEvent(
 ): string | undefined {
   switch (event.kind) {
     case "queued":
+      if (event.sameContainer) return "waiting: this container is being recorded already";
       return event.ahead === 0
         ? "waiting: this recording is the next"
         : `waiting: ${count(event.ahead, "recording")} before this one`;
     case "started":
       return `recording ${nameTarget(target)} for ${formatDuration(durationSeconds)} (${
         count(event.processes, "process", "processes")
-      })${event.side === "user" && side === undefined ? `\n${NO_KERNEL_SAMPLES}` : ""}`;
+      }), id ${event.recordingId}${
+        event.side === "user" && side === undefined ? `\n${NO_KERNEL_SAMPLES}` : ""
+      }`;
     case "stopping":
-      return "stopping early; press Ctrl-C again to give up";
+      return event.sampling
+        ? "stopping early; press Ctrl-C again to give up"
+        : "sampling is over already; press Ctrl-C again to give up";
     case "converting":
       return "converting what was recorded";
+    case "lost":
+      return describeLoss(event);
+    case "recording again":
+      return "the recording was lost with the connection; recording again";
     case "progress":
       return undefined;
   }
+}
+
+/** Says that a connection was lost, and what is done about it. */
+export function describeLoss({ reason, patienceSeconds }: ConnectionEvent): string {
+  return `${reason}; trying again for ${formatDuration(patienceSeconds)}`;
+}
+
+/** Says how to get a result that is left with the daemon: with `command`. */
+export function describeLeft({ keptUntil }: ResultLeftError, command: string): string {
+  const until = keptUntil ? ` until ${keptUntil.toTimeString().slice(0, 8)}` : " for a while";
+  return `the daemon keeps the result${until}; this goes on with it:\n  ${command}`;
 }
 
 const NO_KERNEL_SAMPLES =
@@ -46,9 +67,10 @@ export function describeSummary(summary: RecordingSummary): string {
 /** Says why a result is partial; nothing when it is not. */
 export function describePartial(
   { completeness, sampledSeconds }: RecordingSummary,
-  durationSeconds: number,
+  durationSeconds?: number,
 ): string | undefined {
-  const sampled = `${formatDuration(sampledSeconds)} of ${formatDuration(durationSeconds)}`;
+  const sampled = formatDuration(sampledSeconds) +
+    (durationSeconds === undefined ? "" : ` of ${formatDuration(durationSeconds)}`);
   switch (completeness) {
     case "full":
       return undefined;

@@ -1,3 +1,5 @@
+import type { Metadata } from "@grpc/grpc-js";
+import { formatDuration } from "../proto/duration.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 
 /** A gRPC call that failed, as grpc-js reports it. */
@@ -5,6 +7,8 @@ export interface RpcFailure {
   /** The number of a gRPC status. */
   code: number;
   details: string;
+  /** The trailer. */
+  metadata?: Pick<Metadata, "get">;
 }
 
 /** The names of the gRPC statuses; each one's number is its place. */
@@ -46,6 +50,22 @@ export function isRpcFailure(error: unknown): error is Error & RpcFailure {
     "details" in error && typeof error.details === "string";
 }
 
+/** Says whether a call ended with the status of that name. */
+export function isStatus({ code }: RpcFailure, name: string): boolean {
+  return STATUS_NAMES[code] === name;
+}
+
+/**
+ * Says whether a call that nobody here has cancelled failed for the connection, or for a daemon that
+ * is going down: the next may go well.
+ */
+export function isConnectionLoss({ code, details }: RpcFailure): boolean {
+  const name = STATUS_NAMES[code];
+  return name === "UNAVAILABLE" || name === "CANCELLED" ||
+    // The end of a stream without a status, as grpc-js puts it.
+    name === "INTERNAL" && /RST_STREAM|stream ended|Stream closed/i.test(details);
+}
+
 /**
  * Puts a failed call into words, with its exit status.
  *
@@ -61,7 +81,8 @@ export function describeRpcFailure(
   const name = STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
   const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
   const hint = name === "UNAUTHENTICATED" && !withToken ? `\n${TOKEN_HINT}` : "";
-  return new CliError(status, `${daemon}: ${words(name, failure.details)}${hint}`, {
+  const text = words(name, failure.details) + tryAgainIn(failure.metadata);
+  return new CliError(status, `${daemon}: ${text}${hint}`, {
     cause: failure,
   });
 }
@@ -69,13 +90,19 @@ export function describeRpcFailure(
 const TOKEN_HINT = "no token was sent: name a service account of the pod's namespace with " +
   "--service-account, or a file with a token for the audience 'necoperf' with --token-file";
 
+/** What a daemon with a full queue tells of when there may be room. */
+function tryAgainIn(trailer?: RpcFailure["metadata"]): string {
+  const milliseconds = Number(trailer?.get("grpc-retry-pushback-ms")[0]);
+  return milliseconds > 0 ? `; try again in ${formatDuration(Math.ceil(milliseconds / 1000))}` : "";
+}
+
 function words(name: string, details: string): string {
   switch (name) {
     // Not by this client: the daemon was ended with the call still open.
     case "CANCELLED":
     case "UNAVAILABLE":
     case "DEADLINE_EXCEEDED":
-      return `the connection was lost (${details || name}); nothing was kept, try again`;
+      return `the connection was lost (${details || name})`;
     case "UNIMPLEMENTED":
       return `it does not know this call (${details}); its release is older than this client's`;
     default:

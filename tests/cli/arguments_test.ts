@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ClientOptions, parseArguments } from "../../cli/arguments.ts";
+import { type ClientOptions, type FetchOptions, parseArguments } from "../../cli/arguments.ts";
 import { CliError, ExitStatus } from "../../cli/exit_status.ts";
 
 function parse(...args: string[]): ClientOptions {
@@ -63,6 +63,7 @@ Deno.test("a pod may be called profile or help", () => {
   };
   assert.equal(podOf("profile", "profile"), "profile");
   assert.equal(podOf("help"), "help");
+  assert.equal(podOf("profile", "fetch"), "fetch");
   assert.equal(podOf("pod/web-0"), "web-0");
 });
 
@@ -148,6 +149,76 @@ Deno.test("how the daemon is called", () => {
   });
 });
 
+function parseFetch(...args: string[]): FetchOptions {
+  const invocation = parseArguments(["fetch", ...args], "1.2.3");
+  assert(invocation.kind === "fetch");
+  return invocation.options;
+}
+
+Deno.test("a result is fetched by its recording's id, from a node or an address", () => {
+  const { fetchFlags: _, ...options } = parseFetch(
+    ..."4c1e-77 --node node1 -n shop -o out --name web --format data --retry-timeout 10s".split(
+      " ",
+    ),
+  );
+  assert.deepEqual(options, {
+    recordingId: "4c1e-77",
+    daemon: {
+      kind: "node",
+      nodeName: "node1",
+      namespace: "shop",
+      kubeconfig: undefined,
+      context: undefined,
+      necoperfNamespace: "necoperf",
+      access: NO_ACCESS,
+    },
+    name: "web",
+    format: "data",
+    outputDirectory: "out",
+    patienceSeconds: 10,
+    quiet: false,
+  });
+  assert.deepEqual(parseFetch("4c1e", "--daemon", "node1:7000", "--ca-file", "ca").daemon, {
+    kind: "address",
+    daemonAddress: "node1:7000",
+    necoperfNamespace: "necoperf",
+    access: { ...NO_ACCESS, caFile: "ca" },
+  });
+});
+
+Deno.test("refuses a fetch that it does not understand", () => {
+  refuses(/which recording/, "fetch");
+  refuses(/where is the result/, "fetch", "4c1e");
+  refuses(/'b' is one too many/, "fetch", "a", "b", "--node", "n");
+  refuses(/not the id of a recording/, "fetch", "../x", "--node", "n");
+  refuses(/not the name of a node/, "fetch", "4c1e", "--node", "a/b");
+  refuses(/cannot be used with/, "fetch", "4c1e", "--node", "n", "--daemon", "h:1");
+  refuses(/unknown option '--duration'/, "fetch", "4c1e", "--node", "n", "--duration", "5s");
+  refuses(/fetch goes before all options/, "-n", "shop", "fetch", "4c1e");
+});
+
+Deno.test("a fetch is told the flags of the recording that it has, too, as they were given", () => {
+  const { fetchFlags } = parse(
+    ..."web-0 -n shop -c app -d 5s -F 99 --inline -q --ca-file ca --insecure-send-token".split(" "),
+    ...["--context", "my context", "-o", "it's here", "--retry-timeout", "1m30s"],
+  );
+  assert.deepEqual(fetchFlags, [
+    ...["--namespace", "shop", "--output-dir", "it's here", "--retry-timeout", "90", "--quiet"],
+    ...["--context", "my context", "--ca-file", "ca", "--insecure-send-token"],
+  ]);
+  // Read back they are the same.
+  const again = parseFetch("4c1e", "--node", "n", ...fetchFlags);
+  assert.deepEqual(again.fetchFlags, ["--node", "n", ...fetchFlags]);
+  assert.equal(again.patienceSeconds, 90);
+});
+
+Deno.test("how long to wait", () => {
+  assert.equal(parse("web-0").patienceSeconds, 60);
+  assert.equal(parse("web-0").queueTimeoutSeconds, undefined);
+  const options = parse("web-0", "--queue-timeout", "5m", "--retry-timeout", "10s");
+  assert.deepEqual([options.queueTimeoutSeconds, options.patienceSeconds], [300, 10]);
+});
+
 Deno.test("refuses what it does not understand", () => {
   refuses(/which pod/);
   refuses(/which pod/, "profile");
@@ -197,4 +268,7 @@ Deno.test("prints its version and help", () => {
   const help = parseArguments(["--help"], "1.2.3");
   assert(help.kind === "print");
   assert.match(help.text, /^Usage: necoperf-client \[profile\] \[options\] POD$/m);
+  const ofFetch = parseArguments(["fetch", "--help"], "1.2.3");
+  assert(ofFetch.kind === "print");
+  assert.match(ofFetch.text, /^Usage: necoperf-client fetch \[options\] RECORDING_ID$/m);
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { recordContainer, type RecordingEvent } from "../../cli/daemon_client.ts";
+import { recordContainer } from "../../cli/daemon_client.ts";
+import type { RecordingEvent } from "../../cli/recording_event.ts";
 import { CliError, ExitStatus } from "../../cli/exit_status.ts";
 import { grpc } from "../../proto/grpc.ts";
 import {
@@ -37,8 +38,11 @@ function record(
   address: string,
   received: Received = { bytes: [], events: [] },
   hooks: Partial<Parameters<typeof recordContainer>[1]> = {},
+  request: Partial<Parameters<typeof recordContainer>[0]> = {},
 ) {
   return recordContainer({
+    patienceSeconds: 1,
+    ...request,
     daemonAddress: address,
     nodeName: "node1",
     containerId: "c0ffee",
@@ -108,8 +112,8 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
     sizeBytes: RESULT.length,
   });
   assert.deepEqual(received.events, [
-    { kind: "queued", ahead: 2 },
-    { kind: "started", processes: 3, side: undefined },
+    { kind: "queued", ahead: 2, sameContainer: false },
+    { kind: "started", recordingId: "abc", processes: 3, side: undefined },
     { kind: "progress", elapsedSeconds: 1.5, samples: 4, lostSamples: 1 },
     { kind: "converting" },
   ]);

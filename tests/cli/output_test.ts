@@ -76,6 +76,70 @@ Deno.test("a name stays inside the directory and within what file systems take",
   ]);
 });
 
+/** All that an iterable yields, as a text. */
+async function textOf(bytes: AsyncIterable<Uint8Array> | void): Promise<string> {
+  let text = "";
+  for await (const chunk of bytes ?? []) text += new TextDecoder().decode(chunk);
+  return text;
+}
+
+Deno.test("what has arrived is there for the next attempt, until the result is whole", async () => {
+  using directory = temporaryDirectory();
+  const encode = (text: string) => new TextEncoder().encode(text);
+  const first = await openFileOutput(directory.path, NAME, AT);
+  assert.equal(await textOf(await first.begin("4c1e")), "");
+  await first.keep(encode("pack"));
+  await first.write(encode("unp"));
+  await first.suspend();
+  assert.deepEqual(namesIn(directory.path), [".necoperf-4c1e.partial.gz"]);
+
+  const second = await openFileOutput(directory.path, NAME, AT);
+  assert.equal(await textOf(await second.begin("4c1e")), "pack");
+  await second.keep(encode("ed"));
+  await second.suspend();
+  const third = await openFileOutput(directory.path, NAME, AT);
+  assert.equal(await textOf(await third.begin("4c1e")), "packed");
+  await third.write(BYTES);
+  await third.commit();
+  assert.deepEqual(namesIn(directory.path), ["web-0-app-20250131T235958Z.perf.txt"]);
+});
+
+Deno.test("another recording's result begins anew, and leaves nothing of the one before", async () => {
+  using directory = temporaryDirectory();
+  const output = await openFileOutput(directory.path, NAME, AT);
+  await output.begin("lost");
+  await output.keep(BYTES);
+  await output.write(new TextEncoder().encode("longer than what comes next"));
+  assert.equal(await textOf(await output.begin("next")), "");
+  await output.write(BYTES);
+  const path = await output.commit();
+  assert.deepEqual(await Deno.readFile(path!), BYTES);
+  assert.equal(namesIn(directory.path).length, 1);
+});
+
+Deno.test("nothing is left when nothing has arrived, or when it is given up", async () => {
+  using directory = temporaryDirectory();
+  const empty = await openFileOutput(join(directory.path, "new"), NAME, AT);
+  await textOf(await empty.begin("4c1e"));
+  await empty.suspend();
+  const given = await openFileOutput(join(directory.path, "new"), NAME, AT);
+  await textOf(await given.begin("4c1e"));
+  await given.keep(BYTES);
+  await given.discard();
+  assert.deepEqual(namesIn(directory.path), []);
+});
+
+Deno.test("two clients do not write what has arrived of one result", async () => {
+  using directory = temporaryDirectory();
+  const first = await openFileOutput(directory.path, NAME, AT);
+  await first.begin("4c1e");
+  const second = await openFileOutput(directory.path, NAME, AT);
+  await assert.rejects(second.begin("4c1e"), /another necoperf-client is at this result/);
+  await second.suspend();
+  await first.discard();
+  assert.deepEqual(namesIn(directory.path), []);
+});
+
 Deno.test("a directory that cannot be written is found before anything is recorded", async () => {
   using directory = temporaryDirectory();
   const file = join(directory.path, "file");

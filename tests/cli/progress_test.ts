@@ -5,7 +5,7 @@ const TARGET = { containerId: "c0ffee", daemonAddress: "node1:6543" };
 
 function describeStart(started?: "user" | "kernel" | "both", asked?: "user" | "kernel") {
   return describeEvent(
-    { kind: "started", processes: 2, side: started },
+    { kind: "started", recordingId: "recording-1", processes: 2, side: started },
     { target: TARGET, durationSeconds: 30, side: asked },
   );
 }

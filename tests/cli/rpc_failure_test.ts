@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { ExitStatus } from "../../cli/exit_status.ts";
-import { describeRpcFailure, isRpcFailure } from "../../cli/rpc_failure.ts";
+import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "../../cli/rpc_failure.ts";
 import { grpc } from "../../proto/grpc.ts";
 
 Deno.test("every gRPC status has its exit status", () => {
@@ -39,4 +39,23 @@ Deno.test("tells a failed call from other errors", () => {
   assert(isRpcFailure(failure));
   assert(!isRpcFailure(Object.assign(new Error("x"), { code: "ENOSPC" })));
   assert(!isRpcFailure(undefined));
+});
+
+Deno.test("says when a daemon with a full queue may be asked again", () => {
+  const metadata = new grpc.Metadata();
+  metadata.set("grpc-retry-pushback-ms", "89500");
+  const failure = { code: grpc.status.RESOURCE_EXHAUSTED, details: "the queue is full", metadata };
+  const error = describeRpcFailure(failure, "the daemon");
+  assert.equal(error.message, "the daemon: the queue is full; try again in 1m30s");
+});
+
+Deno.test("tells a lost connection from a refusal", () => {
+  const isLoss = (status: keyof typeof grpc.status, details = "") =>
+    isConnectionLoss({ code: grpc.status[status], details });
+  assert(isLoss("UNAVAILABLE", "Connection dropped"));
+  assert(isLoss("CANCELLED"));
+  assert(isLoss("INTERNAL", "Received RST_STREAM with code 2 (Internal server error)"));
+  assert(!isLoss("INTERNAL", "perf script crashed"));
+  assert(!isLoss("NOT_FOUND"));
+  assert(!isLoss("RESOURCE_EXHAUSTED"));
 });

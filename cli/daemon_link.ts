@@ -1,0 +1,180 @@
+import { wait } from "../wait.ts";
+import { connect, type Connection } from "./connection.ts";
+import { type DaemonAccess, NO_ACCESS } from "./daemon_access.ts";
+import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
+import type { ConnectionEvent } from "./recording_event.ts";
+import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
+
+/** A daemon, and how it is called. */
+export interface DaemonReference {
+  /** `host:port` of the daemon. */
+  daemonAddress: string;
+  /**
+   * Looks the address up again when the connection was lost: the daemon may be another pod by then.
+   * Not there: the address stays.
+   */
+  findAddress?(signal: AbortSignal): Promise<string>;
+  /** Where the daemon is, for messages: a node's name. */
+  nodeName?: string;
+  /** Default: no token, plain text. */
+  access?: DaemonAccess;
+  /** How long a lost connection is tried again, from the last that arrived. Default: 60. */
+  patienceSeconds?: number;
+}
+
+/** A connection to a daemon that is made again when it is lost. */
+export interface DaemonLink extends Disposable {
+  /** Which daemon it is to, for messages. */
+  readonly name: string;
+  /** The connection that is in use, if it was not lost. */
+  readonly current?: Connection;
+  /** How often a connection was lost. */
+  readonly losses: number;
+  /**
+   * Gives the connection, or makes one. The first is tried as `connect` does; one in the place of a
+   * lost one for as long as patience lasts.
+   *
+   * Rejects with a `CliError` as `connect` does, with words for what is in the way.
+   */
+  connect(signal: AbortSignal): Promise<Connection>;
+  /**
+   * Says whether a call failed in a way that is worth another try with the next connection; its own
+   * one counts as lost then. What is no call's failure never is.
+   */
+  isLost(connection: Connection, error: unknown): boolean;
+  /** Something has arrived: patience begins anew. */
+  progressed(): void;
+  /** Puts what went wrong into words, if it is a call. */
+  describe(error: unknown): unknown;
+}
+
+const PATIENCE_SECONDS = 60;
+
+/** The pause before an attempt is at most as long as this, or twice the one before. */
+const PAUSE_MS = { first: 250, longest: 8_000 };
+
+/** Makes a link; nothing is contacted yet. */
+export function openLink(
+  reference: DaemonReference,
+  onEvent: (event: ConnectionEvent) => void = () => {},
+): DaemonLink {
+  const { access = NO_ACCESS, patienceSeconds = PATIENCE_SECONDS } = reference;
+  let { daemonAddress: address } = reference;
+  let current: Connection | undefined;
+  /** The last that was made: it knows which tokens were sent. */
+  let latest: Connection | undefined;
+  let losses = 0;
+  /** Since something arrived last. */
+  let attempts = 0;
+  let patienceEndsAtMs: number | undefined;
+  let lastError: unknown;
+  const name = () => nameDaemon({ ...reference, daemonAddress: address });
+  const open = (signal: AbortSignal) => connect({ address, name: name(), access, signal });
+
+  const reopen = async (signal: AbortSignal, endsAtMs: number) => {
+    const ended = AbortSignal.timeout(Math.max(0, endsAtMs - performance.now()));
+    const ends = AbortSignal.any([signal, ended]);
+    for (;; attempts++) {
+      await wait(pauseMs(attempts), ends);
+      if (signal.aborted) throw interrupted();
+      if (ended.aborted) throw stayedLost(lastError);
+      try {
+        address = await findAgain(reference, address, ends);
+        return await open(ends);
+      } catch (error) {
+        if (signal.aborted) throw interrupted();
+        if (ended.aborted) throw stayedLost(lastError);
+        if (!isUnreachable(error) && !isMissing(error)) throw error;
+        lastError = error;
+      }
+    }
+  };
+  const describe = (error: unknown) => {
+    if (!isRpcFailure(error)) return error;
+    const { code, details, metadata } = error;
+    const failure = { code, details: latest?.withoutToken(details) ?? details, metadata };
+    return describeRpcFailure(failure, name(), { withToken: access.token !== undefined });
+  };
+  const drop = () => {
+    current?.[Symbol.dispose]();
+    current = undefined;
+  };
+  return {
+    get name() {
+      return name();
+    },
+    get current() {
+      return current;
+    },
+    get losses() {
+      return losses;
+    },
+    async connect(signal) {
+      if (signal.aborted) throw interrupted();
+      latest = current ??= patienceEndsAtMs === undefined
+        ? await open(signal)
+        : await reopen(signal, patienceEndsAtMs);
+      return current;
+    },
+    isLost(connection, error) {
+      const lost = isRpcFailure(error) ? isConnectionLoss(error) : isUnreachable(error);
+      // Two calls of one connection fail with it.
+      if (!lost || connection !== current) return lost;
+      lastError = describe(error);
+      losses++;
+      if (attempts === 0) {
+        patienceEndsAtMs = performance.now() + patienceSeconds * 1000;
+        onEvent({ kind: "lost", reason: (lastError as CliError).message, patienceSeconds });
+      }
+      attempts++;
+      drop();
+      return true;
+    },
+    progressed() {
+      attempts = 0;
+    },
+    describe,
+    [Symbol.dispose]: drop,
+  };
+}
+
+/** Half of the pause is by chance: clients that lost the same daemon shall not all come at once. */
+function pauseMs(attempts: number): number {
+  const longest = Math.min(PAUSE_MS.first * 2 ** attempts, PAUSE_MS.longest);
+  return longest * (0.5 + Math.random() / 2);
+}
+
+/** An API server that does not tell is no reason not to try where the daemon was. */
+async function findAgain(
+  { findAddress }: DaemonReference,
+  known: string,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    return await findAddress?.(signal) ?? known;
+  } catch (error) {
+    if (isMissing(error)) throw error;
+    return known;
+  }
+}
+
+function stayedLost(error: unknown): unknown {
+  return isMissing(error)
+    ? new CliError(ExitStatus.UNREACHABLE, (error as CliError).message, { cause: error })
+    : error;
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof CliError && error.exitStatus === ExitStatus.UNREACHABLE;
+}
+
+/** The node has no daemon: not yet again, it may be. */
+function isMissing(error: unknown): boolean {
+  return error instanceof CliError && error.exitStatus === ExitStatus.NOT_FOUND;
+}
+
+function nameDaemon({ nodeName, daemonAddress }: DaemonReference): string {
+  return nodeName
+    ? `the necoperf-daemon on ${nodeName} (${daemonAddress})`
+    : `the necoperf-daemon at ${daemonAddress}`;
+}

@@ -1,0 +1,59 @@
+import { fetchRecording } from "./daemon_client.ts";
+import type { DaemonReference } from "./daemon_link.ts";
+import { CliError, ExitStatus } from "./exit_status.ts";
+import { openOutput } from "./output.ts";
+import type { ProfileResult } from "./profile.ts";
+import type { ConnectionEvent } from "./recording_event.ts";
+
+/** Which result to fetch, and where it goes. */
+export interface FetchOptions {
+  daemon: DaemonReference;
+  recordingId: string;
+  /** A directory, which is made when it is missing; `-` for standard output. */
+  outputDirectory: string;
+  /** What the file's name begins with. Default: the recording's id. */
+  name?: string;
+  /** What was asked for, for the file's name. Default: `script`. */
+  format?: "script" | "data";
+  /** How long a lost connection is tried again. Default: a minute. */
+  patienceSeconds?: number;
+  onEvent?: (event: ConnectionEvent) => void;
+  /** Ends the download; what has arrived stays for the next. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Fetches the result of a recording that a daemon keeps, and writes it into a directory as `profile`
+ * does. What an earlier attempt has left there is not fetched again.
+ *
+ * Rejects with a `CliError` as `fetchRecording` does. What has arrived stays for another attempt
+ * unless there is no such result any more, or it is damaged.
+ */
+export async function fetchResult(options: FetchOptions): Promise<ProfileResult> {
+  const { daemon, recordingId, outputDirectory, name = recordingId, format } = options;
+  const output = await openOutput(outputDirectory, { stem: name, format });
+  let path: string | undefined;
+  try {
+    const summary = await fetchRecording({
+      ...daemon,
+      recordingId,
+      patienceSeconds: options.patienceSeconds,
+    }, {
+      ...output,
+      commit: async () => void (path = await output.commit()),
+      onEvent: options.onEvent,
+      signal: options.signal,
+    });
+    return { ...summary, path };
+  } catch (error) {
+    if (isOfNoUse(error)) await output.discard();
+    else await output.suspend();
+    throw error;
+  }
+}
+
+/** Says whether what has arrived can be no part of a result. */
+function isOfNoUse(error: unknown): boolean {
+  const useless: ExitStatus[] = [ExitStatus.NOT_FOUND, ExitStatus.OTHER];
+  return !(error instanceof CliError) || useless.includes(error.exitStatus);
+}

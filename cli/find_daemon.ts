@@ -1,0 +1,91 @@
+import { type AccessOptions, completeAccess, readAccessFiles } from "./daemon_access.ts";
+import type { DaemonReference } from "./daemon_link.ts";
+import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
+import type { ClusterOptions } from "./kubeconfig.ts";
+import { type Cluster, openCluster } from "./kubernetes.ts";
+
+/** A node of a cluster, whose daemon keeps a result. */
+export interface NodeReference extends ClusterOptions {
+  nodeName: string;
+  /** Where the service account of the caller is. Default: the kubeconfig context's. */
+  namespace?: string;
+  /** Where the daemons are. Default: `necoperf`. */
+  necoperfNamespace?: string;
+  /** How the daemon is called. Default: as `AccessOptions` says. */
+  access?: AccessOptions;
+}
+
+/** A daemon with a known address, that keeps a result. */
+export interface AddressReference {
+  /** `host:port` of the daemon. */
+  daemonAddress: string;
+  /** Part of the name that the daemon's certificate has. Default: `necoperf`. */
+  necoperfNamespace?: string;
+  /** How the daemon is called. There is no service account to ask a token for. */
+  access?: Omit<AccessOptions, "serviceAccount">;
+}
+
+/** Where the daemons are, where a reference says nothing. */
+export const NECOPERF_NAMESPACE = "necoperf";
+
+/**
+ * Finds the daemon on a node with one LIST of pods, and how to call it. Rejects with a `CliError` as
+ * `findTarget` does.
+ */
+export async function findDaemon(
+  reference: NodeReference,
+  signal?: AbortSignal,
+): Promise<DaemonReference> {
+  const { nodeName, access: options = {}, necoperfNamespace: namespace = NECOPERF_NAMESPACE } =
+    reference;
+  const files = await readAccessFiles(options);
+  const cluster = await openCluster(reference, signal);
+  const targetNamespace = reference.namespace ?? cluster.defaultNamespace;
+  const place = { nodeName, namespace };
+  const [daemonAddress, access] = await Promise.all([
+    findDaemonAddress(cluster, place),
+    completeAccess(files, options, namespace, { cluster, targetNamespace }),
+  ]);
+  return { daemonAddress, findAddress: findAgain(reference, place), nodeName, access };
+}
+
+/**
+ * Puts together how to call a daemon whose address is known. Nothing is contacted.
+ *
+ * Rejects with a `CliError` (exit status 2 or 4) that names the file with a token or a certificate
+ * that is of no use.
+ */
+export async function openDaemon(reference: AddressReference): Promise<DaemonReference> {
+  const { daemonAddress, access: options = {} } = reference;
+  const namespace = reference.necoperfNamespace ?? NECOPERF_NAMESPACE;
+  const files = await readAccessFiles(options);
+  return { daemonAddress, access: await completeAccess(files, options, namespace) };
+}
+
+/** Which daemon is meant. */
+export interface DaemonPlace {
+  nodeName: string;
+  /** The daemons' namespace. */
+  namespace: string;
+}
+
+/**
+ * Asks the API server, with one LIST of pods, where the daemon of a node is: `host:port`. Rejects
+ * with a `CliError` as `listPods` and `pickDaemonAddress` do.
+ */
+export async function findDaemonAddress(
+  cluster: Pick<Cluster, "listPods">,
+  place: DaemonPlace,
+): Promise<string> {
+  const { nodeName, namespace } = place;
+  const pods = await cluster.listPods(namespace, { label: DAEMON_LABEL, nodeName });
+  return pickDaemonAddress(pods, place);
+}
+
+/** Gives what asks so another time, with what the kubeconfig file says by then. */
+export function findAgain(
+  options: ClusterOptions,
+  place: DaemonPlace,
+): (signal: AbortSignal) => Promise<string> {
+  return async (signal) => await findDaemonAddress(await openCluster(options, signal), place);
+}

@@ -1,0 +1,217 @@
+import type { Metadata, ServiceError } from "@grpc/grpc-js";
+import { toDuration } from "../proto/duration.ts";
+import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
+import type { Connection } from "./connection.ts";
+import type { DaemonLink } from "./daemon_link.ts";
+import { CliError, ExitStatus } from "./exit_status.ts";
+import {
+  type RecordingEvent,
+  type RecordingSummary,
+  toEvent,
+  toSummary,
+} from "./recording_event.ts";
+import { type RecordOptions, toMessage } from "./record_options.ts";
+import {
+  type Arrived,
+  checkArrived,
+  downloadResult,
+  messages,
+  type ResultSink,
+} from "./result_download.ts";
+import { leaveResult } from "./result_left.ts";
+import { isRpcFailure, isStatus } from "./rpc_failure.ts";
+
+/** What is recorded. */
+export interface RecordingOrder {
+  containerId: string;
+  durationSeconds: number;
+  options: RecordOptions;
+}
+
+/** What a recording reads and tells while it runs. */
+export interface RecordingHooks extends ResultSink {
+  /** Hears what happens, in order. */
+  onEvent?(event: RecordingEvent): void;
+  /** Gives the recording up: the daemon ends it and drops what it made. */
+  signal?: AbortSignal;
+  /** Ends sampling early; what was sampled by then is delivered. Gives up when none was yet. */
+  stopSignal?: AbortSignal;
+}
+
+/** The daemon has nothing of a recording, because the connection or the daemon itself was lost. */
+export class RecordingLostError extends Error {}
+
+/** How long answers that the result does not depend on are waited for, in milliseconds. */
+const PATIENCE_MS = { stop: 5_000, delete: 2_000 };
+
+/** One recording, from its request to its result. */
+export class Recording {
+  /** Lost connections change it no more than they do on the daemon. */
+  phase: "waiting" | "sampling" | "over" = "waiting";
+  #recordingId = "";
+  #finished: Finished | null | undefined;
+  #arriving: Promise<Arrived> | undefined;
+  #writeError: unknown;
+  readonly #ends = new AbortController();
+
+  constructor(
+    private readonly link: DaemonLink,
+    private readonly order: RecordingOrder,
+    private readonly hooks: RecordingHooks,
+  ) {}
+
+  /**
+   * Runs it once; `waiting` ends it as long as sampling has not started.
+   *
+   * Rejects with the failed call, with a `RecordingLostError`, with a `ResultLeftError` when the
+   * daemon has a result, or as the link or the sink do.
+   */
+  async run(waiting: AbortSignal): Promise<RecordingSummary> {
+    const { link, hooks: { signal, stopSignal } } = this;
+    const connection = await link.connect(waiting);
+    const metadata = await connection.authorize(waiting);
+    const lossesBefore = link.losses;
+    const giveUp = () => this.#ends.abort();
+    const giveUpWaiting = () => this.phase === "waiting" && giveUp();
+    const stop = () => this.#stop();
+    signal?.addEventListener("abort", giveUp);
+    stopSignal?.addEventListener("abort", stop);
+    waiting.addEventListener("abort", giveUpWaiting);
+    try {
+      if (waiting.aborted) giveUp();
+      await this.#follow(connection, metadata);
+      const arrived = await this.#receive();
+      const finished = this.#finished ??= arrived.finished;
+      if (!finished) throw endedWithoutResult(link.name);
+      checkArrived(arrived, finished);
+      await this.hooks.commit?.();
+      await deleteResult(link, this.#recordingId);
+      return toSummary(finished);
+    } catch (error) {
+      giveUp();
+      await this.#arriving?.catch(() => {});
+      throw await this.#judge(error, link.losses > lossesBefore);
+    } finally {
+      signal?.removeEventListener("abort", giveUp);
+      stopSignal?.removeEventListener("abort", stop);
+      waiting.removeEventListener("abort", giveUpWaiting);
+    }
+  }
+
+  /** Asks for the recording and hears what happens to it, until that ends or cannot be heard. */
+  async #follow(connection: Connection, metadata: Metadata): Promise<void> {
+    const { containerId, durationSeconds, options } = this.order;
+    const call = connection.client.startRecording({
+      containerId,
+      duration: toDuration(durationSeconds),
+      options: toMessage(options),
+    }, metadata);
+    const { signal: ends } = this.#ends;
+    ends.addEventListener("abort", () => call.cancel());
+    if (ends.aborted) call.cancel();
+    try {
+      for await (const message of messages(call)) {
+        this.link.progressed();
+        switch (message.event) {
+          case "accepted":
+            this.#recordingId = message.accepted!.recordingId;
+            break;
+          case "started":
+            this.phase = "sampling";
+            // Awaited last: when the recording fails, too, its own call has the better words.
+            this.#receive().catch(() => {});
+            break;
+          case "converting":
+            this.phase = "over";
+            break;
+          case "finished":
+            this.phase = "over";
+            this.#finished = message.finished;
+            break;
+        }
+        const event = toEvent(message, this.#recordingId);
+        if (event) this.hooks.onEvent?.(event);
+      }
+    } catch (error) {
+      if (ends.aborted || !this.link.isLost(connection, error)) throw error;
+      if (this.phase === "waiting") throw new RecordingLostError();
+      // The result's own call tells what becomes of the recording. The daemon may not have noticed
+      // that this one was lost, or the news that sampling is over may have been lost with it.
+      return;
+    }
+    if (!this.#finished) throw endedWithoutResult(this.link.name);
+  }
+
+  #receive(): Promise<Arrived> {
+    const hold =
+      <Args extends unknown[], T>(take: (...args: Args) => Promise<T>) => (...args: Args) =>
+        take(...args).catch((error) => {
+          // When the bytes can go nowhere there is no use in going on.
+          this.#writeError = error;
+          this.#ends.abort();
+          throw error;
+        });
+    const { begin, keep, write } = this.hooks;
+    const sink = { begin: begin && hold(begin), keep: keep && hold(keep), write: hold(write) };
+    return this.#arriving ??= downloadResult(this.link, this.#recordingId, sink, this.#ends.signal);
+  }
+
+  #stop(): void {
+    if (this.phase === "waiting") return;
+    this.hooks.onEvent?.({ kind: "stopping", sampling: this.phase === "sampling" });
+    if (this.phase === "over") return;
+    // When this fails the recording takes its time, and the user can still give up.
+    stopRecording(this.link, this.#recordingId, this.hooks.signal).catch(() => {});
+  }
+
+  /** What is behind a failure, and what to do for the daemon about it. */
+  async #judge(error: unknown, interrupted: boolean): Promise<unknown> {
+    const unwanted = this.hooks.signal?.aborted ||
+      this.#writeError instanceof CliError && this.#writeError.message === "";
+    const cause = this.#writeError ?? error;
+    if (unwanted) {
+      // Cancelling is enough only for what has not been converted yet.
+      await deleteResult(this.link, this.#recordingId);
+      return cause;
+    }
+    if (isRpcFailure(error) && !this.#writeError) {
+      return interrupted && isStatus(error, "NOT_FOUND") ? new RecordingLostError() : error;
+    }
+    return this.phase === "over" ? leaveResult(cause, this.#recordingId, this.#finished) : cause;
+  }
+}
+
+/** Spares the daemon to keep what is not wanted any more. It forgets results by itself, if later. */
+export async function deleteResult(link: DaemonLink, recordingId: string): Promise<void> {
+  const { current } = link;
+  if (!current || recordingId === "") return;
+  const deadline = Date.now() + PATIENCE_MS.delete;
+  let metadata: Metadata;
+  try {
+    metadata = await current.authorize(AbortSignal.timeout(PATIENCE_MS.delete));
+  } catch {
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    const done = (_error: ServiceError | null) => resolve();
+    current.client.deleteResult({ recordingId }, metadata, { deadline }, done);
+  });
+}
+
+async function stopRecording(
+  { current }: DaemonLink,
+  recordingId: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (!current) return;
+  const metadata = await current.authorize(signal);
+  const deadline = Date.now() + PATIENCE_MS.stop;
+  current.client.stopRecording({ recordingId }, metadata, { deadline }, () => {});
+}
+
+function endedWithoutResult(daemon: string): CliError {
+  return new CliError(
+    ExitStatus.RECORDING_FAILED,
+    `${daemon} ended the recording without a result`,
+  );
+}

@@ -1,0 +1,89 @@
+import { fromDuration } from "../proto/duration.ts";
+import type { Completeness__Output } from "../proto/gen/necoperf/Completeness.ts";
+import type {
+  _necoperf_RecordingEvent_Finished__Output as Finished,
+  RecordingEvent__Output as EventMessage,
+} from "../proto/gen/necoperf/RecordingEvent.ts";
+import type { Side__Output } from "../proto/gen/necoperf/Side.ts";
+
+/** What happens while a recording runs. */
+export type RecordingEvent =
+  /** How many recordings go first; `sameContainer`: it waits for another of its own container. */
+  | { kind: "queued"; ahead: number; sameContainer: boolean }
+  /** `side` is what is sampled, if the daemon tells. */
+  | {
+    kind: "started";
+    recordingId: string;
+    processes: number;
+    side?: "user" | "kernel" | "both";
+  }
+  | { kind: "progress"; elapsedSeconds: number; samples: number; lostSamples: number }
+  /** `stopSignal` was heard. When sampling was over by then there is nothing to stop. */
+  | { kind: "stopping"; sampling: boolean }
+  /** Sampling is over; perf script is at the rest. */
+  | { kind: "converting" }
+  | ConnectionEvent
+  /** The daemon has nothing of the recording any more: another is asked for. */
+  | { kind: "recording again" };
+
+/** What happens to the connection. */
+export type ConnectionEvent =
+  /** It was lost, and for so long it is tried to go on over another. `reason` has the details. */
+  { kind: "lost"; reason: string; patienceSeconds: number };
+
+/** How a recording ended that has a result. */
+export interface RecordingSummary {
+  /** Whether all of the duration was sampled; if not, who ended it. */
+  completeness: "full" | "stopped" | "target ended" | "daemon shut down";
+  samples: number;
+  lostSamples: number;
+  sampledSeconds: number;
+  sizeBytes: number;
+}
+
+/** Takes from a message what there is to tell of it. */
+export function toEvent(message: EventMessage, recordingId: string): RecordingEvent | undefined {
+  switch (message.event) {
+    case "queued": {
+      const { ahead, sameContainer } = message.queued!;
+      return { kind: "queued", ahead, sameContainer };
+    }
+    case "started": {
+      const { processes, side } = message.started!;
+      return { kind: "started", recordingId, processes, side: SIDES[side] };
+    }
+    case "progress": {
+      const { elapsed, samples, lostSamples } = message.progress!;
+      return { kind: "progress", elapsedSeconds: fromDuration(elapsed), samples, lostSamples };
+    }
+    case "converting":
+      return { kind: "converting" };
+  }
+}
+
+/** Takes from the last message what the result is. */
+export function toSummary(finished: Finished): RecordingSummary {
+  return {
+    completeness: COMPLETENESS[finished.completeness],
+    samples: finished.samples,
+    lostSamples: finished.lostSamples,
+    sampledSeconds: fromDuration(finished.sampled),
+    sizeBytes: finished.size,
+  };
+}
+
+const SIDES: Record<Side__Output, "user" | "kernel" | "both" | undefined> = {
+  // A daemon of an older release does not tell.
+  SIDE_UNSPECIFIED: undefined,
+  SIDE_USER: "user",
+  SIDE_KERNEL: "kernel",
+  SIDE_BOTH: "both",
+};
+
+const COMPLETENESS: Record<Completeness__Output, RecordingSummary["completeness"]> = {
+  COMPLETENESS_UNSPECIFIED: "full",
+  COMPLETENESS_FULL: "full",
+  COMPLETENESS_STOPPED: "stopped",
+  COMPLETENESS_TARGET_ENDED: "target ended",
+  COMPLETENESS_SHUTDOWN: "daemon shut down",
+};
