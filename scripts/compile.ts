@@ -1,6 +1,6 @@
 /**
  * Compiles `dist/necoperf-client` and `dist/necoperf-daemon`, each with its permissions and the
- * `.proto` files inside:
+ * files inside that it reads:
  *
  *     deno run -A scripts/compile.ts
  *
@@ -12,6 +12,12 @@ import { join } from "node:path";
 import { permissionFlags, type Program } from "../permissions.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
+
+/** The files that the programs read: not their modules, but what these open. */
+const FILES: Record<Program, string[]> = {
+  client: ["proto/necoperf.proto", "cli/formats/flame_graph_page"],
+  daemon: ["proto/necoperf.proto", "proto/cri.proto"],
+};
 
 const MAIN: Record<Program, string> = { client: "cli/main.ts", daemon: "daemon/main.ts" };
 
@@ -29,7 +35,7 @@ export async function compile(
   const flags = permissionFlags(program, { embedded: true });
   const args = [
     ...["compile", "--quiet", "--frozen", "--no-check"],
-    ...["--include", "proto/necoperf.proto", "--include", "proto/cri.proto"],
+    ...FILES[program].flatMap((file) => ["--include", file]),
     ...await knowsSocketPermissions(compiler) ? flags : flags.map(withoutSockets),
     ...["--output", output, main],
   ];

@@ -29,6 +29,12 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
     { name: "containerd", test: "command -v containerd", packages: ["containerd"] },
     { name: "runc", test: "command -v runc", packages: ["runc"] },
     { name: "busybox (static)", test: "command -v busybox", packages: ["busybox-static"] },
+    // Without a screen: a third of what all of Chromium takes.
+    {
+      name: "Chromium",
+      test: "command -v chromium-headless-shell || command -v chromium || command -v google-chrome",
+      packages: ["chromium-headless-shell"],
+    },
     { name: "setcap", test: "command -v setcap", packages: ["libcap2-bin"] },
   ],
 };

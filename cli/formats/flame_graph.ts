@@ -1,0 +1,228 @@
+import {
+  type Frame,
+  type FrameKind,
+  frameKind,
+  type StackProfile,
+} from "../script/stack_profile.ts";
+import { isClockEvent } from "./clock_event.ts";
+import { frameName } from "./frame_name.ts";
+
+/** A flame graph's data: one or more trees over the same functions. */
+export interface FlameGraph {
+  title: string;
+  /** What the trees are chosen by, when there are several. */
+  viewName: string;
+  /** Each function once. */
+  frames: readonly Frame[];
+  views: FlameView[];
+}
+
+/** The stacks of one tree. */
+export interface FlameView {
+  name: string;
+  unit: "samples" | "nanoseconds" | "events";
+  stacks: FlameStack[];
+  /** For the comparison with another profile. */
+  comparison?: {
+    otherName: string;
+    /** 1 when the other profile is the earlier one, else -1. */
+    direction: 1 | -1;
+  };
+}
+
+/** A stack, and what it counts for. */
+export interface FlameStack {
+  /** The thread's name, which is the tree's first level below all. */
+  command: string;
+  /** Indices into the functions, the root of the stack first. */
+  frames: Uint32Array;
+  samples: number;
+  weight: number;
+  /** What the same stack counts for in the profile that is compared with. */
+  other?: number;
+}
+
+/** What a profile's flame graph shows: a tree for each event. */
+export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
+  return {
+    title,
+    viewName: "Event",
+    frames: profile.frames,
+    views: profile.events.map(({ event, stacks, samples, weight }) => ({
+      name: event || "samples",
+      unit: isClockEvent(event) ? "nanoseconds" : samples === weight ? "samples" : "events",
+      stacks,
+    })),
+  };
+}
+
+/** Frames that are a smaller part of their tree are left out: nobody could see them. */
+const MIN_SHARE = 1 / 20_000;
+/** What a page holds of each tree, at most; a node takes about 20 bytes. */
+const MAX_NODES = 100_000;
+
+/**
+ * Writes a flame graph as one HTML file that needs nothing but a browser. It loads nothing, and
+ * says so to the browser; names of functions are data in it and never markup.
+ */
+export async function* flameGraphPage(graph: FlameGraph): AsyncGenerator<string> {
+  const [page, style, script] = await Promise.all(
+    ["page.html", "page.css", "page.js"].map(readPageFile),
+  );
+  const values: Record<string, string> = {
+    policy: `default-src 'none'; script-src ${await hashOf(script)}; ` +
+      `style-src ${await hashOf(style)}; base-uri 'none'; form-action 'none'`,
+    title: escapeHtml(graph.title),
+    style: `<style>${style}</style>`,
+    script: `<script>${script}</script>`,
+  };
+  for (const [index, part] of page.split(/\{\{ (\w+) \}\}/).entries()) {
+    if (index % 2 === 0) yield part;
+    else if (part === "data") yield* dataOf(graph);
+    else yield values[part];
+  }
+}
+
+function* dataOf({ title, viewName, frames, views }: FlameGraph): Generator<string> {
+  const commands = new Map<string, number>();
+  const trees = views.map((view) => {
+    const tree = growTree(view, frames, (command) => {
+      if (!commands.has(command)) commands.set(command, frames.length + 1 + commands.size);
+      return commands.get(command)!;
+    });
+    return { name: view.name, unit: view.unit, ...view.comparison, ...tree };
+  });
+  const entries = [
+    ...frames.map((frame) => [frameName(frame), frame.dso, frameKind(frame)]),
+    ["all", "", "unknown"],
+    ...Array.from(commands.keys(), (command) => [command, "", "user"]),
+  ] as [string, string, FrameKind][];
+  yield `<script id="data" type="application/json">`;
+  yield `{"title":${json(title)},"viewName":${json(viewName)},"frames":[`;
+  for (const [index, entry] of entries.entries()) yield `${index > 0 ? "," : ""}${json(entry)}`;
+  yield `],"views":[`;
+  for (const [index, tree] of trees.entries()) yield `${index > 0 ? "," : ""}${json(tree)}`;
+  yield "]}</script>";
+}
+
+/** A tree with its nodes in preorder, in columns. */
+interface Tree {
+  depths: number[];
+  /** What each node is called; the first is all of it, below which are the commands. */
+  frames: number[];
+  samples: number[];
+  weights: number[];
+  others?: number[];
+  total: number;
+  otherTotal: number;
+  /** Nodes with a smaller share are left out. */
+  prunedShare: number;
+}
+
+function growTree(
+  view: FlameView,
+  frames: readonly Frame[],
+  commandId: (command: string) => number,
+): Tree {
+  const ranks = rankByName(frames);
+  const stacks = [...view.stacks].sort((a, b) => compareStacks(a, b, ranks));
+  for (let minShare = MIN_SHARE;; minShare *= 2) {
+    const tree = growFromSorted(view, stacks, { all: frames.length, commandId, minShare });
+    if (tree.depths.length <= MAX_NODES) return tree;
+  }
+}
+
+/** Stacks that begin alike are neighbours, so that each node is complete before the next begins. */
+function growFromSorted(
+  { comparison }: FlameView,
+  stacks: FlameStack[],
+  { all, commandId, minShare }: {
+    all: number;
+    commandId: (command: string) => number;
+    minShare: number;
+  },
+): Tree {
+  const sum = (of: (stack: FlameStack) => number) => stacks.reduce((sum, s) => sum + of(s), 0);
+  const total = sum(({ weight }) => weight);
+  const otherTotal = sum(({ other = 0 }) => other);
+  const depths: number[] = [];
+  const frames: number[] = [];
+  const samples: number[] = [];
+  const weights: number[] = [];
+  const others: number[] = [];
+  const columns = [depths, frames, samples, weights, others];
+  /** The nodes that are open, by their depth. */
+  const path: number[] = [];
+  let isPruned = false;
+  const close = () => {
+    const node = path.pop()!;
+    if (weights[node] >= total * minShare) return;
+    isPruned = true;
+    for (const column of columns) column.length = node;
+  };
+  for (const stack of stacks) {
+    const names = [all, commandId(stack.command), ...stack.frames];
+    let common = 0;
+    while (common < path.length && frames[path[common]] === names[common]) common++;
+    while (path.length > common) close();
+    for (let depth = common; depth < names.length; depth++) {
+      path.push(depths.length);
+      for (const [index, value] of [depth, names[depth], 0, 0, 0].entries()) {
+        columns[index].push(value);
+      }
+    }
+    for (const node of path) {
+      samples[node] += stack.samples;
+      weights[node] += stack.weight;
+      others[node] += stack.other ?? 0;
+    }
+  }
+  while (path.length > 0) close();
+  return {
+    depths,
+    frames,
+    samples,
+    weights,
+    others: comparison && others,
+    total,
+    otherTotal,
+    prunedShare: isPruned ? minShare : 0,
+  };
+}
+
+function rankByName(frames: readonly Frame[]): Uint32Array {
+  const names = frames.map(({ symbol, dso }) => `${symbol}\n${dso}`);
+  const sorted = [...names.keys()].sort((a, b) => names[a] < names[b] ? -1 : 1);
+  const ranks = new Uint32Array(frames.length);
+  for (const [rank, frame] of sorted.entries()) ranks[frame] = rank;
+  return ranks;
+}
+
+function compareStacks(a: FlameStack, b: FlameStack, ranks: Uint32Array): number {
+  if (a.command !== b.command) return a.command < b.command ? -1 : 1;
+  const common = Math.min(a.frames.length, b.frames.length);
+  for (let i = 0; i < common; i++) {
+    if (a.frames[i] !== b.frames[i]) return ranks[a.frames[i]] - ranks[b.frames[i]];
+  }
+  return a.frames.length - b.frames.length;
+}
+
+function readPageFile(name: string): Promise<string> {
+  return Deno.readTextFile(`${import.meta.dirname}/flame_graph_page/${name}`);
+}
+
+/** As a content security policy names the one script or style that may be used. */
+async function hashOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return `'sha256-${btoa(String.fromCharCode(...new Uint8Array(digest)))}'`;
+}
+
+/** JSON that stays data in a script element, whatever is in it. */
+function json(value: unknown): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
+}
+
+function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
+}

@@ -1,0 +1,54 @@
+import { foldPerfScript } from "../script/fold.ts";
+import { foldedLines } from "../script/folded.ts";
+import type { ScriptSummary } from "../script/stack_profile.ts";
+import { byteChunks, textChunks } from "./chunks.ts";
+import { firefoxText } from "./firefox.ts";
+import { frameName } from "./frame_name.ts";
+import { flameGraphOf, flameGraphPage } from "./flame_graph.ts";
+import { pprofMessages } from "./pprof.ts";
+import { openScriptText, requireSamples } from "./script_text.ts";
+import { speedscopeText } from "./speedscope.ts";
+
+/** What perf script's text can be converted to, with the extension of such a file. */
+export const CONVERTED_FORMATS = {
+  folded: ".folded",
+  speedscope: ".speedscope.json",
+  pprof: ".pb.gz",
+  flamegraph: ".html",
+  firefox: ".firefox.json",
+} as const;
+
+/** One of the names in `CONVERTED_FORMATS`. */
+export type ConvertedFormat = keyof typeof CONVERTED_FORMATS;
+
+/** Says which text is converted into what. */
+export interface Conversion {
+  format: ConvertedFormat;
+  /** What the profile is called, where the format has such a thing. */
+  title: string;
+  /** What errors call the text: the name of its file. */
+  inputName: string;
+}
+
+/**
+ * Converts perf script's text, compressed with gzip or not, as it comes.
+ *
+ * Throws a `CliError` for what is no such text (exit status 2) or has no sample (6).
+ */
+export async function* convertScript(
+  input: AsyncIterable<Uint8Array>,
+  { format, title, inputName }: Conversion,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const text = await openScriptText(input, inputName);
+  const onEnd = (summary: ScriptSummary) => requireSamples(summary, inputName);
+  if (format === "firefox") return yield* textChunks(firefoxText(text, title, { onEnd }));
+  const profile = await foldPerfScript(text);
+  onEnd(profile);
+  if (format === "pprof") {
+    const messages = ReadableStream.from(byteChunks(pprofMessages(profile)));
+    return yield* messages.pipeThrough(new CompressionStream("gzip"));
+  }
+  if (format === "folded") return yield* textChunks(foldedLines(profile, { name: frameName }));
+  if (format === "speedscope") return yield* textChunks(speedscopeText(profile, title));
+  yield* textChunks(flameGraphPage(flameGraphOf(profile, title)));
+}

@@ -1,0 +1,90 @@
+import { CliError, ExitStatus } from "../exit_status.ts";
+import type { ScriptSummary } from "../script/stack_profile.ts";
+
+/** With this a perf.data file begins, in the byte order of the machine; and its older form. */
+const PERF_DATA = ["PERFILE2", "2ELIFREP", "PERFFILE"];
+const GZIP = [0x1f, 0x8b];
+
+/**
+ * Opens what should be perf script's text, compressed with gzip or not. `name` is what errors call
+ * it.
+ *
+ * Rejects with a `CliError` (exit status 2) for something else that is known by its first bytes;
+ * what is returned rejects with one for compressed data that is damaged.
+ */
+export async function openScriptText(
+  input: AsyncIterable<Uint8Array>,
+  name: string,
+): Promise<AsyncIterable<Uint8Array>> {
+  const { start, whole } = await peek(input, PERF_DATA[0].length);
+  if (start.length === 0) {
+    throw new CliError(ExitStatus.USAGE, `${name} is empty: there is no perf script's text in it`);
+  }
+  if (GZIP.every((byte, index) => start[index] === byte)) {
+    return openScriptText(gunzip(whole, name), `${name} (unpacked)`);
+  }
+  if (PERF_DATA.includes(new TextDecoder("latin1").decode(start))) {
+    throw new CliError(
+      ExitStatus.USAGE,
+      `${name} is perf.data, not text: \`perf script -i ${name}\` makes text of it, on a machine ` +
+        "that has the files that were profiled",
+    );
+  }
+  return whole;
+}
+
+/**
+ * Throws a `CliError` when there was no sample: exit status 2 for what is no perf script's text,
+ * else 6.
+ */
+export function requireSamples({ samples, skippedLines }: ScriptSummary, name: string): void {
+  if (samples > 0) return;
+  if (skippedLines === 0) {
+    throw new CliError(ExitStatus.RECORDING_FAILED, `${name} has no sample in it`);
+  }
+  throw new CliError(
+    ExitStatus.USAGE,
+    `${name} is not what \`perf script\` prints: none of it is a sample. Give the .perf.txt file ` +
+      "that necoperf-client wrote, or the text of `perf script`",
+  );
+}
+
+/** Reads the first `length` bytes, and gives them back with the rest. */
+async function peek(
+  input: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<{ start: Uint8Array; whole: AsyncIterable<Uint8Array> }> {
+  const iterator = input[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  const start: number[] = [];
+  let isDone = false;
+  while (start.length < length && !isDone) {
+    const { done = false, value } = await iterator.next();
+    isDone = done;
+    if (done) break;
+    first.push(value);
+    start.push(...value.subarray(0, length - start.length));
+  }
+  async function* whole() {
+    yield* first;
+    if (!isDone) yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { start: Uint8Array.from(start), whole: whole() };
+}
+
+async function* gunzip(
+  input: AsyncIterable<Uint8Array>,
+  name: string,
+): AsyncGenerator<Uint8Array> {
+  const packed = ReadableStream.from(input as AsyncIterable<Uint8Array<ArrayBuffer>>);
+  try {
+    yield* packed.pipeThrough(new DecompressionStream("gzip"));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new CliError(
+      ExitStatus.USAGE,
+      `${name} cannot be unpacked, it is cut off or damaged: ${error.message}`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,276 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { type Page, PAGE_SIZE, startChromium } from "../../testing/chromium.ts";
+import { convert, SCRIPT } from "./profile.ts";
+
+/** As the page's script has it, in CSS pixels. */
+const ROW_HEIGHT = 19;
+
+/** A flame graph that is open in a browser. */
+interface OpenGraph extends AsyncDisposable {
+  page: Page;
+  /** The middle of what is at a row, and at a part of the width from 0 to 1. */
+  at(row: number, part: number): Promise<[x: number, y: number]>;
+  /** What the tooltip says of a place, or undefined. */
+  tooltip(row: number, part: number): Promise<string | undefined>;
+  /** The red, green, blue and opacity of a place, 0 to 255 each. */
+  colour(row: number, part: number): Promise<number[]>;
+  status(): Promise<string>;
+}
+
+async function open(text: string): Promise<OpenGraph> {
+  await using cleanup = new AsyncDisposableStack();
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-flamegraph-" });
+  cleanup.defer(() => Deno.remove(directory, { recursive: true }));
+  const file = join(directory, "graph.html");
+  await Deno.writeFile(file, await convert("flamegraph", text));
+  const page = cleanup.use(await startChromium());
+  await page.open(`file://${file}`);
+  const drawn = () =>
+    page.evaluate(
+      "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
+    );
+  const at = async (row: number, part: number): Promise<[number, number]> => {
+    const { left, top, width } = await page.evaluate<DOMRectLike>(
+      "document.getElementById('canvas').getBoundingClientRect().toJSON()",
+    );
+    return [left + width * part, top + (row + 0.5) * ROW_HEIGHT];
+  };
+  const disposables = cleanup.move();
+  return {
+    page,
+    at,
+    async tooltip(row, part) {
+      await page.point(...await at(row, part));
+      const text = await page.evaluate<string>(
+        "document.getElementById('tooltip').hidden ? '' : " +
+          "document.getElementById('tooltip').textContent",
+      );
+      return text || undefined;
+    },
+    async colour(row, part) {
+      await page.point(0, 0);
+      await drawn();
+      const [x, y] = await at(row, part);
+      // Near the upper edge, where no letter is.
+      return page.evaluate<number[]>(`(() => {
+        const canvas = document.getElementById("canvas");
+        const { left, top } = canvas.getBoundingClientRect();
+        const pixels = canvas.getContext("2d");
+        return Array.from(pixels.getImageData(${x} - left, ${y - 7} - top, 1, 1).data);
+      })()`);
+    },
+    status: () => page.evaluate("document.getElementById('status').textContent"),
+    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
+  };
+}
+
+interface DOMRectLike {
+  left: number;
+  top: number;
+  width: number;
+}
+
+const textOf = (id: string) => `document.getElementById("${id}").textContent`;
+
+Deno.test("tooltips tell the share, the samples and where a function runs", async () => {
+  await using graph = await open(SCRIPT);
+  // Siblings are in the order of their names; what is a function's own time is right of them.
+  assert.equal(
+    await graph.tooltip(4, 0.4),
+    "vfs_read\nkernel: [kernel.kallsyms]\n40.00% of 50 ms\n2 samples, 20 ms; itself 40.00%",
+  );
+  assert.equal(
+    await graph.tooltip(3, 0.7),
+    "parse\nprogram: /app/web\n60.00% of 50 ms\n3 samples, 30 ms; itself 20.00%",
+  );
+  assert.match(await graph.tooltip(3, 0.1) ?? "", /^\[libz\.so\.1\]\nlibrary: .*\n20\.00%/);
+  assert.match(await graph.tooltip(3, 0.9) ?? "", /^JS:~tick .*\nJIT: \/tmp\/perf-7\.map\n20\.00%/);
+  assert.match(await graph.tooltip(1, 0.9) ?? "", /^worker\n20\.00%/);
+  assert.equal(await graph.tooltip(4, 0.7), undefined);
+  assert.equal(await graph.page.evaluate(textOf("summary")), "5 samples, 50 ms");
+  assert.equal(await graph.page.evaluate("document.title"), "web-0 app");
+  assert.deepEqual(graph.page.messages, []);
+});
+
+Deno.test("a click zooms, and the reset button shows all again", async () => {
+  await using graph = await open(SCRIPT);
+  await graph.page.click(...await graph.at(3, 0.5));
+  // All of the width is parse now, two thirds of which are vfs_read.
+  assert.match(await graph.tooltip(4, 0.6) ?? "", /^vfs_read\n.*\n40\.00% of 50 ms, 66\.67% of/);
+  assert.equal(await graph.tooltip(4, 0.7), undefined);
+  assert.match(await graph.tooltip(3, 0.99) ?? "", /^parse/);
+  // What holds it is as wide, and nothing else is there.
+  assert.match(await graph.tooltip(1, 0.99) ?? "", /^web\n80\.00%/);
+
+  const { x, y } = await graph.page.evaluate<{ x: number; y: number }>(
+    "document.getElementById('reset').getBoundingClientRect().toJSON()",
+  );
+  await graph.page.click(x + 5, y + 5);
+  assert.match(await graph.tooltip(1, 0.99) ?? "", /^worker/);
+  assert(await graph.page.evaluate("document.getElementById('reset').disabled"));
+});
+
+Deno.test("a search highlights what it finds, and sums it up", async () => {
+  await using graph = await open(SCRIPT);
+  const before = await graph.colour(3, 0.5);
+  await graph.page.press("/");
+  await graph.page.type("VFS");
+  assert.equal(await graph.page.evaluate(textOf("matched")), "40.00% matched");
+  assert.deepEqual(await graph.colour(4, 0.4), [0xe8, 0x79, 0xf9, 255]);
+  assert((await graph.colour(3, 0.5))[3] < before[3], "what is not found is paler");
+
+  // What is below a match is part of it.
+  await graph.page.evaluate("document.getElementById('search').value = ''");
+  await graph.page.type("r");
+  assert.equal(await graph.page.evaluate(textOf("matched")), "80.00% matched");
+  await graph.page.press("Escape");
+  assert.equal(await graph.page.evaluate(textOf("matched")), "");
+  assert.deepEqual(await graph.colour(3, 0.5), before);
+});
+
+Deno.test("the keyboard goes everywhere, and what it is at is told", async () => {
+  await using graph = await open(SCRIPT);
+  await graph.page.evaluate("document.getElementById('canvas').focus()");
+  for (const name of ["web", "main", "parse", "vfs_read"]) {
+    await graph.page.press("ArrowDown");
+    assert.equal((await graph.status()).split(" · ")[0], name);
+  }
+  await graph.page.press("ArrowUp");
+  await graph.page.press("ArrowLeft");
+  assert.match(await graph.status(), /^\[libz\.so\.1\] · library: /);
+  await graph.page.press("ArrowRight");
+  await graph.page.press("Enter");
+  assert.match(await graph.tooltip(1, 0.99) ?? "", /^web/);
+  // Nothing beside what is zoomed into can be gone to.
+  await graph.page.press("ArrowLeft");
+  assert.match(await graph.status(), /^parse /);
+  await graph.page.press("Escape");
+  assert.match(await graph.tooltip(1, 0.99) ?? "", /^worker/);
+});
+
+Deno.test("colours tell programs, libraries, the kernel and JIT apart, with a legend", async () => {
+  await using graph = await open(SCRIPT);
+  assert.deepEqual(
+    await graph.page.evaluate(
+      "Array.from(document.querySelectorAll('#legend li'), (item) => item.textContent)",
+    ),
+    ["program", "library", "kernel", "JIT"],
+  );
+  for (const scheme of ["light", "dark"] as const) {
+    await graph.page.setColorScheme(scheme);
+    const [program, library, kernel, jit] = [
+      await graph.colour(3, 0.7),
+      await graph.colour(3, 0.1),
+      await graph.colour(4, 0.4),
+      await graph.colour(3, 0.9),
+    ].map((colour) => colour.slice(0, 3));
+    assert.equal(Math.max(...program), program[0], `orange: ${program}`);
+    assert.equal(Math.min(...program), program[2], `orange: ${program}`);
+    assert.equal(Math.max(...library), library[1], `green: ${library}`);
+    assert.equal(Math.max(...kernel), kernel[2], `blue: ${kernel}`);
+    assert.equal(Math.min(...kernel), kernel[0], `blue: ${kernel}`);
+    assert.equal(Math.min(...jit), jit[1], `violet: ${jit}`);
+  }
+});
+
+Deno.test("names are data, whatever they are, and the page can load nothing", async () => {
+  const evil = "</script><script>window.harmed=1</script><img src=x onerror=harmed=1><!--";
+  let requests = 0;
+  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
+    requests++;
+    return new Response("x", { headers: { "access-control-allow-origin": "*" } });
+  });
+  await using graph = await open(
+    `<b>'"${"`"} 7/7 1.0: 1 cpu-clock: \n\t 55d0 ${evil}+0x1 (/bin/<i>)\n\n` +
+      "x 7/7 1.0: 1 <u>{{ data }}: \n\t 55d0 main+0x1 (/bin/x)\n\n",
+  );
+  assert.equal((await graph.tooltip(2, 0.5))?.split("\n")[0], evil);
+  assert.equal((await graph.tooltip(1, 0.5))?.split("\n")[0], "<b>'\"`");
+  assert.equal(
+    await graph.page.evaluate("document.querySelectorAll('img, b, u, script:not([id])').length"),
+    1,
+  );
+  // Even if there were a way in, the page's policy would not let it do anything.
+  const refused = await graph.page.evaluate<boolean[]>(`(async () => {
+    const script = document.createElement("script");
+    script.textContent = "window.harmed = 1";
+    document.body.append(script);
+    const image = document.createElement("img");
+    image.src = "http://127.0.0.1:${server.addr.port}/image";
+    const imageFails = await new Promise((done) => {
+      image.onerror = () => done(true);
+      image.onload = () => done(false);
+    });
+    const fetchFails = await fetch("http://127.0.0.1:${server.addr.port}/fetch")
+      .then(() => false, () => true);
+    return [window.harmed === undefined, imageFails, fetchFails];
+  })()`);
+  assert.deepEqual(refused, [true, true, true]);
+  assert.equal(requests, 0);
+});
+
+Deno.test("each event has its own tree", async () => {
+  await using graph = await open(
+    SCRIPT + "web 7/7 12.0: 300 cycles: \n\t 55d0 main+0x10 (/app/web)\n\n",
+  );
+  assert.match(await graph.tooltip(1, 0.9) ?? "", /^worker/);
+  await graph.page.evaluate(`(() => {
+    const view = document.getElementById("view");
+    view.value = "1";
+    view.dispatchEvent(new Event("change"));
+  })()`);
+  assert.equal(
+    await graph.tooltip(2, 0.9),
+    "main\nprogram: /app/web\n100.00% of 300\n1 sample, 300; itself 100.00%",
+  );
+});
+
+Deno.test("what nobody could see is left out, so that the file stays small", async () => {
+  const sample = (name: string, period: number) =>
+    `a 1/1 1.0: ${period} cycles: \n\t 1 leaf_of_${name}+0x1 (/bin/a)\n\t 2 ${name}+0x1 (/bin/a)\n\n`;
+  await using graph = await open(
+    sample("much", 100_000) + sample("enough", 6) + sample("little", 4),
+  );
+  const { frames, views } = await graph.page.evaluate<{
+    frames: [string][];
+    views: { frames: number[] }[];
+  }>("JSON.parse(document.getElementById('data').textContent)");
+  assert.deepEqual(
+    views[0].frames.map((frame) => frames[frame][0]),
+    ["all", "a", "enough", "leaf_of_enough", "much", "leaf_of_much"],
+  );
+  assert.equal(
+    await graph.page.evaluate(textOf("summary")),
+    "3 samples, 100,010; without frames below 0.005%",
+  );
+});
+
+Deno.test("tens of thousands of frames, and stacks deeper than the window", async () => {
+  let text = "";
+  for (let index = 0; index < 8000; index++) {
+    text += "a 1/1 1.0: 1 cycles: \n";
+    for (let depth = 8; depth > 0; depth--) text += `\t 1 f${index % 10 ** depth} (/bin/a)\n`;
+    text += "\n";
+  }
+  text += "b 1/1 1.0: 8000 cycles: \n";
+  for (let depth = 100; depth > 0; depth--) text += `\t 1 deep${depth} (/bin/b)\n`;
+  await using graph = await open(`${text}\n`);
+  const count = await graph.page.evaluate<number>(
+    "JSON.parse(document.getElementById('data').textContent).views[0].frames.length",
+  );
+  assert(count > 40_000, `${count} frames`);
+  assert.equal(await graph.tooltip(1, 0.75).then((text) => text?.split("\n")[0]), "b");
+  await graph.page.evaluate("document.getElementById('canvas').focus()");
+  for (const key of ["ArrowDown", "ArrowRight", ...Array(100).fill("ArrowDown")]) {
+    await graph.page.press(key);
+  }
+  assert.match(await graph.status(), /^deep100 /);
+  const [, y] = await graph.at(0, 0);
+  // It was scrolled to: the last row is at the lower end of the window.
+  const rows = Math.floor((PAGE_SIZE.height - y) / ROW_HEIGHT);
+  const names = await Promise.all(
+    [rows - 4, rows - 3, rows - 2].map((row) => graph.tooltip(row, 0.75)),
+  );
+  assert(names.some((text) => /^deep(99|100)\n/.test(text ?? "")), names.join());
+});

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
+import { CliError, ExitStatus } from "../../../cli/exit_status.ts";
+import { CONVERTED_FORMATS, type ConvertedFormat } from "../../../cli/formats/format.ts";
+import { convert, convertToText, SCRIPT } from "./profile.ts";
+
+const FOLDED = `web;main;[libz.so.1] 1
+web;main;parse 1
+web;main;parse;vfs_read 2
+worker;run;JS:~tick /app/main.js:3 1
+`;
+
+async function refuses(status: ExitStatus, words: RegExp, text: string | Uint8Array) {
+  for (const format of Object.keys(CONVERTED_FORMATS) as ConvertedFormat[]) {
+    await assert.rejects(convert(format, text), (error) => {
+      assert(error instanceof CliError, String(error));
+      assert.equal(error.exitStatus, status, format);
+      assert.match(error.message, words, format);
+      return true;
+    });
+  }
+}
+
+Deno.test("folded stacks", async () => {
+  assert.equal(await convertToText("folded"), FOLDED);
+});
+
+Deno.test("text that is compressed is unpacked", async () => {
+  const packed = gzipSync(SCRIPT);
+  assert.equal(new TextDecoder().decode(await convert("folded", packed)), FOLDED);
+  await refuses(
+    ExitStatus.USAGE,
+    /a\.txt cannot be unpacked, it is cut off or damaged: /,
+    packed.subarray(0, packed.length - 12),
+  );
+});
+
+Deno.test("what is no perf script's text is said to be none, and what it is", async () => {
+  await refuses(ExitStatus.USAGE, /^a\.txt is empty/, "");
+  await refuses(ExitStatus.USAGE, /^a\.txt \(unpacked\) is empty/, gzipSync(""));
+  await refuses(ExitStatus.USAGE, /^a\.txt is perf\.data, not text: `perf script/, "PERFILE2\0\0");
+  await refuses(ExitStatus.USAGE, /^a\.txt is not what `perf script` prints/, "hello\nworld\n");
+  await refuses(ExitStatus.USAGE, /is not what/, crypto.getRandomValues(new Uint8Array(5000)));
+});
+
+Deno.test("text without a sample is told from text of something else", async () => {
+  await refuses(
+    ExitStatus.RECORDING_FAILED,
+    /^a\.txt has no sample/,
+    "# cmdline : perf record\n\n",
+  );
+});

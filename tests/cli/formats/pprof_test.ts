@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
+import { Profile } from "pprof-format";
+import { convert, SCRIPT } from "./profile.ts";
+import { openWithSpeedscope } from "./speedscope_app.ts";
+
+async function decode(text?: string) {
+  const profile = Profile.decode(gunzipSync(await convert("pprof", text)));
+  const string = (index: number | bigint) => profile.stringTable.strings[Number(index)];
+  const nameOf = (location: number | bigint) => {
+    const { line, mappingId } = profile.location[Number(location) - 1];
+    const name = string(profile.function[Number(line[0].functionId) - 1].name);
+    const mapping = profile.mapping.find(({ id }) => id === mappingId);
+    return mapping ? `${name} (${string(mapping.filename)})` : name;
+  };
+  return {
+    profile,
+    string,
+    types: profile.sampleType.map(({ type, unit }) => `${string(type)}/${string(unit)}`),
+    samples: profile.sample.map(({ locationId, value, label }) => ({
+      stack: locationId.map(nameOf),
+      value: value.map(Number),
+      label: label.map(({ key, str }) => `${string(key)}=${string(str)}`).join(),
+    })),
+  };
+}
+
+Deno.test("pprof's format, read by another's library", async () => {
+  const { profile, string, types, samples } = await decode();
+  assert.deepEqual(types, ["samples/count", "cpu/nanoseconds"]);
+  assert.equal(samples.length, 4);
+  assert.deepEqual(samples.find(({ stack }) => stack[0].startsWith("vfs_read")), {
+    stack: ["vfs_read ([kernel.kallsyms])", "parse (/app/web)", "main (/app/web)"],
+    value: [2, 20_000_000],
+    label: "thread=web",
+  });
+  assert.deepEqual(samples.find(({ label }) => label === "thread=worker")?.stack, [
+    "JS:~tick /app/main.js:3 (/tmp/perf-7.map)",
+    "run (/app/web)",
+  ]);
+  assert.equal(string(profile.mapping[0].filename), "/app/web");
+  assert.equal(string(profile.defaultSampleType), "cpu");
+  assert.equal(Number(profile.period), 10_000_000);
+  assert.equal(Number(profile.durationNanos), 50_000_000);
+  assert.equal(string(profile.periodType!.type), "cpu");
+  assert.equal(profile.stringTable.strings[0], "");
+});
+
+Deno.test("each event has its own values", async () => {
+  const period = 2 ** 40 + 3;
+  const text = SCRIPT + `web 7/7 12.0: ${period} cycles: \n\t 55d0 main+0x10 (/app/web)\n\n`;
+  const { types, samples } = await decode(text);
+  assert.deepEqual(types, [
+    "samples of cpu-clock:ppp/count",
+    "cpu/nanoseconds",
+    "samples of cycles/count",
+    "cycles/count",
+  ]);
+  assert.deepEqual(samples.at(-1)?.value, [0, 0, 1, period]);
+  assert.deepEqual(samples[0].value, [1, 10_000_000, 0, 0]);
+});
+
+Deno.test("a function that was inlined is in no file of its own", async () => {
+  const text = "a 1/1 1.0: 5 cycles: \n\t 10 in (inlined)\n\t 10 out+0x1 (/bin/a)\n\n";
+  const { samples } = await decode(text);
+  assert.deepEqual(samples[0].stack, ["in", "out (/bin/a)"]);
+});
+
+Deno.test("speedscope's reader of pprof's format agrees", async () => {
+  const { functions } = await openWithSpeedscope("web.pb.gz", await convert("pprof"));
+  const rows = new Map(functions.map(({ name, ...times }) => [name, times]));
+  assert.deepEqual(rows.get("parse"), { total: "30.00ms (60%)", self: "10.00ms (20%)" });
+  assert.equal(rows.get("main")?.total, "40.00ms (80%)");
+});

@@ -1,0 +1,48 @@
+import { join } from "node:path";
+// Deno installs a package that is imported; this one is a page.
+import app from "speedscope/package.json" with { type: "json" };
+import { startChromium } from "../../testing/chromium.ts";
+import { eventually } from "../../testing/process.ts";
+
+const APP = new URL("dist/release/index.html", import.meta.resolve(`${app.name}/package.json`));
+
+/** A row of speedscope's table of functions, as it writes it. */
+export interface FunctionRow {
+  total: string;
+  self: string;
+  name: string;
+}
+
+/** Opens a file with speedscope itself, as its command line does, and reads what it shows of it. */
+export async function openWithSpeedscope(
+  name: string,
+  content: Uint8Array,
+): Promise<{ title: string; profile: string; functions: FunctionRow[] }> {
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-speedscope-" });
+  try {
+    const loader = join(directory, "load.js");
+    await Deno.writeTextFile(
+      loader,
+      `speedscope.loadFileFromBase64(${JSON.stringify(name)}, "${content.toBase64()}")`,
+    );
+    await using page = await startChromium();
+    await page.open(`${APP}#localProfilePath=${loader}`);
+    return await eventually(async () => {
+      // The table of functions is the view on this key.
+      await page.press("3");
+      const rows = await page.evaluate<string[]>(
+        "Array.from(document.querySelectorAll('tr'), (row) => row.innerText)",
+      );
+      const functions = rows.slice(1).map((row) => {
+        const [total, self, name] = row.split("\n").map((cell) => cell.trim());
+        return { total, self, name };
+      });
+      if (functions.length === 0) throw new Error(`no table: ${page.messages.join("\n")}`);
+      const title = await page.evaluate<string>("document.title");
+      const text = await page.evaluate<string>("document.body.innerText");
+      return { title, profile: text.split("\n")[1], functions };
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
