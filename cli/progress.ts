@@ -80,6 +80,8 @@ export function describePartial(
       return `the result is partial: the container's processes ended after ${sampled}`;
     case "daemon shut down":
       return `the result is partial: the daemon was shut down after ${sampled}`;
+    case "perf failed":
+      return `the result is partial: perf was killed or failed on the node after ${sampled}`;
   }
 }
 

@@ -34,7 +34,7 @@ export type ConnectionEvent =
 /** How a recording ended that has a result. */
 export interface RecordingSummary {
   /** Whether all of the duration was sampled; if not, who ended it. */
-  completeness: "full" | "stopped" | "target ended" | "daemon shut down";
+  completeness: "full" | "stopped" | "target ended" | "daemon shut down" | "perf failed";
   samples: number;
   lostSamples: number;
   sampledSeconds: number;
@@ -86,4 +86,5 @@ const COMPLETENESS: Record<Completeness__Output, RecordingSummary["completeness"
   COMPLETENESS_STOPPED: "stopped",
   COMPLETENESS_TARGET_ENDED: "target ended",
   COMPLETENESS_SHUTDOWN: "daemon shut down",
+  COMPLETENESS_PERF_FAILED: "perf failed",
 };

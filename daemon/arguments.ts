@@ -35,6 +35,7 @@ export interface DaemonOptions {
   limits: Limits;
   maxConcurrent: number;
   maxQueue: number;
+  conversionTimeoutSeconds: number;
   maxRecordResponseBytes: number;
   resultRetentionSeconds: number;
   shutdownGraceSeconds: number;
@@ -69,6 +70,7 @@ interface ParsedOptions {
   allowedEvents: string[];
   maxConcurrent: number;
   maxQueue: number;
+  conversionTimeout: number;
   maxRecordResponse: number;
   resultRetention: number;
   shutdownGrace: number;
@@ -164,6 +166,10 @@ function defineStart(command: Command): Command {
       .argParser(parseCount).default(4),
     option("--max-queue <number>", "recordings that wait for one to end")
       .argParser(parseCount).default(32),
+    duration(
+      option("--conversion-timeout <time>", "how long perf script may go on when sampling is over"),
+      600,
+    ),
     option("--max-record-response <bytes>", "largest answer of the method Record")
       .argParser(parseCount).default(16 << 20),
     duration(option("--result-retention <time>", "how long results wait to be fetched"), 300),
@@ -199,6 +205,7 @@ function toDaemonOptions(parsed: ParsedOptions): DaemonOptions {
     },
     maxConcurrent: parsed.maxConcurrent,
     maxQueue: parsed.maxQueue,
+    conversionTimeoutSeconds: parsed.conversionTimeout,
     maxRecordResponseBytes: parsed.maxRecordResponse,
     resultRetentionSeconds: parsed.resultRetention,
     shutdownGraceSeconds: parsed.shutdownGrace,

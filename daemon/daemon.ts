@@ -90,6 +90,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     lookup,
     perf: { startRecord: startPerfRecord, startScript: startPerfScript },
     limits: options.limits,
+    conversionTimeoutSeconds: options.conversionTimeoutSeconds,
     queue,
     store,
     metrics,

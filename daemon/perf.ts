@@ -15,6 +15,9 @@ import { StatusError } from "./status_error.ts";
  */
 const TERM_DEADLINE_MS = 900;
 const SCRIPT_DEADLINE_MS = 500;
+/** How long a perf record may take to attach, and to end when its time is over, before it is killed. */
+const ATTACH_DEADLINE_MS = 30_000;
+const END_DEADLINE_MS = 10_000;
 /** Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack. */
 const MMAP_PAGES = { dwarf: 128, other: 32 };
 const MIN_MMAP_PAGES = 4;
@@ -37,6 +40,8 @@ const ENVIRONMENT = {
 export interface RecordExit {
   /** Whether it sampled for the whole time it was started for. */
   wholeDuration: boolean;
+  /** What went wrong while it sampled. */
+  failure?: StatusError;
 }
 
 /** A `perf record` that samples. */
@@ -47,7 +52,7 @@ export interface PerfRecord {
   flush(): void;
   /** Ends the sampling in order; what was sampled still comes out of `output`. */
   stop(): void;
-  /** Settles when perf has gone. Rejects with a `StatusError` when it failed. */
+  /** Resolves when perf has gone. */
   exit: Promise<RecordExit>;
 }
 
@@ -78,50 +83,100 @@ export async function startPerfRecord(
     let attached = false;
     // Before it samples, perf writes down what the processes have mapped and waits for whoever
     // reads that: it is held whatever its size.
-    const output = attempt.process.stdout.pipeThrough(
-      backlog((chunk) => attached ? chunk.length : 0),
-    );
+    const waiting = backlog((chunk) => attached ? chunk.length : 0);
+    const output = attempt.process.stdout.pipeThrough(waiting.stream);
     const answered = Promise.withResolvers<boolean>();
     const stderr = collectStderr(attempt.process, (line) => {
       if (line === ACKNOWLEDGEMENT) answered.resolve(true);
     });
     attempt.process.status.then(() => answered.resolve(false));
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      terminate(attempt.process, 0);
+    }, ATTACH_DEADLINE_MS);
     attempt.command("ping");
     attached = await answered.promise;
-    if (attached) return runningRecord(attempt, output, stderr);
+    clearTimeout(timer);
+    if (attached) {
+      return runningRecord(attempt, { output, stderr, waiting }, target.durationSeconds);
+    }
     await output.cancel();
-    const [words, status] = [await stderr, await attempt.process.status];
+    const status = await attempt.process.status;
     signal.throwIfAborted();
+    if (late) {
+      const seconds = ATTACH_DEADLINE_MS / 1000;
+      throw perfError("perf record", `It did not begin in ${seconds} s, and was killed.`);
+    }
     // It ends like this, without a complaint, when there is nobody left to sample, and when a
     // process vanished while it read what that had mapped.
-    if (endedInOrder(status) || (status.code === 255 && words === "")) {
+    if (endedInOrder(status) || (status.code === 255 && (await stderr) === "")) {
       throw perfError("perf record", "No such process");
     }
+    const words = await lastWords(status, stderr);
     if (classifyPerfFailure(words) !== "ring-buffer-too-large" || mmapPages <= MIN_MMAP_PAGES) {
       throw perfError("perf record", words);
     }
   }
 }
 
-/** A queue of perf.data that whoever reads has no time for yet; perf waits when it is full. */
-function backlog(size: (chunk: Uint8Array) => number): TransformStream<Uint8Array, Uint8Array> {
-  return new TransformStream({}, undefined, { highWaterMark: BACKLOG_BYTES, size });
+/** A queue of perf.data that whoever reads has no time for yet. */
+interface Backlog {
+  stream: TransformStream<Uint8Array, Uint8Array>;
+  /** Whether perf has to wait. */
+  isFull(): boolean;
+}
+
+function backlog(size: (chunk: Uint8Array) => number): Backlog {
+  let controller: TransformStreamDefaultController;
+  const start = (started: TransformStreamDefaultController) => void (controller = started);
+  return {
+    stream: new TransformStream({ start }, undefined, { highWaterMark: BACKLOG_BYTES, size }),
+    isFull: () => (controller.desiredSize ?? 1) <= 0,
+  };
 }
 
 function runningRecord(
-  attempt: Spawned,
-  output: ReadableStream<Uint8Array>,
-  stderr: Promise<string>,
+  { process, command, release }: Spawned,
+  streams: { output: ReadableStream<Uint8Array>; stderr: Promise<string>; waiting: Backlog },
+  durationSeconds: number,
 ): PerfRecord {
+  let overdue = false;
+  const end = () => {
+    // That its reader takes time is no fault of perf's.
+    if (streams.waiting.isFull()) return endLater(END_DEADLINE_MS);
+    overdue = true;
+    terminate(process, 0);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const endLater = (milliseconds: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(end, milliseconds);
+  };
+  endLater(durationSeconds * 1000 + END_DEADLINE_MS);
   return {
-    output,
-    flush: () => attempt.command("ping"),
-    stop: () => attempt.command("stop"),
+    output: streams.output,
+    flush: () => command("ping"),
+    stop: () => {
+      command("stop");
+      endLater(END_DEADLINE_MS);
+    },
     exit: (async () => {
-      const status = await attempt.process.status;
-      attempt.release();
-      if (endedInOrder(status)) return { wholeDuration: status.success };
-      throw perfError("perf record", (await stderr) || describe(status));
+      const status = await process.status;
+      clearTimeout(timer);
+      release();
+      const wholeDuration = status.success;
+      if (overdue) {
+        const words = `It did not end in ${
+          END_DEADLINE_MS / 1000
+        } s when it had to, and was killed.`;
+        return { wholeDuration, failure: perfError("perf record", words) };
+      }
+      if (endedInOrder(status)) return { wholeDuration };
+      return {
+        wholeDuration,
+        failure: perfError("perf record", await lastWords(status, streams.stderr)),
+      };
     })(),
   };
 }
@@ -146,7 +201,7 @@ export function startPerfScript(options: RecordingOptions, signal: AbortSignal):
       const status = await process.status;
       release();
       if (!status.success) {
-        throw perfError("perf script", (await stderr) || describe(status));
+        throw perfError("perf script", await lastWords(status, stderr));
       }
     })(),
   };
@@ -265,10 +320,14 @@ async function collectStderr(
   return text;
 }
 
-function describe(status: Deno.CommandStatus): string {
-  return status.signal
-    ? `It was ended by ${status.signal}.`
-    : `Its exit status was ${status.code}.`;
+/** Why a perf ended, by what it said. */
+async function lastWords(
+  { signal, code }: Deno.CommandStatus,
+  stderr: Promise<string>,
+): Promise<string> {
+  // It had no time for words then, and its workload, which is left, holds its standard error open.
+  if (signal) return `It was ended by ${signal}.`;
+  return (await stderr) || `Its exit status was ${code}.`;
 }
 
 function spawnError(error: unknown): StatusError {

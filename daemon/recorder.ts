@@ -1,5 +1,6 @@
+import { formatDuration } from "../proto/duration.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
-import type { PerfRecord, startPerfRecord, startPerfScript } from "./perf.ts";
+import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "./perf.ts";
 import { PerfDataCounter, type PerfDataCounts } from "./perf_data.ts";
 import type { RecordingOptions } from "./recording_options.ts";
 import { StatusError } from "./status_error.ts";
@@ -15,7 +16,7 @@ const PROGRESS_INTERVAL_MS = 500;
 const MAX_ATTACH_ATTEMPTS = 5;
 
 /** Why a recording ended when it did. */
-export type Completeness = "full" | "stopped" | "target-ended" | "shutdown";
+export type Completeness = "full" | "stopped" | "target-ended" | "shutdown" | "perf-failed";
 
 /** What came of a recording. */
 export interface RecordingSummary extends PerfDataCounts {
@@ -28,6 +29,8 @@ export interface RecordingObserver {
   started(processes: number): void;
   progress(elapsedSeconds: number, counts: PerfDataCounts): void;
   converting(): void;
+  /** perf was killed or failed, but what it had sampled by then is delivered. */
+  perfFailed(error: StatusError): void;
   /** Processes that entered the container could not be recorded. */
   missed(pids: readonly number[], error: StatusError): void;
 }
@@ -40,6 +43,14 @@ export interface RecordingControl {
   stop: AbortSignal;
 }
 
+/** What a recording is made with. */
+export interface RecorderParts {
+  lookup: ContainerLookup;
+  perf: Perf;
+  /** How long perf script may go on after the sampling has ended. */
+  conversionTimeoutSeconds: number;
+}
+
 /** perf, as far as a recording needs it. */
 export interface Perf {
   startRecord: typeof startPerfRecord;
@@ -50,10 +61,11 @@ export interface Perf {
  * Records a container and writes the result, text or perf.data, to `output`, which it closes.
  *
  * Rejects with a `StatusError`: `NOT_FOUND` when the container has ended before, `FAILED_PRECONDITION`
- * when perf cannot record or took no sample. `output` is aborted then.
+ * when perf cannot record or took no sample, `INTERNAL` when perf failed and there is nothing to
+ * deliver. `output` is aborted then.
  */
 export function record(
-  parts: { lookup: ContainerLookup; perf: Perf },
+  parts: RecorderParts,
   container: Container,
   options: RecordingOptions,
   output: WritableStream<Uint8Array>,
@@ -68,10 +80,12 @@ class Recording {
   /** Ends all perfs when one part of the recording fails; its reason is what is reported. */
   readonly #giveUp = new AbortController();
   readonly #abort: AbortSignal;
+  /** What went wrong with a perf record whose samples are delivered nevertheless. */
+  #failure: StatusError | undefined;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
 
   constructor(
-    private readonly parts: { lookup: ContainerLookup; perf: Perf },
+    private readonly parts: RecorderParts,
     private readonly container: Container,
     private readonly options: RecordingOptions,
     output: WritableStream<Uint8Array>,
@@ -100,10 +114,11 @@ class Recording {
 
   async #sample(): Promise<RecordingSummary> {
     const { options, observer } = this;
-    const { perf, processes } = await this.#attach();
+    const { perf, pids } = await this.#attach();
+    const counter = new PerfDataCounter(pids);
     const startedAt = performance.now();
     const elapsedSeconds = () => (performance.now() - startedAt) / 1000;
-    observer.started(processes);
+    observer.started(pids.length);
     const progress = setInterval(
       () => observer.progress(elapsedSeconds(), this.#counts()),
       PROGRESS_INTERVAL_MS,
@@ -113,25 +128,33 @@ class Recording {
       sampled.abort();
       clearInterval(progress);
     });
-    const exit = ended.then(({ wholeDuration }) => {
+    let conversion: ReturnType<typeof setTimeout> | undefined;
+    const exit = ended.then((exit) => {
+      this.#noteFailure(exit);
+      conversion = setTimeout(
+        () => this.#giveUp.abort(conversionTimeout(this.parts.conversionTimeoutSeconds)),
+        this.parts.conversionTimeoutSeconds * 1000,
+      );
       const sampledSeconds = Math.min(elapsedSeconds(), options.durationSeconds);
       observer.progress(sampledSeconds, this.#counts());
       observer.converting();
-      return { wholeDuration, sampledSeconds };
+      return { ...exit, sampledSeconds };
     });
     // Every part is waited for, so that nothing of a recording goes on after it.
     await Promise.allSettled([
       this.#orGiveUp(exit),
-      this.#orGiveUp(this.#deliver(perf, this.control.stop)),
+      this.#orGiveUp(this.#deliver(perf, counter, this.control.stop)),
       this.#orGiveUp(this.#followEntered(sampled.signal, elapsedSeconds)),
     ]);
-    this.#giveUp.signal.throwIfAborted();
+    clearTimeout(conversion);
+    // What perf script says of the data of a perf record that failed is not what went wrong first.
+    if (this.#giveUp.signal.aborted) throw this.#failure ?? this.#giveUp.signal.reason;
     const { wholeDuration, sampledSeconds } = await exit;
-    return this.#summarize(wholeDuration, sampledSeconds);
+    return this.#summarize(wholeDuration, counter.allEnded, sampledSeconds);
   }
 
   /** Starts perf on the container's processes, listing them again when they have changed. */
-  async #attach(): Promise<{ perf: PerfRecord; processes: number }> {
+  async #attach(): Promise<{ perf: PerfRecord; pids: number[] }> {
     const { options, container } = this;
     for (let attempt = 1;; attempt++) {
       const pids = options.mainProcess
@@ -143,7 +166,7 @@ class Recording {
       try {
         const target = { pids, durationSeconds: options.durationSeconds };
         const perf = await this.parts.perf.startRecord(options, target, this.#abort);
-        return { perf, processes: pids.length };
+        return { perf, pids };
       } catch (error) {
         const outdated = error instanceof StatusError && error.status === "NOT_FOUND";
         if (!outdated || options.mainProcess || attempt === MAX_ATTACH_ATTEMPTS) throw error;
@@ -182,21 +205,24 @@ class Recording {
       if (error.status !== "NOT_FOUND") this.observer.missed(pids, error);
       return;
     }
-    const delivered = this.#orGiveUp(this.#deliver(perf, sampled));
-    await Promise.all([perf.exit, delivered]);
+    const delivered = this.#orGiveUp(this.#deliver(perf, new PerfDataCounter(), sampled));
+    await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
   }
 
   /** Brings what a perf record writes to the output, through perf script when text is asked for. */
-  async #deliver(perf: PerfRecord, stopSignal: AbortSignal): Promise<void> {
+  async #deliver(
+    perf: PerfRecord,
+    counter: PerfDataCounter,
+    stopSignal: AbortSignal,
+  ): Promise<void> {
     const stop = () => perf.stop();
     stopSignal.addEventListener("abort", stop, { once: true });
     if (stopSignal.aborted) stop();
     const flush = setInterval(() => perf.flush(), FLUSH_INTERVAL_MS);
-    const counter = new PerfDataCounter();
     this.#counters.push(counter);
     try {
       if (this.options.format === "data") {
-        await readThrough(perf.output, (chunk) => {
+        await this.#readThrough(perf.output, (chunk) => {
           counter.add(chunk);
           return this.#writer.write(chunk);
         });
@@ -212,16 +238,44 @@ class Recording {
   async #convert(perf: PerfRecord, counter: PerfDataCounter): Promise<void> {
     const script = this.parts.perf.startScript(this.options, this.#abort);
     const input = script.input.getWriter();
-    // When perf script goes away, its exit tells why, not the broken pipe to it.
-    let allTaken = true;
-    const fed = readThrough(perf.output, async (chunk) => {
+    let allFed = false;
+    const fed = this.#readThrough(perf.output, async (chunk) => {
       counter.add(chunk);
-      if (allTaken) await input.write(chunk).catch(() => void (allTaken = false));
-    }).finally(() => input.close().catch(() => void (allTaken = false)));
+      // When perf script goes away, its exit tells why, not the broken pipe to it.
+      await input.write(chunk).catch(() => {});
+    }).finally(() => {
+      allFed = true;
+      return input.close().catch(() => {});
+    });
     const text = script.output.pipeThrough(wholeSamples(this.options.callGraph !== "none"));
-    const written = readThrough(text, (chunk) => this.#writer.write(chunk));
-    await Promise.all([fed, written, script.exit].map((part) => this.#orGiveUp(part)));
-    if (!allTaken) throw new StatusError("INTERNAL", "perf script ended before its input did");
+    let textBytes = 0;
+    const written = this.#readThrough(text, async (chunk) => {
+      if (chunk.includes(0)) throw scriptFailure("its output is not text");
+      textBytes += chunk.length;
+      await this.#writer.write(chunk);
+    });
+    const exited = script.exit.then(() => {
+      if (!allFed) throw scriptFailure("it ended before its input did");
+    });
+    await Promise.all([fed, written, exited].map((part) => this.#orGiveUp(part)));
+    if (textBytes === 0 && counter.samples > 0) {
+      throw scriptFailure(`it printed nothing of ${counter.samples} samples`);
+    }
+  }
+
+  /**
+   * Reads a perf's output to its end and hands each chunk on. When that fails the recording is given
+   * up, and the rest is read and dropped: a perf that cannot write would not end in order.
+   */
+  async #readThrough(
+    source: ReadableStream<Uint8Array>,
+    handOn: (chunk: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    for await (const chunk of source) {
+      if (this.#giveUp.signal.aborted) continue;
+      await this.#orGiveUp(handOn(chunk)).catch(() => {});
+    }
+    this.#giveUp.signal.throwIfAborted();
   }
 
   /** Ends the whole recording when a part of it fails. */
@@ -238,36 +292,47 @@ class Recording {
     return {
       samples: sum(this.#counters.map((counter) => counter.samples)),
       lostSamples: sum(this.#counters.map((counter) => counter.lostSamples)),
+      throttled: sum(this.#counters.map((counter) => counter.throttled)),
     };
   }
 
-  #summarize(wholeDuration: boolean, sampledSeconds: number): RecordingSummary {
+  #noteFailure({ failure }: RecordExit): void {
+    // A perf that is made to end by this recording has not failed by itself.
+    if (failure && !this.#abort.aborted) this.#failure ??= failure;
+  }
+
+  #summarize(
+    wholeDuration: boolean,
+    targetsEnded: boolean,
+    sampledSeconds: number,
+  ): RecordingSummary {
     const counts = this.#counts();
     const { stop } = this.control;
-    const completeness = wholeDuration ? "full" : stop.aborted ? stop.reason : "target-ended";
-    if (counts.samples === 0) throw noSample(completeness, sampledSeconds);
+    if (!wholeDuration && !stop.aborted && !targetsEnded) {
+      this.#failure ??= new StatusError("INTERNAL", "perf record failed: it was told to end early");
+    }
+    const completeness = this.#failure
+      ? "perf-failed"
+      : wholeDuration
+      ? "full"
+      : stop.aborted
+      ? stop.reason
+      : "target-ended";
+    if (counts.samples === 0) throw this.#failure ?? noSample(completeness, sampledSeconds);
+    if (this.#failure) this.observer.perfFailed(this.#failure);
     return { ...counts, completeness, sampledSeconds };
   }
 }
 
-/**
- * Reads a perf's output to its end and hands each chunk on. It reads on when that fails, dropping
- * the rest: a perf that cannot write would not end in order. Then it rejects with the first failure.
- */
-async function readThrough(
-  source: ReadableStream<Uint8Array>,
-  handOn: (chunk: Uint8Array) => Promise<void>,
-): Promise<void> {
-  let failure: { error: unknown } | undefined;
-  for await (const chunk of source) {
-    if (failure) continue;
-    try {
-      await handOn(chunk);
-    } catch (error) {
-      failure = { error };
-    }
-  }
-  if (failure) throw failure.error;
+function scriptFailure(how: string): StatusError {
+  return new StatusError("INTERNAL", `perf script failed: ${how}`);
+}
+
+function conversionTimeout(seconds: number): StatusError {
+  return scriptFailure(
+    `it did not end in ${formatDuration(seconds)} after the sampling did, and was killed. Record ` +
+      "for a shorter time, at a lower frequency, or without inlined functions",
+  );
 }
 
 function noSample(completeness: Completeness, sampledSeconds: number): StatusError {

@@ -65,6 +65,8 @@ export interface RecordingParts {
   lookup: ContainerLookup;
   perf: Perf;
   limits: Limits;
+  /** How long perf script may go on after the sampling has ended. */
+  conversionTimeoutSeconds: number;
   queue: RecordingQueue;
   store: ResultStore;
   metrics: Metrics;
@@ -269,6 +271,8 @@ export class Recordings {
           listener.converting();
         },
         missed: this.#logMissed(recordingId),
+        perfFailed: ({ message: error }) =>
+          this.parts.log.warning("perf failed", { requestId: recordingId, error }),
       };
       const summary = await record(this.parts, container, options, output, control, observer);
       return this.#describe(recordingId, await store.finish(recordingId, summary));
@@ -311,8 +315,8 @@ export class Recordings {
     return await this.#account("recording", recordingId, call, account, async () => {
       try {
         const finished = await run(account);
-        const { completeness, samples, lostSamples, sizeBytes } = finished;
-        account.result = { outcome: completeness, samples, lostSamples, sizeBytes };
+        const { completeness, samples, lostSamples, throttled, sizeBytes } = finished;
+        account.result = { outcome: completeness, samples, lostSamples, throttled, sizeBytes };
         count(completeness);
         return finished;
       } catch (error) {

@@ -38,6 +38,7 @@ const COMPLETENESS: Record<Completeness, ProtoCompleteness> = {
   stopped: "COMPLETENESS_STOPPED",
   "target-ended": "COMPLETENESS_TARGET_ENDED",
   shutdown: "COMPLETENESS_SHUTDOWN",
+  "perf-failed": "COMPLETENESS_PERF_FAILED",
 };
 
 const SIDES: Record<Side, ProtoSide> = {
@@ -144,6 +145,7 @@ function describe(finished: FinishedRecording): RecordingEvent["finished"] {
     completeness: COMPLETENESS[finished.completeness],
     samples: finished.samples,
     lostSamples: finished.lostSamples,
+    throttled: finished.throttled,
     sampled: toDuration(finished.sampledSeconds),
     size: finished.sizeBytes,
     sha256: finished.sha256,

@@ -147,6 +147,7 @@ for (
     ["COMPLETENESS_STOPPED", "stopped"],
     ["COMPLETENESS_TARGET_ENDED", "target ended"],
     ["COMPLETENESS_SHUTDOWN", "daemon shut down"],
+    ["COMPLETENESS_PERF_FAILED", "perf failed"],
   ] as const
 ) {
   Deno.test(`delivers a partial result: ${expected}`, async () => {

@@ -43,6 +43,7 @@ Deno.test("each flag sets its option", () => {
     ],
     ...["--max-stack-size", "1024", "--allowed-events", "cycles,sched:sched_switch"],
     ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
+    ...["--conversion-timeout", "90s"],
   );
   assert.equal(options.port, 1);
   assert.equal(options.metricsPort, 2);
@@ -58,6 +59,7 @@ Deno.test("each flag sets its option", () => {
   assert.equal(options.maxConcurrent, 2);
   assert.equal(options.maxQueue, 3);
   assert.equal(options.shutdownGraceSeconds, 5);
+  assert.equal(options.conversionTimeoutSeconds, 90);
 });
 
 Deno.test("what is not understood is named", () => {

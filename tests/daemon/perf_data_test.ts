@@ -41,6 +41,25 @@ Deno.test("samples and lost samples are counted whatever the chunks are", () => 
   }
 });
 
+Deno.test("throttling is counted, by its beginnings", () => {
+  const counter = new PerfDataCounter();
+  // PERF_RECORD_THROTTLE and PERF_RECORD_UNTHROTTLE: u64 time, id, stream_id.
+  const [begin, end] = [5, 6].map((type) => perfRecord(type, [1n, 2n, 3n]));
+  counter.add(stream(begin, end, SAMPLE, begin, end));
+  assert.deepEqual([counter.throttled, counter.samples], [2, 1]);
+});
+
+Deno.test("all have ended when the first thread of each process has", () => {
+  const counter = new PerfDataCounter([7, 8]);
+  // PERF_RECORD_EXIT: u32 pid, ppid, tid, ptid, u64 time.
+  const exit = (pid: bigint, tid: bigint) => perfRecord(4, [pid | 1n << 32n, tid | 1n << 32n, 0n]);
+  const ended = [exit(7n, 7n), exit(8n, 9n), exit(9n, 9n), exit(8n, 8n)].map((record, index) => {
+    counter.add(index === 0 ? stream(record) : record);
+    return counter.allEnded;
+  });
+  assert.deepEqual(ended, [false, false, false, true]);
+});
+
 Deno.test("what follows a tracing data record is no record", () => {
   const tracingData = new Uint8Array(16);
   const view = new DataView(tracingData.buffer);

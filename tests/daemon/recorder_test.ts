@@ -5,7 +5,12 @@
 import assert from "node:assert/strict";
 import type { Container, ContainerLookup } from "../../daemon/containers.ts";
 import type { PerfRecord, PerfScript, RecordExit } from "../../daemon/perf.ts";
-import { type Perf, record, type RecordingObserver } from "../../daemon/recorder.ts";
+import {
+  type Perf,
+  record,
+  type RecorderParts,
+  type RecordingObserver,
+} from "../../daemon/recorder.ts";
 import type { RecordingOptions } from "../../daemon/recording_options.ts";
 import { StatusError } from "../../daemon/status_error.ts";
 
@@ -21,7 +26,13 @@ const OPTIONS: RecordingOptions = {
   format: "script",
   mainProcess: false,
 };
-const SILENT: RecordingObserver = { started() {}, progress() {}, converting() {}, missed() {} };
+const SILENT: RecordingObserver = {
+  started() {},
+  progress() {},
+  converting() {},
+  perfFailed() {},
+  missed() {},
+};
 
 /** perf.data of the pipe form with one sample and nothing else. */
 const ONE_SAMPLE = (() => {
@@ -33,6 +44,17 @@ const ONE_SAMPLE = (() => {
   view.setUint16(22, 8, true);
   return bytes;
 })();
+
+/** PERF_RECORD_EXIT of a thread. */
+function exitOf(pid: number, tid = pid): Uint8Array {
+  const bytes = new Uint8Array(24);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 4, true);
+  view.setUint16(6, 24, true);
+  view.setUint32(8, pid, true);
+  view.setUint32(16, tid, true);
+  return bytes;
+}
 
 function lookup(processes: number[][], entered: number[][] = []): ContainerLookup {
   return {
@@ -49,9 +71,13 @@ function lookup(processes: number[][], entered: number[][] = []): ContainerLooku
   };
 }
 
+function partsOf(lookup: ContainerLookup, perf: Perf): RecorderParts {
+  return { lookup, perf, conversionTimeoutSeconds: 60 };
+}
+
 interface StandInOptions {
   data?: Uint8Array[];
-  exit?: RecordExit | StatusError;
+  exit?: RecordExit;
   text?: string;
   scriptExit?: StatusError;
 }
@@ -68,17 +94,21 @@ function standIn(options: StandInOptions = {}): Perf & { attachedTo: (readonly n
         output: ReadableStream.from(data),
         flush() {},
         stop() {},
-        exit: exit instanceof Error ? Promise.reject(exit) : Promise.resolve(exit),
+        exit: Promise.resolve(exit),
       };
       return Promise.resolve(perf);
     },
     startScript(_options, signal): PerfScript {
+      const { promise: exit, resolve } = Promise.withResolvers<void>();
       const through = new TransformStream<Uint8Array, Uint8Array>({
         transform() {},
-        flush: (controller) => controller.enqueue(new TextEncoder().encode(text)),
+        flush(controller) {
+          controller.enqueue(new TextEncoder().encode(text));
+          resolve();
+        },
       });
       if (!options.scriptExit) {
-        return { input: through.writable, output: through.readable, exit: Promise.resolve() };
+        return { input: through.writable, output: through.readable, exit };
       }
       signal.throwIfAborted();
       return {
@@ -115,7 +145,7 @@ function control(abort = new AbortController(), stop = new AbortController()) {
 
 Deno.test("the text goes to the output, which is closed, and is summed up", async () => {
   const output = sink();
-  const parts = { lookup: lookup([[1]]), perf: standIn() };
+  const parts = partsOf(lookup([[1]]), standIn());
   const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
   assert.equal(output.text(), "a sample\n");
   assert.equal(output.state.end, "closed");
@@ -131,7 +161,7 @@ Deno.test("a process that goes away while perf attaches makes it list them again
     ++attempts < 3
       ? Promise.reject(new StatusError("NOT_FOUND", "gone"))
       : startRecord(options, target, signal);
-  const parts = { lookup: lookup([[1, 2], [1, 3], [1]]), perf };
+  const parts = partsOf(lookup([[1, 2], [1, 3], [1]]), perf);
   await record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT);
   assert.deepEqual(perf.attachedTo, [[1]]);
 
@@ -146,7 +176,7 @@ Deno.test("a process that goes away while perf attaches makes it list them again
 Deno.test("--main-process attaches to that process and no other", async () => {
   const perf = standIn();
   const options = { ...OPTIONS, mainProcess: true };
-  const parts = { lookup: lookup([[1, 2, 3]], [[4]]), perf };
+  const parts = partsOf(lookup([[1, 2, 3]], [[4]]), perf);
   await record(parts, CONTAINER, options, sink().stream, control(), SILENT);
   assert.deepEqual(perf.attachedTo, [[1]]);
 });
@@ -154,7 +184,7 @@ Deno.test("--main-process attaches to that process and no other", async () => {
 Deno.test("processes that enter the container later are recorded, too", async () => {
   const perf = standIn();
   const output = sink();
-  const parts = { lookup: lookup([[1]], [[7, 8], [9]]), perf };
+  const parts = partsOf(lookup([[1]], [[7, 8], [9]]), perf);
   const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
   assert.deepEqual(perf.attachedTo, [[1], [7, 8], [9]]);
   assert.equal(output.text(), "a sample\n".repeat(3));
@@ -170,31 +200,45 @@ Deno.test("processes that entered and cannot be recorded do not end the recordin
   const missed: unknown[] = [];
   const observer = { ...SILENT, missed: (...all: unknown[]) => missed.push(...all) };
   const output = sink();
-  const parts = { lookup: lookup([[1]], [[7], [9]]), perf };
+  const parts = partsOf(lookup([[1]], [[7], [9]]), perf);
   await record(parts, CONTAINER, OPTIONS, output.stream, control(), observer);
   assert.equal(output.text(), "a sample\n".repeat(2));
   assert.deepEqual(missed, [[7], failure]);
 });
 
-Deno.test("a failure while entered processes are recorded is the recording's", async () => {
-  const perf = standIn();
-  const died = new StatusError("INTERNAL", "perf record failed: it was ended by SIGKILL");
-  const { startRecord } = perf;
-  perf.startRecord = async (options, target, signal) => {
-    const started = await startRecord(options, target, signal);
-    return target.pids[0] === 7 ? { ...started, exit: Promise.reject(died) } : started;
-  };
-  const parts = { lookup: lookup([[1]], [[7]]), perf };
-  await assert.rejects(
-    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
-    (error) => error === died,
-  );
+const KILLED = new StatusError("INTERNAL", "perf record failed: it was ended by SIGKILL");
+
+/** What becomes of a recording whose perf record ends in some way; `failures` hears of perf's. */
+async function recordWith(perf: Perf, stop = new AbortController()) {
+  const failures: StatusError[] = [];
+  const observer = { ...SILENT, perfFailed: (error: StatusError) => failures.push(error) };
+  const parts = partsOf(lookup([[1]], [[7]]), perf);
+  const ends = control(new AbortController(), stop);
+  const { completeness } = await record(parts, CONTAINER, OPTIONS, sink().stream, ends, observer);
+  return { completeness, failures };
+}
+
+Deno.test("what a perf record that fails has sampled is delivered as partial", async () => {
+  const perf = standIn({ exit: { wholeDuration: false, failure: KILLED } });
+  const expected = { completeness: "perf-failed", failures: [KILLED] };
+  assert.deepEqual(await recordWith(perf), expected);
+
+  const forEntered = standIn();
+  const { startRecord } = forEntered;
+  forEntered.startRecord = async (options, target, signal) => ({
+    ...await startRecord(options, target, signal),
+    exit: Promise.resolve({
+      wholeDuration: true,
+      failure: target.pids[0] === 7 ? KILLED : undefined,
+    }),
+  });
+  assert.deepEqual(await recordWith(forEntered), expected);
 });
 
 Deno.test("a perf script that dies is what is reported, not the broken pipe to it", async () => {
   const died = new StatusError("INTERNAL", "perf script failed: it was ended by SIGSEGV");
   const output = sink();
-  const parts = { lookup: lookup([[1]]), perf: standIn({ scriptExit: died }) };
+  const parts = partsOf(lookup([[1]]), standIn({ scriptExit: died }));
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT),
     (error) => error === died,
@@ -202,17 +246,22 @@ Deno.test("a perf script that dies is what is reported, not the broken pipe to i
   assert.equal(output.state.end, "aborted");
 });
 
-Deno.test("a perf record that dies is reported, whatever perf script says then", async () => {
-  const died = new StatusError("INTERNAL", "perf record failed: it was ended by SIGKILL");
-  const parts = { lookup: lookup([[1]]), perf: standIn({ exit: died }) };
-  await assert.rejects(
-    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
-    (error) => error === died,
-  );
+Deno.test("a perf record that fails without a sample is reported, whatever perf script says", async () => {
+  const exit = { wholeDuration: false, failure: KILLED };
+  const silent = standIn({ data: [], exit, text: "" });
+  await assert.rejects(recordWith(silent), (error) => error === KILLED);
+
+  const complaining = standIn({ exit });
+  complaining.startScript = () => {
+    const { promise, reject } = Promise.withResolvers<void>();
+    const close = () => reject(new StatusError("INTERNAL", "perf script failed: no data"));
+    return { input: new WritableStream({ close }), output: ReadableStream.from([]), exit: promise };
+  };
+  await assert.rejects(recordWith(complaining), (error) => error === KILLED);
 });
 
 Deno.test("output that is no perf.data is reported", async () => {
-  const parts = { lookup: lookup([[1]]), perf: standIn({ data: [new Uint8Array(100)] }) };
+  const parts = partsOf(lookup([[1]]), standIn({ data: [new Uint8Array(100)] }));
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
     /not perf\.data/,
@@ -222,7 +271,7 @@ Deno.test("output that is no perf.data is reported", async () => {
 Deno.test("an output that cannot be written ends the recording with its error", async () => {
   const full = new StatusError("RESOURCE_EXHAUSTED", "the disk is full");
   for (const format of ["script", "data"] as const) {
-    const parts = { lookup: lookup([[1]]), perf: standIn() };
+    const parts = partsOf(lookup([[1]]), standIn());
     await assert.rejects(
       record(parts, CONTAINER, { ...OPTIONS, format }, sink(full).stream, control(), SILENT),
       (error) => error === full,
@@ -231,48 +280,76 @@ Deno.test("an output that cannot be written ends the recording with its error", 
 });
 
 Deno.test("no sample is an error that depends on why sampling ended", async () => {
-  const none = ONE_SAMPLE.subarray(0, 16);
-  const run = (wholeDuration: boolean) =>
-    record(
-      {
-        lookup: lookup([[1]]),
-        perf: standIn({ data: [none], exit: { wholeDuration }, text: "" }),
-      },
-      CONTAINER,
-      OPTIONS,
-      sink().stream,
-      control(),
-      SILENT,
+  const run = (wholeDuration: boolean, ...records: Uint8Array[]) =>
+    recordWith(
+      standIn({
+        data: [ONE_SAMPLE.subarray(0, 16), ...records],
+        exit: { wholeDuration },
+        text: "",
+      }),
     );
   await assert.rejects(run(true), { status: "FAILED_PRECONDITION", message: /sleeps or waits/ });
-  await assert.rejects(run(false), { status: "FAILED_PRECONDITION", message: /ended after/ });
+  await assert.rejects(run(false, exitOf(1)), {
+    status: "FAILED_PRECONDITION",
+    message: /ended after/,
+  });
+  await assert.rejects(run(false), { status: "INTERNAL", message: /told to end early/ });
 });
 
 Deno.test("how sampling ended is the completeness", async () => {
-  const stop = new AbortController();
-  const parts = () => ({
-    lookup: lookup([[1]]),
-    perf: standIn({ exit: { wholeDuration: false } }),
-  });
-  const run = () =>
-    record(
-      parts(),
-      CONTAINER,
-      OPTIONS,
-      sink().stream,
-      control(new AbortController(), stop),
-      SILENT,
+  const early = { exit: { wholeDuration: false } };
+  const ended = await recordWith(standIn({ ...early, data: [ONE_SAMPLE, exitOf(1)] }));
+  assert.deepEqual(ended, { completeness: "target-ended", failures: [] });
+
+  // A thread of it, or another process, is not the process.
+  for (const exit of [exitOf(1, 2), exitOf(2)]) {
+    const { completeness, failures } = await recordWith(
+      standIn({ ...early, data: [ONE_SAMPLE, exit] }),
     );
-  assert.equal((await run()).completeness, "target-ended");
+    assert.equal(completeness, "perf-failed", "perf ended though the process had not");
+    assert.match(failures[0].message, /told to end early/);
+  }
+  const stop = new AbortController();
   stop.abort("stopped");
-  assert.equal((await run()).completeness, "stopped");
+  const stopped = await recordWith(standIn(early), stop);
+  assert.deepEqual(stopped, { completeness: "stopped", failures: [] });
+});
+
+Deno.test("text that perf script cannot have meant is reported", async () => {
+  await assert.rejects(recordWith(standIn({ text: "a\0b\n" })), {
+    status: "INTERNAL",
+    message: /perf script failed: its output is not text/,
+  });
+  await assert.rejects(recordWith(standIn({ text: "" })), {
+    message: /perf script failed: it printed nothing of \d samples/,
+  });
+});
+
+Deno.test("a perf script that goes on for too long is ended, and that is reported", async () => {
+  const perf = standIn();
+  perf.startScript = (_options, signal) => {
+    const { promise: exit, reject } = Promise.withResolvers<void>();
+    const output = new ReadableStream<Uint8Array>({
+      start: (controller) =>
+        signal.addEventListener("abort", () => {
+          controller.close();
+          reject(new StatusError("INTERNAL", "perf script failed: It was ended by SIGTERM."));
+        }),
+    });
+    return { input: new WritableStream(), output, exit };
+  };
+  const parts = { ...partsOf(lookup([[1]]), perf), conversionTimeoutSeconds: 0.01 };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    { status: "INTERNAL", message: /did not end in 10ms after the sampling did/ },
+  );
 });
 
 Deno.test("a caller that gives up gets CANCELLED, and the output is aborted", async () => {
   const abort = new AbortController();
   abort.abort();
   const output = sink();
-  const parts = { lookup: lookup([[1]]), perf: standIn() };
+  const parts = partsOf(lookup([[1]]), standIn());
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, output.stream, control(abort), SILENT),
     { status: "CANCELLED" },
@@ -281,7 +358,7 @@ Deno.test("a caller that gives up gets CANCELLED, and the output is aborted", as
 });
 
 Deno.test("a container without processes has ended", async () => {
-  const parts = { lookup: lookup([[]]), perf: standIn() };
+  const parts = partsOf(lookup([[]]), standIn());
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
     { status: "NOT_FOUND" },

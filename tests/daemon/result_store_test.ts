@@ -35,6 +35,7 @@ const SUMMARY: RecordingSummary = {
   completeness: "full",
   samples: 3,
   lostSamples: 1,
+  throttled: 0,
   sampledSeconds: 1.5,
 };
 

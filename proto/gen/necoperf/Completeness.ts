@@ -18,6 +18,10 @@ export const Completeness = {
    * Ended early because the daemon is shutting down.
    */
   COMPLETENESS_SHUTDOWN: 'COMPLETENESS_SHUTDOWN',
+  /**
+   * perf was killed or failed while it sampled; what it had sampled is there.
+   */
+  COMPLETENESS_PERF_FAILED: 'COMPLETENESS_PERF_FAILED',
 } as const;
 
 export type Completeness =
@@ -43,5 +47,10 @@ export type Completeness =
    */
   | 'COMPLETENESS_SHUTDOWN'
   | 4
+  /**
+   * perf was killed or failed while it sampled; what it had sampled is there.
+   */
+  | 'COMPLETENESS_PERF_FAILED'
+  | 5
 
 export type Completeness__Output = typeof Completeness[keyof typeof Completeness]

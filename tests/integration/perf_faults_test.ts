@@ -1,0 +1,258 @@
+/**
+ * The real daemon when perf goes wrong: it is killed, stopped or replaced by one that is the real
+ * perf but for one fault.
+ */
+import assert from "node:assert/strict";
+import { gunzipSync } from "node:zlib";
+import type { StartRecordingRequest } from "../../proto/gen/necoperf/StartRecordingRequest.ts";
+import { grpc } from "../../proto/grpc.ts";
+import {
+  assertNothingLeft,
+  collect,
+  deleteResult,
+  fetchResult,
+  findChildren,
+} from "../testing/calls.ts";
+import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
+import { eventually, run } from "../testing/process.ts";
+import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
+
+const targets = await buildTargets();
+
+const SECOND = { seconds: 1, nanos: 0 };
+const LONG = { seconds: 60, nanos: 0 };
+
+function start({ args = [], ...options }: TestDaemonOptions = {}): Promise<TestDaemon> {
+  return startDaemon({ ...options, args: ["--container-lookup", "pid", ...args] });
+}
+
+/**
+ * Starts a daemon whose perf is a shell script. The script has the real perf in `$perf`, and runs it
+ * when none of the `cases`, by perf's arguments, has ended it.
+ */
+async function startWith(cases: string, options: TestDaemonOptions = {}): Promise<TestDaemon> {
+  const directory = await Deno.makeTempDir();
+  const script =
+    `#!/bin/sh\nperf=${directory}/real\ncase "$*" in\n${cases}\nesac\nexec $perf "$@"\n`;
+  await Deno.writeTextFile(`${directory}/perf`, script, { mode: 0o755 });
+  const daemon = await start({
+    ...options,
+    prepare: `cp "$(command -v perf)" ${directory}/real
+      mount --bind ${directory}/perf "$(command -v perf)"`,
+  });
+  return {
+    ...daemon,
+    async [Symbol.asyncDispose]() {
+      await daemon[Symbol.asyncDispose]();
+      await Deno.remove(directory, { recursive: true });
+    },
+  };
+}
+
+/** Sends a signal to the daemon's perf of that name. */
+async function signal(daemon: TestDaemon, name: "record" | "script", sent: Deno.Signal) {
+  const lines = (await findChildren(daemon.pid)).filter((line) => line.includes(`perf ${name} `));
+  assert.equal(lines.length, 1, lines.join("\n"));
+  Deno.kill(Number(lines[0].split(" ")[0]), sent);
+}
+
+/** No perf, no file and no place in the queue is taken; the next recording works where perf does. */
+async function assertIdle(daemon: TestDaemon): Promise<void> {
+  await assertNothingLeft(daemon);
+  const metrics = await (await fetch(`${daemon.http}/metrics`)).text();
+  assert.match(metrics, /^necoperf_recordings_running 0$/m);
+  assert.match(metrics, /^necoperf_queue_length 0$/m);
+}
+
+async function assertFails(
+  daemon: TestDaemon,
+  request: StartRecordingRequest,
+  { code = grpc.status.INTERNAL, words, onEvent }: {
+    code?: grpc.status;
+    words: RegExp;
+    onEvent?: Parameters<typeof collect>[2];
+  },
+): Promise<void> {
+  await assert.rejects(collect(daemon, request, onEvent), (error: grpc.ServiceError) => {
+    assert.equal(error.code, code, error.details);
+    assert.match(error.details, words);
+    return true;
+  });
+  await assertIdle(daemon);
+}
+
+for (const format of ["FORMAT_SCRIPT", "FORMAT_DATA"] as const) {
+  for (const sent of ["SIGKILL", "SIGTERM"] as const) {
+    Deno.test(`a perf record ended by ${sent} gives what it has sampled, as ${format}`, async () => {
+      await using daemon = await start();
+      await using target = run(targets.spin);
+      let killed: Promise<void> | undefined;
+      const request = { containerId: `${target.pid}`, duration: LONG, options: { format } };
+      const events = await collect(daemon, request, ({ progress }) => {
+        if (progress && progress.samples >= 20) killed ??= signal(daemon, "record", sent);
+      });
+      await killed;
+      const finished = events.at(-1)!.finished!;
+      assert.equal(finished.completeness, "COMPLETENESS_PERF_FAILED");
+      assert.ok(finished.samples >= 20);
+      const { recordingId } = events[0].accepted!;
+      const result = gunzipSync(await fetchResult(daemon, recordingId));
+      assert.equal(result.length, finished.size);
+      const text = format === "FORMAT_SCRIPT" ? result.toString() : await readPerfData(result);
+      assert.equal(text.match(/^spin /gm)?.length, finished.samples);
+      assert.ok(text.includes(BUSY_FUNCTION));
+      const line = await daemon.logged(({ message }) => message === "perf failed");
+      assert.match(String(line.error), sent === "SIGKILL" ? /by SIGKILL/ : /told to end early/);
+      await deleteResult(daemon, recordingId);
+      await assertIdle(daemon);
+    });
+  }
+}
+
+async function readPerfData(data: Uint8Array): Promise<string> {
+  const file = await Deno.makeTempFile();
+  try {
+    await Deno.writeFile(file, data);
+    const { stdout } = await new Deno.Command("perf", { args: ["script", "-i", file] }).output();
+    return new TextDecoder().decode(stdout);
+  } finally {
+    await Deno.remove(file);
+  }
+}
+
+Deno.test("a perf record that is killed before it has a sample is told", async () => {
+  await using daemon = await start();
+  await using target = run(targets.idle);
+  await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG }, {
+    words: /^perf record failed: It was ended by SIGKILL/,
+    onEvent: ({ event }) => event === "started" && void signal(daemon, "record", "SIGKILL"),
+  });
+});
+
+Deno.test("a perf script that is killed is told at once", async () => {
+  await using daemon = await start();
+  await using target = run(targets.spin);
+  let killed = false;
+  await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG }, {
+    words: /^perf script failed: It was ended by SIGKILL/,
+    onEvent: ({ event }) => {
+      if (event === "progress" && !killed) signal(daemon, "script", "SIGKILL");
+      killed ||= event === "progress";
+    },
+  });
+});
+
+for (const sent of ["time", "stop"] as const) {
+  Deno.test(`a perf record that does not end by ${sent} is killed, what it sampled is kept`, async () => {
+    await using daemon = await start();
+    await using target = run(targets.spin);
+    let recordingId = "";
+    let stopped: Promise<void> | undefined;
+    const request = {
+      containerId: `${target.pid}`,
+      duration: sent === "time" ? { seconds: 2, nanos: 0 } : LONG,
+    };
+    const events = await collect(daemon, request, ({ accepted, progress }) => {
+      if (accepted) recordingId = accepted.recordingId;
+      if (!progress || progress.samples < 20 || stopped) return;
+      // It cannot end, nor write what it samples from here on.
+      stopped = signal(daemon, "record", "SIGSTOP").then(() => {
+        if (sent === "stop") daemon.client.StopRecording({ recordingId }, () => {});
+      });
+    });
+    await stopped;
+    const finished = events.at(-1)!.finished!;
+    assert.equal(finished.completeness, "COMPLETENESS_PERF_FAILED");
+    const text = gunzipSync(await fetchResult(daemon, recordingId)).toString();
+    assert.equal(text.match(/^spin /gm)?.length, finished.samples);
+    const line = await daemon.logged(({ message }) => message === "perf failed");
+    assert.match(String(line.error), /It did not end in 10 s when it had to, and was killed/);
+    await deleteResult(daemon, recordingId);
+    await assertIdle(daemon);
+  });
+}
+
+Deno.test("a perf record that never begins is killed and told", async () => {
+  await using daemon = await startWith("record*--control*) exec sleep 600 ;;");
+  await using target = run(targets.spin);
+  await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG }, {
+    words: /^perf record failed: It did not begin in 30 s, and was killed/,
+  });
+});
+
+Deno.test("a perf record whose output is no perf.data is ended and told", async () => {
+  await using daemon = await startWith(
+    'record*--control*) head -c 100000 /dev/urandom; exec $perf "$@" ;;',
+  );
+  await using target = run(targets.spin);
+  for (const format of ["FORMAT_SCRIPT", "FORMAT_DATA"] as const) {
+    const request = { containerId: `${target.pid}`, duration: LONG, options: { format } };
+    await assertFails(daemon, request, {
+      words: /^perf record failed: its output is not perf\.data/,
+    });
+  }
+});
+
+Deno.test("a perf script that prints no text, or nothing, is told", async () => {
+  for (
+    const [fault, words] of [
+      [
+        "head -c 1000 /dev/zero; exec cat >/dev/null",
+        /^perf script failed: its output is not text/,
+      ],
+      ["exec cat >/dev/null", /^perf script failed: it printed nothing of \d+ samples/],
+      ["exit 0", /^perf script failed: it ended before its input did/],
+      ["echo 'out of luck' >&2; exit 3", /^perf script failed: out of luck/],
+    ] as const
+  ) {
+    await using daemon = await startWith(`script*) ${fault} ;;`);
+    await using target = run(targets.spin);
+    await assertFails(daemon, { containerId: `${target.pid}`, duration: SECOND }, { words });
+  }
+});
+
+Deno.test("a perf script that hangs at the end is killed and told", async () => {
+  await using daemon = await startWith(
+    'script*) $perf "$@"; exec sleep 600 ;;',
+    { args: ["--conversion-timeout", "2s"] },
+  );
+  await using target = run(targets.spin);
+  await assertFails(daemon, { containerId: `${target.pid}`, duration: SECOND }, {
+    words: /^perf script failed: it did not end in 2s after the sampling did, and was killed/,
+  });
+});
+
+Deno.test("a disk that is full ends the recording at once", async () => {
+  await using daemon = await start({
+    prepare: "mount -t tmpfs -o size=4k,mode=777 tmpfs /var/necoperf",
+  });
+  await using target = run(targets.spin);
+  const options = { format: "FORMAT_DATA", callGraph: "CALL_GRAPH_DWARF", frequency: 999 } as const;
+  const duration = { seconds: 600, nanos: 0 };
+  await assertFails(daemon, { containerId: `${target.pid}`, duration, options }, {
+    code: grpc.status.RESOURCE_EXHAUSTED,
+    words: /work directory: .*[Nn]o space/,
+  });
+});
+
+Deno.test("a work directory that takes no more files is told, and comes back to use", async () => {
+  await using daemon = await start({ prepare: "mount -t tmpfs tmpfs /var/necoperf" });
+  await using target = run(targets.spin);
+  const remount = async (mode: "ro" | "rw") => {
+    const args = [`--mount=/proc/${daemon.pid}/ns/mnt`, "mount", "-o", `remount,${mode}`];
+    const { success } = await new Deno.Command("nsenter", { args: [...args, "/var/necoperf"] })
+      .output();
+    assert.ok(success);
+  };
+  const request = { containerId: `${target.pid}`, duration: SECOND };
+  await remount("ro");
+  await assertFails(daemon, request, {
+    code: grpc.status.RESOURCE_EXHAUSTED,
+    words: /work directory: .*[Rr]ead-only/,
+  });
+  await remount("rw");
+  await eventually(async () => {
+    const events = await collect(daemon, request);
+    assert.equal(events.at(-1)!.finished?.completeness, "COMPLETENESS_FULL");
+  });
+});
