@@ -21,6 +21,8 @@ export interface Targets {
   idle: string;
   /** Static; starts a child that burns for 100 ms, over and over. */
   forker: string;
+  /** `scriptText BYTES` prints so much of what looks like perf script's text. */
+  scriptText: string;
 }
 
 /** The function in which every target but `idle` spends its time. */
@@ -29,7 +31,7 @@ export const BUSY_FUNCTION = "necoperf_busy_loop";
 /** The callers of {@linkcode BUSY_FUNCTION}, innermost first. */
 export const BUSY_CALLERS = ["necoperf_handle_request", "necoperf_serve_requests"];
 
-const SOURCES = ["busy.h", "busy.c", "spin.c", "idle.c", "forker.c"];
+const SOURCES = ["busy.h", "busy.c", "spin.c", "idle.c", "forker.c", "script_text.c"];
 
 const COMPILER_FLAGS = ["-std=gnu11", "-Wall", "-Werror", "-g", "-O1", "-fno-omit-frame-pointer"];
 
@@ -44,6 +46,7 @@ function compilerRuns(out: string): string[][] {
     ],
     ["-static", "-o", `${out}/bin/idle`, "idle.c"],
     ["-static", "-o", `${out}/bin/forker`, "forker.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
   ];
 }
 
@@ -69,6 +72,7 @@ export async function buildTargets(): Promise<Targets> {
     busyLibrary: `${directory}/lib/libnecoperfbusy.so`,
     idle: `${directory}/bin/idle`,
     forker: `${directory}/bin/forker`,
+    scriptText: `${directory}/bin/script-text`,
   };
 }
 
