@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createGzip } from "node:zlib";
 import type { Caller } from "./caller.ts";
+import { gathered } from "./gathered.ts";
 import type { RecordingSummary } from "./recorder.ts";
 import { StatusError } from "./status_error.ts";
 
@@ -9,6 +10,8 @@ import { StatusError } from "./status_error.ts";
 const GZIP_LEVEL = 1;
 /** grpc-js holds 16 messages for a reader that is slow: with this, 256 KB for each. */
 const READ_CHUNK_BYTES = 16 * 1024;
+/** gzip gives what it has in pieces of a few hundred bytes, each of which would be a write and a read. */
+const WRITE_CHUNK_BYTES = 16 * 1024;
 
 /** What the bytes of a result are. */
 export interface ResultDigest {
@@ -135,7 +138,7 @@ export class Result {
   async #writeFile(gzip: AsyncIterable<Uint8Array>): Promise<void> {
     using file = this.file;
     try {
-      for await (const chunk of gzip) {
+      for await (const chunk of gathered(gzip, WRITE_CHUNK_BYTES)) {
         for (let written = 0; written < chunk.length;) {
           written += await file.write(chunk.subarray(written));
         }

@@ -1,6 +1,10 @@
+import { concat } from "./gathered.ts";
+
 const NEWLINE = 0x0a;
 /** More than any sample has: text that goes on longer is passed on as it is. */
 const MAX_HELD_BYTES = 1 << 20;
+/** perf script writes 4 KB at a time: whole samples are passed on when they make up as much as this. */
+const CHUNK_BYTES = 64 << 10;
 
 /**
  * Cuts perf script's text into chunks that each end with a whole sample, so that the texts of
@@ -11,38 +15,33 @@ const MAX_HELD_BYTES = 1 << 20;
 export function wholeSamples(callGraph: boolean): TransformStream<Uint8Array, Uint8Array> {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
+  /** How much of what is held are whole samples. */
+  let wholeBytes = 0;
   const hold = (chunk: Uint8Array) => {
     held.push(chunk);
     heldBytes += chunk.length;
   };
-  const release = () => {
-    const all = held.length === 1 ? held[0] : concat(held, heldBytes);
-    held = [];
-    heldBytes = 0;
-    return all;
+  const release = (bytes: number) => {
+    const all = concat(held, heldBytes);
+    held = bytes < heldBytes ? [all.subarray(bytes)] : [];
+    heldBytes -= bytes;
+    wholeBytes = 0;
+    return all.subarray(0, bytes);
   };
   return new TransformStream({
     transform(chunk, controller) {
       // The end may lie across chunks: look at the last byte held together with this chunk.
       const end = lastSampleEnd(chunk, callGraph, held.at(-1)?.at(-1) === NEWLINE);
-      hold(end > 0 ? chunk.subarray(0, end) : chunk);
-      if (end > 0 || heldBytes >= MAX_HELD_BYTES) controller.enqueue(release());
-      if (end > 0 && end < chunk.length) hold(chunk.subarray(end));
+      if (end > 0) wholeBytes = heldBytes + end;
+      hold(chunk);
+      if (wholeBytes >= CHUNK_BYTES) controller.enqueue(release(wholeBytes));
+      else if (heldBytes >= MAX_HELD_BYTES) controller.enqueue(release(heldBytes));
     },
     flush(controller) {
-      if (heldBytes > 0) controller.enqueue(release());
+      if (wholeBytes > 0) controller.enqueue(release(wholeBytes));
+      if (heldBytes > 0) controller.enqueue(release(heldBytes));
     },
   });
-}
-
-function concat(parts: Uint8Array[], totalBytes: number): Uint8Array {
-  const all = new Uint8Array(totalBytes);
-  let position = 0;
-  for (const part of parts) {
-    all.set(part, position);
-    position += part.length;
-  }
-  return all;
 }
 
 /** Where the last whole sample of a chunk ends; 0 when none does. */

@@ -38,6 +38,21 @@ Deno.test("every chunk holds whole samples only, but for an unfinished end", asy
   }
 });
 
+Deno.test("small chunks are joined, and what is joined ends with a whole sample, too", async () => {
+  for (const [sample, callGraph] of [[SAMPLE, true], [LINE, false]] as const) {
+    const text = sample.repeat(5000);
+    for (const size of [100, 4096, 50_000]) {
+      const chunks = await cut(text, size, callGraph);
+      assert.equal(chunks.join(""), text);
+      assert.ok(chunks.length > 1, "all of it was held");
+      for (const chunk of chunks) {
+        assert.equal(chunk.length % sample.length, 0, `chunks of ${size}`);
+      }
+      for (const chunk of chunks.slice(0, -1)) assert.ok(chunk.length >= 64 * 1024);
+    }
+  }
+});
+
 Deno.test("text without an end does not pile up", async () => {
   const chunks = await cut("x".repeat(3 << 20), 64 * 1024, true);
   assert.ok(chunks.length > 1);
