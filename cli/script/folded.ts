@@ -12,7 +12,7 @@ export interface FoldedOptions {
 
 /**
  * The folded form that flame graph tools read, `comm;root;...;leaf count`: a line for each stack,
- * in the order of the text.
+ * sorted. As stackcollapse-perf.pl does, it writes `_` for the spaces of a thread's name.
  */
 export function* foldedLines(
   profile: StackProfile,
@@ -24,7 +24,7 @@ export function* foldedLines(
   for (const { event: of, stacks } of profile.events) {
     if (event !== undefined && of !== event) continue;
     for (const { command, frames, [count]: times } of stacks) {
-      const root = command.replaceAll(";", ":");
+      const root = command.replaceAll(";", ":").replaceAll(" ", "_");
       const line = [root, ...Array.from(frames, (frame) => names[frame])].join(";");
       counts.set(line, (counts.get(line) ?? 0) + times);
     }

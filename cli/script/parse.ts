@@ -32,32 +32,32 @@ export async function* parsePerfScript(
   let samples = 0;
   let open: Sample | undefined;
   let done: Sample[] = [];
-  const end = () => {
+  const endSample = () => {
     if (!open) return;
     done.push(open);
     samples++;
     open = undefined;
   };
-  const scanner = createScanner({
-    header(line, strict) {
-      const sample = parseHeader(decoder.decode(line), strict);
+  const scanner = createScanner((buffer) => ({
+    header(start, end, strict) {
+      const sample = parseHeader(decoder.decode(buffer.subarray(start, end)), strict);
       if (!sample) return "unknown";
-      end();
-      if (isOtherRecord(sample)) return "record";
+      endSample();
+      if (isOtherRecord(sample.event)) return "record";
       open = sample;
       if (sample.frames.length === 0) return "sample";
-      end();
+      endSample();
       return "whole sample";
     },
-    frame(line) {
-      const frame = parseFrame(decoder.decode(line));
+    frame(start, end) {
+      const frame = parseFrame(decoder.decode(buffer.subarray(start, end)));
       if (!frame) return false;
       open ??= { command: "", event: "", frames: [] };
       open.frames.push(frame);
       return true;
     },
-    end,
-  });
+    end: endSample,
+  }));
   for await (const chunk of input) {
     scanner.push(chunk);
     yield* done;
@@ -69,6 +69,6 @@ export async function* parsePerfScript(
 }
 
 /** `perf script --show-mmap-events` and its likes tell of more than samples. */
-export function isOtherRecord(sample: Sample): boolean {
-  return sample.event.startsWith("PERF_RECORD_");
+export function isOtherRecord(event: string): boolean {
+  return event.startsWith("PERF_RECORD_");
 }

@@ -32,12 +32,12 @@ const PID = String.raw`(?:(-?\d+)\/)?(-?\d+)(?:\s+|$)`;
 const CPU = String.raw`\[(\d+)\](?:\s+|$)`;
 const TIME = String.raw`(\d+\.\d+):(?=\s|$)`;
 const THREADS = [
-  new RegExp(String.raw`^\s*(?:(\S(?:.{0,13}\S)?)\s+)?${PID}(?:${CPU})?${TIME}`),
-  new RegExp(String.raw`^\s*(?:(\S.*?)\s+)?${PID}(?:${CPU})?${TIME}`),
+  new RegExp(String.raw`^\s*(?:(\S(?:.{0,13}\S)?)\s+)?${PID}(?:${CPU})?${TIME}`, "s"),
+  new RegExp(String.raw`^\s*(?:(\S.*?)\s+)?${PID}(?:${CPU})?${TIME}`, "s"),
 ];
 const THREADS_OF_OTHER_FIELDS = [
-  new RegExp(String.raw`^\s*(?:(\S(?:.{0,13}\S)?)\s+)?${PID}(?:${CPU})?()`),
-  new RegExp(String.raw`^\s*(?:(\S.*?)\s+)?()()(?:${CPU})?${TIME}`),
+  new RegExp(String.raw`^\s*(?:(\S(?:.{0,13}\S)?)\s+)?${PID}(?:${CPU})?()`, "s"),
+  new RegExp(String.raw`^\s*(?:(\S.*?)\s+)?()()(?:${CPU})?${TIME}`, "s"),
 ];
 /** In this much of a line is what comes before the event. */
 const MAX_THREAD_LENGTH = 256;
@@ -58,13 +58,10 @@ export function parseHeader(line: string, strict = false): Sample | undefined {
   if (!thread) return undefined;
   const [{ length }, command = "", pid, tid, cpu, time] = thread;
   // The name of an event may have spaces and colons in it, but not one behind the other.
-  const event = /^\s*(?:(\d+)\s+)?(\S.*?)?:(?=\s|$)/.exec(line.slice(length));
+  const event = /^\s*(?:(\d+)\s+)?(\S.*?)?:(?=\s|$)/s.exec(line.slice(length));
   const rest = line.slice(length + (event?.[0].length ?? 0));
   if (!time && !event && rest !== "") return undefined;
-  // An address takes 16 places at least, so that a tracepoint's text is none.
-  const frame = /^\s*[0-9a-f]{1,16} .*\)$/.test(rest) && /^\s[\s0-9a-f]{16}/.test(rest)
-    ? parseFrame(rest)
-    : undefined;
+  const frame = parseOnlyFrame(rest);
   return {
     command,
     pid: number(pid),
@@ -77,13 +74,21 @@ export function parseHeader(line: string, strict = false): Sample | undefined {
   };
 }
 
+/**
+ * Reads what is behind the event, which is the only frame when there is no call graph. Undefined
+ * when it is something else, such as a tracepoint's text: an address takes 16 places at least.
+ */
+export function parseOnlyFrame(rest: string): SampleFrame | undefined {
+  return /^\s[\s0-9a-f]{16}.* .*\)$/s.test(rest) ? parseFrame(rest) : undefined;
+}
+
 function number(digits: string | undefined): number | undefined {
   return digits ? Number(digits) : undefined;
 }
 
 /** Reads a line of a stack, `address symbol+offset (dso)`. Undefined for any other line. */
 export function parseFrame(line: string): SampleFrame | undefined {
-  const match = /^\s*([0-9a-f]{1,16})(?:\s(.*))?$/.exec(line);
+  const match = /^\s*([0-9a-f]{1,16})(?:\s(.*))?$/s.exec(line);
   if (!match) return undefined;
   const [, address, rest = ""] = match;
   const dsoStart = findDso(rest);

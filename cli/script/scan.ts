@@ -1,15 +1,23 @@
-/** What is done with the lines of a perf script. They are without their end, and not for keeping. */
+/**
+ * What is done with the lines of a perf script. A line is the bytes from `start` to before `end` of
+ * the scanner's buffer, without the line's end, and is there during the call only.
+ */
 export interface ScriptHandler {
   /**
    * Begins a sample, if the line is a sample's first, and ends the one before if that is open.
    * `strict`: the line may as well be of a stack.
    */
-  header(line: Uint8Array, strict: boolean): LineMeaning;
+  header(start: number, end: number, strict: boolean): LineMeaning;
   /**
    * Adds to the open sample's stack, if the line is of a stack. Opens a sample if none is: there
    * are texts with nothing but stacks.
    */
-  frame(line: Uint8Array): boolean;
+  frame(start: number, end: number): boolean;
+  /**
+   * Adds a line which is known to be of a stack to the open sample's, without looking for its end,
+   * and returns where the next line starts; or 0. What is at `limit` and behind is old.
+   */
+  knownFrame?(start: number, limit: number): number;
   /** Ends the open sample. Not called for one that is cut off. */
   end(): void;
 }
@@ -27,12 +35,13 @@ export interface ScriptScanner {
 /** Longer lines are skipped, so that text which is no perf script does not pile up in memory. */
 export const MAX_LINE_BYTES = 64 * 1024;
 
+const BUFFER_BYTES = 4 * MAX_LINE_BYTES;
+
 const TAB = 0x09;
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const SPACE = 0x20;
 const HASH = 0x23;
-const NOTHING = new Uint8Array();
 
 /**
  * Tells a perf script's lines apart.
@@ -41,74 +50,93 @@ const NOTHING = new Uint8Array();
  * an empty line. Without call graphs a sample is one line, and the names of threads are padded with
  * spaces on their left. Text that was copied may have spaces for tabs.
  */
-export function createScanner(handler: ScriptHandler): ScriptScanner {
+export function createScanner(
+  makeHandler: (buffer: Uint8Array<ArrayBuffer>) => ScriptHandler,
+): ScriptScanner {
+  const buffer = new Uint8Array(BUFFER_BYTES);
+  const handler = makeHandler(buffer);
+  /** How much of the buffer is filled: the beginning of a line, between two pieces. */
+  let filled = 0;
   let within: "nothing" | "sample" | "unknown" = "nothing";
+  let skipping = false;
   let sawEmptyLine = false;
   let skippedLines = 0;
-  /** The beginning of a line whose end is not there yet, and whether it was cut. */
-  let begun: Uint8Array = NOTHING;
-  let tooLong = false;
 
-  function header(line: Uint8Array, strict: boolean): boolean {
-    const meaning = handler.header(line, strict);
+  function header(start: number, end: number, strict: boolean): boolean {
+    const meaning = handler.header(start, end, strict);
     if (meaning === "unknown") return false;
     within = meaning === "sample" ? "sample" : "nothing";
     if (meaning === "record") skippedLines++;
     return true;
   }
 
-  function frame(line: Uint8Array): boolean {
-    if (within === "unknown" || !handler.frame(line)) return false;
+  function frame(start: number, end: number): boolean {
+    if (within === "unknown" || !handler.frame(start, end)) return false;
     within = "sample";
     return true;
   }
 
-  function read(line: Uint8Array): void {
-    if (line.at(-1) === RETURN) line = line.subarray(0, -1);
-    if (line.length === 0) {
+  function line(start: number, end: number): void {
+    if (end > start && buffer[end - 1] === RETURN) end--;
+    if (end === start) {
       if (within === "sample") handler.end();
       within = "nothing";
       sawEmptyLine = true;
       return;
     }
-    const indented = line[0] === SPACE;
-    if (line[0] === TAB ? frame(line) : header(line, indented && within === "sample")) return;
-    if (indented && frame(line)) return;
-    if (line[0] === HASH) return;
+    const first = buffer[start];
+    if (first === TAB) {
+      if (frame(start, end)) return;
+    } else {
+      const indented = first === SPACE;
+      if (header(start, end, indented && within === "sample")) return;
+      if (indented && frame(start, end)) return;
+      if (first === HASH) return;
+    }
     skippedLines++;
     if (within === "nothing") within = "unknown";
   }
 
+  /** Reads the whole lines in the buffer, and moves what is left to the buffer's start. */
+  function readLines(): void {
+    let start = 0;
+    while (start < filled) {
+      if (within === "sample" && !skipping && buffer[start] === TAB && handler.knownFrame) {
+        const next = handler.knownFrame(start, filled);
+        if (next > 0) {
+          start = next;
+          continue;
+        }
+      }
+      const end = buffer.indexOf(NEWLINE, start);
+      if (end === -1 || end >= filled) break;
+      if (skipping || end - start > MAX_LINE_BYTES) skippedLines++;
+      else line(start, end);
+      skipping = false;
+      start = end + 1;
+    }
+    if (skipping || filled - start > MAX_LINE_BYTES) {
+      skipping = true;
+      start = filled;
+    }
+    buffer.copyWithin(0, start, filled);
+    filled -= start;
+  }
+
   return {
     push(chunk) {
-      let start = 0;
-      for (;;) {
-        const end = chunk.indexOf(NEWLINE, start);
-        const piece = chunk.subarray(start, end === -1 ? undefined : end);
-        if (begun.length + piece.length > MAX_LINE_BYTES) tooLong = true;
-        if (end === -1) {
-          if (tooLong) begun = NOTHING;
-          else if (piece.length > 0) begun = concat(begun, piece);
-          return;
-        }
-        if (tooLong) skippedLines++;
-        else read(begun.length === 0 ? piece : concat(begun, piece));
-        begun = NOTHING;
-        tooLong = false;
-        start = end + 1;
+      for (let at = 0; at < chunk.length;) {
+        const piece = chunk.subarray(at, at + BUFFER_BYTES - filled);
+        buffer.set(piece, filled);
+        filled += piece.length;
+        at += piece.length;
+        readLines();
       }
     },
     finish() {
-      const truncated = begun.length > 0 || tooLong || (within === "sample" && sawEmptyLine);
+      const truncated = filled > 0 || skipping || (within === "sample" && sawEmptyLine);
       if (within === "sample" && !truncated) handler.end();
       return { skippedLines, truncated };
     },
   };
-}
-
-function concat(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const whole = new Uint8Array(first.length + second.length);
-  whole.set(first);
-  whole.set(second, first.length);
-  return whole;
 }

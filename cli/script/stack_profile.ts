@@ -58,7 +58,7 @@ export function frameKind({ symbol, dso }: Frame): FrameKind {
   if (dso === "" || dso === "[unknown]") {
     return symbol === "" || symbol === "[unknown]" ? "unknown" : "user";
   }
-  // The kernel and its modules are in brackets, or else modules are files.
-  if (/^\[(?!heap\]|stack)|\.ko(\.(gz|xz|zst))?$/.test(dso)) return "kernel";
+  // The kernel and its modules are in brackets, unless perf found their files.
+  if (/^\[(?!heap\]|stack)|\.ko(\.(gz|xz|zst))?$|\/vmlinux[^/]*$/.test(dso)) return "kernel";
   return /\.so(\.[^/]*)?( \(deleted\))?$/.test(dso) ? "library" : "user";
 }

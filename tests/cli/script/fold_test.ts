@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { foldPerfScript } from "../../../cli/script/fold.ts";
+import { foldedLines } from "../../../cli/script/folded.ts";
+import { frameKind, type StackProfile } from "../../../cli/script/stack_profile.ts";
+import { plainFold } from "./plain_fold.ts";
+import {
+  FOLDED_RECORDINGS,
+  foldedRecording,
+  inChunks,
+  recording,
+  RECORDINGS,
+} from "./recordings.ts";
+
+function fold(text: string): Promise<StackProfile> {
+  return foldPerfScript(inChunks(new TextEncoder().encode(text)));
+}
+
+const folded = (profile: StackProfile, options = {}) => [...foldedLines(profile, options)].join("");
+const sorted = (text: string) => text.split("\n").sort();
+
+Deno.test("stacks are those that perf's own stackcollapse.py finds", async () => {
+  for (const name of FOLDED_RECORDINGS) {
+    const profile = await foldPerfScript(inChunks(await recording(name)));
+    assert.deepEqual(sorted(folded(profile)), sorted(await foldedRecording(name)), name);
+  }
+});
+
+Deno.test("it counts what the samples are, one by one", async () => {
+  for (const name of RECORDINGS) {
+    const bytes = await recording(name);
+    const expected = await plainFold(inChunks(bytes));
+    for (const size of [bytes.length, 4096, 7]) {
+      assert.deepEqual(await foldPerfScript(inChunks(bytes, size)), expected, `${name} by ${size}`);
+    }
+  }
+});
+
+const TEXT = "a b 1/1 2.0: 5 cycles: \n\t  10 f+0x1 (/x)\n\t  20 m;n (/x)\n\n" +
+  "a b 1/1 1.0: 6 cycles: \n\t  11 f+0x2 (/x)\n\t  20 m;n (/x)\n\n" +
+  "a b 1/1 3.0: cs: \n\t  11 f+0x2 (/x)\n\t  20 m;n (/x)\n\n" +
+  "a b 1/1 3.0: cs: \n\t  11 f+0x2 (/y)\n\t  20 m;n (/x)\n\n";
+
+Deno.test("stacks that differ in addresses only are one, of each event", async () => {
+  const { events, frames, ...rest } = await fold(TEXT);
+  assert.deepEqual(frames.map(({ symbol, dso }) => symbol + dso), ["f/x", "m;n/x", "f/y"]);
+  assert.deepEqual(
+    events.map(({ event, stacks, samples, weight }) => [
+      ...[event, samples, weight],
+      ...stacks.map((stack) => [...stack.frames, stack.samples, stack.weight]),
+    ]),
+    [["cycles", 2, 11, [1, 0, 2, 11]], ["cs", 2, 2, [1, 0, 1, 1], [1, 2, 1, 1]]],
+  );
+  assert.deepEqual(rest, {
+    samples: 4,
+    skippedLines: 0,
+    truncated: false,
+    startSeconds: 1,
+    endSeconds: 3,
+  });
+});
+
+Deno.test("the folded form has no separators in names", async () => {
+  const profile = await fold(TEXT);
+  assert.equal(folded(profile), "a_b;m:n;f 4\n");
+  assert.equal(folded(profile, { count: "weight", event: "cycles" }), "a_b;m:n;f 11\n");
+  assert.equal(
+    folded(profile, {
+      event: "cs",
+      name: ({ symbol, dso }: { symbol: string; dso: string }) => symbol + dso,
+    }),
+    "a_b;m:n/x;f/x 1\na_b;m:n/x;f/y 1\n",
+  );
+});
+
+Deno.test("memory does not grow with the samples, nor with addresses", async () => {
+  let address = 0;
+  async function* input(samples: number) {
+    for (let count = 0; count < samples; count += 1000) {
+      const sample = () =>
+        `web 7/7 1.5: 3 cycles: \n\t${(address++).toString(16).padStart(16)} hot (/web)\n\n`;
+      yield new TextEncoder().encode(Array.from({ length: 1000 }, sample).join(""));
+    }
+  }
+  // More lines than the table of lines takes, so that it forgets.
+  const { events: [{ stacks }], frames } = await foldPerfScript(input(300_000));
+  assert.equal(frames.length, 1);
+  assert.deepEqual(stacks.map(({ samples, weight }) => [samples, weight]), [[300_000, 900_000]]);
+});
+
+Deno.test("by a function's file one sees where it runs", () => {
+  const kinds: [dso: string, kind: ReturnType<typeof frameKind>][] = [
+    ["[kernel.kallsyms]", "kernel"],
+    ["[guest.kernel.kallsyms]", "kernel"],
+    ["[xfs]", "kernel"],
+    ["[kernel.kallsyms]_text", "kernel"],
+    ["/usr/lib/modules/6.1.0/kernel/fs/xfs/xfs.ko.xz", "kernel"],
+    ["/usr/lib/debug/boot/vmlinux-6.1.0", "kernel"],
+    ["[vdso]", "library"],
+    ["/usr/lib/libc.so.6", "library"],
+    ["/usr/lib/ld-linux-x86-64.so.2 (deleted)", "library"],
+    ["/tmp/perf-12.map", "jit"],
+    ["/tmp/jitted-12-3.so", "jit"],
+    ["//anon", "jit"],
+    ["/usr/bin/web", "user"],
+    ["/usr/bin/web.solid", "user"],
+    ["[heap]", "user"],
+    ["inlined", "inlined"],
+  ];
+  for (const [dso, kind] of kinds) assert.equal(frameKind({ symbol: "f", dso }), kind, dso);
+  assert.equal(frameKind({ symbol: "[unknown]", dso: "[unknown]" }), "unknown");
+  assert.equal(frameKind({ symbol: "[unknown]", dso: "/usr/bin/web" }), "user");
+});

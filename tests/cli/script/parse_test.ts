@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { parsePerfScript } from "../../../cli/script/parse.ts";
+import type { Sample } from "../../../cli/script/sample.ts";
+import type { ScriptSummary } from "../../../cli/script/stack_profile.ts";
+import { inChunks, recording } from "./recordings.ts";
+
+async function parse(
+  text: string | Uint8Array,
+  chunkSize?: number,
+): Promise<{ samples: Sample[]; summary?: ScriptSummary }> {
+  const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
+  let summary: ScriptSummary | undefined;
+  const samples = await Array.fromAsync(
+    parsePerfScript(inChunks(bytes, chunkSize), { onEnd: (end) => summary = end }),
+  );
+  return { samples, summary };
+}
+
+const STACK = "web 7/7 1.5: 3 cycles: \n\t  10 hot+0x2 (/web)\n\t  20 main (/web)\n\n";
+const LINES = "  web 7/7 1.5:  3 cycles:                10 hot+0x2 (/web)\n" +
+  "  web 7/7 1.6:  3 cycles:                20 main (/web)\n";
+
+Deno.test("it finds in a recording what the tool that counts lines and words finds", async () => {
+  for (const name of ["cpp", "node", "python", "flat", "trace"] as const) {
+    const bytes = await recording(name);
+    const lines = new TextDecoder().decode(bytes).split("\n");
+    const { samples, summary } = await parse(bytes);
+    // perf puts a tab before the lines of stacks, and a time behind the thread elsewhere.
+    const headers = lines.filter((line) => /^[^\t].* \d+\.\d+: /.test(line));
+    const frames = lines.filter((line) => line.startsWith("\t")).length;
+    assert.deepEqual(summary, { samples: headers.length, skippedLines: 0, truncated: false });
+    assert.equal(
+      samples.reduce((sum, { frames }) => sum + frames.length, 0),
+      name === "flat" ? headers.length : frames,
+    );
+    assert.ok(samples.every(({ pid, tid, timeSeconds }) => pid && tid && timeSeconds), name);
+  }
+});
+
+Deno.test("chunks may end anywhere", async () => {
+  for (const text of [STACK.repeat(2), LINES, "# é\r\n" + STACK.replaceAll("\n", "\r\n") + "x"]) {
+    const whole = await parse(text);
+    for (let size = 1; size < text.length; size++) {
+      assert.deepEqual(await parse(text, size), whole, `chunks of ${size}`);
+    }
+  }
+});
+
+Deno.test("lines end as on Windows, too, and stacks may be behind spaces", async () => {
+  const { samples } = await parse(STACK);
+  assert.equal(samples[0].frames.length, 2);
+  assert.deepEqual((await parse(STACK.replaceAll("\n", "\r\n"))).samples, samples);
+  assert.deepEqual((await parse(STACK.replaceAll("\t", "        "))).samples, samples);
+});
+
+Deno.test("a stack needs no line before it, and a sample no stack", async () => {
+  const stacks = await parse("\t 10 hot (/web)\n\n\t 20 main (/web)\n\n");
+  assert.deepEqual(stacks.samples.map(({ command, frames }) => [command, frames[0].symbol]), [
+    ["", "hot"],
+    ["", "main"],
+  ]);
+  const { samples } = await parse("a 1/1 1.0: c: \n\nb 1/1 1.0: c: \nc 1/1 1.0: c: \n\n");
+  assert.deepEqual(samples.map(({ command }) => command), ["a", "b", "c"]);
+});
+
+Deno.test("what is no sample is skipped and counted", async () => {
+  const text = "# captured on: Tue\nWarning:\nlost 3 chunks!\n\n" + STACK +
+    "web 7/7 1.5: PERF_RECORD_MMAP2 7/7: [0x1(0x2) @ 0 00:00 0 0]: r-xp /web\n" +
+    STACK.replace("\n", "\n  web.c:12\n");
+  const { samples, summary } = await parse(text);
+  assert.equal(samples.length, 2);
+  assert.deepEqual(samples[1], samples[0]);
+  assert.deepEqual(summary, { samples: 2, skippedLines: 4, truncated: false });
+});
+
+Deno.test("the stack behind a line that nobody knows belongs to nobody", async () => {
+  const { samples, summary } = await parse("what is this\n\t 10 hot (/web)\n\n" + STACK);
+  assert.equal(samples.length, 1);
+  assert.equal(summary?.skippedLines, 2);
+});
+
+Deno.test("a sample that is cut off at the end is left out", async () => {
+  const whole = new Set([STACK.length, 2 * STACK.length]);
+  for (let end = STACK.length; end <= 2 * STACK.length; end++) {
+    const { samples, summary } = await parse(STACK.repeat(2).slice(0, end));
+    assert.equal(samples.length, Math.floor(end / STACK.length), `${end} bytes`);
+    assert.equal(summary?.truncated, !whole.has(end), `${end} bytes`);
+  }
+  const { samples, summary } = await parse(LINES.slice(0, -1));
+  assert.equal(samples.length, 1);
+  assert.equal(summary?.truncated, true);
+});
+
+Deno.test("bytes that are no UTF-8 are replaced", async () => {
+  const bytes = new TextEncoder().encode(STACK);
+  bytes[STACK.indexOf("hot")] = 0xff;
+  bytes[0] = 0xc3;
+  const { samples: [sample] } = await parse(bytes);
+  assert.equal(sample.command, "\ufffdeb");
+  assert.equal(sample.frames[0].symbol, "\ufffdot");
+});
+
+Deno.test("a line without an end does not pile up in memory", async () => {
+  const endless = new Uint8Array(1 << 20).fill(0x78);
+  async function* input() {
+    for (let count = 0; count < 512; count++) yield endless;
+    yield new TextEncoder().encode(`\n\n${STACK}`);
+  }
+  let peak = 0;
+  const before = Deno.memoryUsage().external;
+  let summary: ScriptSummary | undefined;
+  for await (const { frames } of parsePerfScript(input(), { onEnd: (end) => summary = end })) {
+    assert.equal(frames.length, 2);
+    peak = Math.max(peak, Deno.memoryUsage().external);
+  }
+  assert.deepEqual(summary, { samples: 1, skippedLines: 1, truncated: false });
+  assert.ok(peak - before < 32 << 20, `${peak - before} bytes`);
+});
