@@ -1,0 +1,97 @@
+import { startDaemon } from "../../tests/testing/daemon.ts";
+import { startCountingProxy } from "../counting_proxy.ts";
+import { interleave, type Measured } from "../measure.ts";
+import { firstLine, samplingEnded, startClient, startOwn, uniqueDuration } from "../programs.ts";
+import type { Row } from "../row.ts";
+import { startTarget } from "../target.ts";
+
+const MEGABYTE = 1e6;
+
+/** Rows 1 and 2: how soon a result is there after the sampling, and what it takes of the network. */
+export function latency(frequencyHz: number): Row {
+  return {
+    name: `latency-${frequencyHz}`,
+    title:
+      "From the end of sampling to the result on the client's disk, and the bytes on the wire: " +
+      `a busy target of 2 threads, DWARF call graphs at ${frequencyHz} Hz`,
+    goal: "under a quarter of the Go way, not growing with the duration; under a tenth of the text",
+    async run({ quick, report, log }) {
+      await using resources = new AsyncDisposableStack();
+      const directory = await Deno.makeTempDir({ prefix: "necoperf-bench-" });
+      resources.defer(() => Deno.remove(directory, { recursive: true }));
+      const target = resources.use(await startTarget(2));
+      const daemon = resources.use(await startDaemon({ args: ["--container-lookup", "pid"] }));
+      const proxy = resources.use(startCountingProxy(daemon.address));
+      const server = startOwn("go_way.ts", "serve", directory, `${frequencyHz}`);
+      resources.defer(async () => {
+        server.kill("SIGKILL");
+        await server.status;
+      });
+      const { line: port } = await firstLine(server);
+
+      const runOurs = async (seconds: number) => {
+        const durationSeconds = uniqueDuration(seconds);
+        const { receivedBytes } = proxy;
+        const client = startClient(
+          { daemonAddress: proxy.address, pid: target.pid, durationSeconds, frequencyHz },
+          directory,
+        );
+        const measured = await untilOnDisk(client, durationSeconds);
+        return { ...measured, wireMegabytes: (proxy.receivedBytes - receivedBytes) / MEGABYTE };
+      };
+      const runOther = async (seconds: number) => {
+        const durationSeconds = uniqueDuration(seconds);
+        const path = `${directory}/${crypto.randomUUID()}.txt`;
+        const recording = [`${target.pid}`, `${durationSeconds}`];
+        const client = startOwn("go_way.ts", "fetch", port, ...recording, path);
+        const measured = await untilOnDisk(client, durationSeconds);
+        return { ...measured, wireMegabytes: measured.megabytes };
+      };
+
+      const times: Measured[] = [];
+      const cases = quick ? [[3, 1], [10, 1]] : [[10, 3], [60, 1], [300, 1]];
+      for (const [seconds, repeats] of cases) {
+        const { ours, other } = await interleave({
+          ours: () => runOurs(seconds),
+          other: () => runOther(seconds),
+        }, repeats);
+        const [text, otherText] = [ours.megabytes.median, other.megabytes.median];
+        log(
+          `${seconds} s: a text of ${text.toFixed(1)} MB, the other's ${otherText.toFixed(1)} MB`,
+        );
+        report({
+          what: `${seconds} s: time`,
+          unit: "s",
+          ours: ours.seconds,
+          other: { name: "the Go way", measured: other.seconds },
+          goal: { atMost: 0.25 },
+        });
+        report({
+          what: `${seconds} s: wire`,
+          unit: "MB",
+          ours: ours.wireMegabytes,
+          other: { name: "the text", measured: ours.megabytes },
+          goal: { atMost: 0.1 },
+        });
+        times.push(ours.seconds);
+      }
+      report({
+        what: "time, longest against shortest",
+        unit: "s",
+        ours: times.at(-1)!,
+        other: { name: "the shortest recording", measured: times[0] },
+        goal: { atMost: 1.25 },
+      });
+    },
+  };
+}
+
+/** Waits until a client prints the path of its result, and removes the result. */
+async function untilOnDisk(client: Deno.ChildProcess, durationSeconds: number) {
+  const printed = firstLine(client);
+  const [end, { line: path, at }] = await Promise.all([samplingEnded(durationSeconds), printed]);
+  await client.status;
+  const { size } = await Deno.stat(path);
+  await Deno.remove(path);
+  return { seconds: (at - end) / 1000, megabytes: size / MEGABYTE };
+}
