@@ -98,6 +98,7 @@ export function parseArguments(args: string[], version: string): Invocation {
       writeOut: (text) => printed += text,
       writeErr: (text) => printed += text,
       // Without these commander reads environment names that this program has no permission for.
+      getOutHelpWidth: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined!,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });

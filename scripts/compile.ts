@@ -1,6 +1,6 @@
 /**
- * Compiles `dist/necoperf-client` and `dist/necoperf-daemon`, each with its permissions and the
- * files inside that it reads:
+ * Compiles `dist/necoperf-client` and `dist/necoperf-daemon`, each bundled, with its permissions and
+ * the files inside that it reads:
  *
  *     deno run -A scripts/compile.ts
  *
@@ -8,8 +8,9 @@
  *
  * @module
  */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { permissionFlags, type Program } from "../permissions.ts";
+import { bundle } from "./bundle.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -33,20 +34,25 @@ export async function compile(
 ): Promise<void> {
   const compiler = Deno.env.get("DENO_COMPILER") || Deno.execPath();
   const flags = permissionFlags(program, { embedded: true });
-  const args = [
-    ...["compile", "--quiet", "--frozen", "--no-check"],
-    ...FILES[program].flatMap((file) => ["--include", file]),
-    ...await knowsSocketPermissions(compiler) ? flags : flags.map(withoutSockets),
-    ...["--output", output, main],
-  ];
-  const { success } = await new Deno.Command(compiler, {
-    args,
-    cwd: ROOT,
-    // Deno 2.4.2 overflows its stack when it compiles as much as this.
-    env: { RUST_MIN_STACK: "67108864" },
-    stdin: "null",
-  }).spawn().status;
-  if (!success) throw new Error(`failed: ${compiler} ${args.join(" ")}`);
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-bundle-" });
+  try {
+    const bundled = await bundle(main, FILES[program], directory);
+    const args = [
+      // Whatever it imports is in the bundle: no configuration, and nothing to look up in a lock file.
+      ...["compile", "--quiet", "--no-config", "--no-check"],
+      ...bundled.include.flatMap((path) => ["--include", path]),
+      ...await knowsSocketPermissions(compiler) ? flags : flags.map(withoutSockets),
+      ...["--output", resolve(ROOT, output), bundled.main],
+    ];
+    const { success } = await new Deno.Command(compiler, {
+      args,
+      cwd: directory,
+      stdin: "null",
+    }).spawn().status;
+    if (!success) throw new Error(`failed: ${compiler} ${args.join(" ")}`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 }
 
 /**

@@ -1,0 +1,98 @@
+/**
+ * Puts a program into few minified files, without what it does not use of its packages: it is
+ * smaller by far, and starts without looking for hundreds of modules.
+ *
+ * @module
+ */
+import { basename, join } from "node:path";
+import { build, type Plugin, stop } from "esbuild";
+
+const ROOT = join(import.meta.dirname!, "..");
+
+/**
+ * Where the modules go, two directories deep: packages look for their `.proto` files in
+ * `../../proto` of their own.
+ */
+const MODULES = "build/src";
+
+/** `.proto` files of packages, as below `proto` there. */
+const PACKAGE_PROTOS = ["grpc-health-check/proto", "@grpc/reflection/build/proto"];
+
+/** Gives modules of packages what Node.js gives them, for less than `createRequire` takes. */
+const NODE_NAMES =
+  "const require=(name)=>process.getBuiltinModule(name),__dirname=import.meta.dirname;";
+
+/** A program in one directory. */
+export interface Bundle {
+  /** The module to run, relative to the directory. */
+  main: string;
+  /** What is read while it runs, too. */
+  include: string[];
+}
+
+/**
+ * Bundles the program whose first module is `main`, a path in this repository, into an empty
+ * directory. What is imported when it is needed stays in files of its own, read when it is needed.
+ * `files` are files and directories of this repository that the program looks for beside the module
+ * that reads them.
+ *
+ * Rejects when a module is missing or is not understood; esbuild's words go to standard error.
+ */
+export async function bundle(main: string, files: string[], directory: string): Promise<Bundle> {
+  const modules = join(directory, MODULES);
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: [main],
+    outdir: modules,
+    bundle: true,
+    splitting: true,
+    minify: true,
+    // Names are part of what is said of an error that nobody expected.
+    keepNames: true,
+    format: "esm",
+    platform: "node",
+    target: "es2023",
+    plugins: [leanCommander],
+    banner: { js: NODE_NAMES },
+    // The licences of packages ask to be kept.
+    legalComments: "eof",
+    logLevel: "warning",
+    // esbuild is a process of its own, which would wait for more.
+  }).finally(stop);
+  for (const path of files) await copy(join(ROOT, path), join(modules, basename(path)));
+  for (const path of PACKAGE_PROTOS) {
+    await copy(join(ROOT, "node_modules", path), join(directory, "proto"));
+  }
+  return {
+    main: `${MODULES}/${basename(main).replace(/\.ts$/, ".js")}`,
+    include: ["proto", ...files.map((path) => `${MODULES}/${basename(path)}`)],
+  };
+}
+
+/** Copies a file, or what is in a directory. */
+async function copy(from: string, to: string): Promise<void> {
+  if ((await Deno.stat(from)).isFile) return await Deno.copyFile(from, to);
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name } of Deno.readDir(from)) await copy(join(from, name), join(to, name));
+}
+
+/**
+ * Keeps commander from loading what half of a program's start would be spent with: Node.js's modules
+ * that it needs for subcommands that are programs of their own, and for a terminal and an exit
+ * status that are not left to it.
+ */
+const leanCommander: Plugin = {
+  name: "lean-commander",
+  setup({ onResolve, onLoad }) {
+    onResolve(
+      { filter: /^node:(fs|child_process|process)$/ },
+      ({ path, importer }) =>
+        /\/commander\//.test(importer) ? { path, namespace: "lean-commander" } : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "lean-commander" }, ({ path }) => ({
+      contents: path === "node:process"
+        ? "export default new Proxy({}, { get: (_, name) => globalThis.process[name] });"
+        : "export default {};",
+    }));
+  },
+};
