@@ -56,6 +56,7 @@ export { CliError, ExitStatus } from "./cli/exit_status.ts";
 export { formatDuration, parseDuration } from "./proto/duration.ts";
 export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
 export type { Sample, SampleFrame } from "./cli/script/sample.ts";
+export { type Readable, readPieces } from "./cli/script/read_pieces.ts";
 export { foldPerfScript } from "./cli/script/fold.ts";
 export {
   type EventProfile,

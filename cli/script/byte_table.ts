@@ -61,8 +61,13 @@ export function createByteTable(
     if (end > limit) return false;
     let at = start;
     let ownAt = starts[entry];
-    for (; at + 4 <= end; at += 4, ownAt += 4) {
-      if (view.getInt32(at, true) !== own.getInt32(ownAt, true)) return false;
+    if (end - start >= 4) {
+      // The last four bytes may be compared twice, which is less work than one by one.
+      const last = end - 4;
+      for (; at < last; at += 4, ownAt += 4) {
+        if (view.getInt32(at, true) !== own.getInt32(ownAt, true)) return false;
+      }
+      return view.getInt32(last, true) === own.getInt32(ownAt - (at - last), true);
     }
     for (; at < end; at++, ownAt++) {
       if (buffer[at] !== bytes[ownAt]) return false;

@@ -54,6 +54,7 @@ export function createScanner(
   makeHandler: (buffer: Uint8Array<ArrayBuffer>) => ScriptHandler,
 ): ScriptScanner {
   const buffer = new Uint8Array(BUFFER_BYTES);
+  const view = new DataView(buffer.buffer);
   const handler = makeHandler(buffer);
   /** How much of the buffer is filled: the beginning of a line, between two pieces. */
   let filled = 0;
@@ -97,6 +98,19 @@ export function createScanner(
     if (within === "nothing") within = "unknown";
   }
 
+  /** Where the line ends that starts at `start`: its newline's place, or `filled`. */
+  function lineEnd(start: number): number {
+    let at = start;
+    // Four bytes at a time, until one of them is a newline. For lines as short as these it takes a
+    // fraction of what calling indexOf does.
+    for (; at + 4 <= filled; at += 4) {
+      const difference = view.getInt32(at, true) ^ 0x0a0a0a0a;
+      if (((difference - 0x01010101) & ~difference & 0x80808080) !== 0) break;
+    }
+    while (at < filled && buffer[at] !== NEWLINE) at++;
+    return at;
+  }
+
   /** Reads the whole lines in the buffer, and moves what is left to the buffer's start. */
   function readLines(): void {
     let start = 0;
@@ -108,8 +122,8 @@ export function createScanner(
           continue;
         }
       }
-      const end = buffer.indexOf(NEWLINE, start);
-      if (end === -1 || end >= filled) break;
+      const end = lineEnd(start);
+      if (end === filled) break;
       if (skipping || end - start > MAX_LINE_BYTES) skippedLines++;
       else line(start, end);
       skipping = false;
