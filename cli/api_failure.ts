@@ -79,6 +79,5 @@ function ruleFor({ verb, resource, name }: ApiRequest): string {
 function rootCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause instanceof Error) return rootCause(error.cause);
-  // node-fetch: `request to https://... failed, reason: connect ECONNREFUSED ...`.
-  return error.message.replace(/^request to \S+ failed, reason: /, "");
+  return error.message;
 }

@@ -20,8 +20,6 @@ export interface Credentials {
  * Runs a credential plugin and reads what it prints. Its standard error is the user's to read: some
  * plugins ask to log in there. `directory` is what a relative path is relative to.
  *
- * The library's own way to run one lists the whole environment, which this program may not.
- *
  * Throws a `CliError` (exit status 4) when the plugin may not be run or fails.
  */
 export async function runCredentialPlugin(

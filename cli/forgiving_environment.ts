@@ -1,9 +1,9 @@
 /**
  * Lets libraries see the environment names that this program may not read as not set.
  *
- * `debug`, which `@kubernetes/client-node` loads by way of its proxy agents, lists the whole
- * environment and deletes from it when it is imported, and Deno throws `NotCapable` for that unless
- * a program may use all of it. When the client runs without this import, it is no longer needed.
+ * `debug`, which `socks-proxy-agent` loads, lists the whole environment and deletes from it when it
+ * is imported, and Deno throws `NotCapable` for that unless a program may use all of it. When the
+ * client runs behind a SOCKS proxy without this import, it is no longer needed.
  *
  * Import it before the library.
  *

@@ -1,7 +1,7 @@
-import { dirname, join } from "node:path";
+import { Buffer } from "node:buffer";
+import { dirname, join, resolve } from "node:path";
 import process from "node:process";
-import type { Cluster, KubeConfig, User } from "@kubernetes/client-node";
-import { runCredentialPlugin } from "./credential_plugin.ts";
+import type { CredentialPlugin } from "./credential_plugin.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 
 /** How to find a cluster. */
@@ -20,8 +20,22 @@ export interface ClusterAccess {
   origin: string;
   /** The context's, or that of the pod this runs in. */
   defaultNamespace: string;
-  /** With credentials that need no further program. */
-  config: KubeConfig;
+  /** Shows who asks: the token or password, and whom to act as. */
+  headers: Record<string, string | string[]>;
+  /** As `node:tls` takes them. */
+  tls: ApiTls;
+  /** URL of an HTTP or SOCKS proxy. */
+  proxy?: string;
+}
+
+/** How the API server and its caller know each other. */
+export interface ApiTls {
+  ca?: string;
+  cert?: string;
+  key?: string;
+  /** Instead of the host in the URL. */
+  servername?: string;
+  rejectUnauthorized?: boolean;
 }
 
 const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -47,7 +61,7 @@ export async function findCluster(options: ClusterOptions): Promise<ClusterAcces
     throw new CliError(ExitStatus.USAGE, `no kubeconfig file has a context '${options.context}'`);
   }
   const host = process.env.KUBERNETES_SERVICE_HOST;
-  if (host && exists(`${SERVICE_ACCOUNT}/token`)) return await fromServiceAccount();
+  if (host && exists(`${SERVICE_ACCOUNT}/token`)) return await fromServiceAccount(host);
   throw new CliError(
     ExitStatus.USAGE,
     "no cluster to ask: there is no kubeconfig file (--kubeconfig, KUBECONFIG, ~/.kube/config), " +
@@ -73,58 +87,201 @@ function kubeconfigFiles(chosen: string | undefined): string[] {
   return own && exists(own) ? [own] : [];
 }
 
+/** A kubeconfig file, as far as this program reads it: `k8s.io/client-go`'s `clientcmd/api/v1`. */
+interface Kubeconfig {
+  clusters?: { name: string; cluster?: Cluster }[] | null;
+  users?: { name: string; user?: User }[] | null;
+  contexts?: { name: string; context?: Context }[] | null;
+  "current-context"?: string;
+}
+
+interface Cluster {
+  server?: string;
+  "certificate-authority"?: string;
+  "certificate-authority-data"?: string;
+  "insecure-skip-tls-verify"?: boolean;
+  "tls-server-name"?: string;
+  "proxy-url"?: string;
+}
+
+interface User {
+  "client-certificate"?: string;
+  "client-certificate-data"?: string;
+  "client-key"?: string;
+  "client-key-data"?: string;
+  token?: string;
+  tokenFile?: string;
+  username?: string;
+  password?: string;
+  as?: string;
+  "as-uid"?: string;
+  "as-groups"?: string[];
+  "as-user-extra"?: Record<string, string[]>;
+  exec?: CredentialPlugin;
+  "auth-provider"?: { name: string; config?: Record<string, string> };
+}
+
+interface Context {
+  cluster?: string;
+  user?: string;
+  namespace?: string;
+}
+
+/** An entry of a file, whose relative paths start at the file's directory. */
+interface Entry<T> {
+  name: string;
+  value: T;
+  directory: string;
+}
+
 /** Of clusters, users and contexts with one name, and of current contexts, the first file's count. */
 async function fromFiles(files: string[], contextName?: string): Promise<ClusterAccess> {
-  const { KubeConfig } = await loadLibrary();
-  const config = new KubeConfig();
+  const { load } = await import("js-yaml");
+  const clusters: Entry<Cluster>[] = [];
+  const users: Entry<User>[] = [];
+  const contexts: Entry<Context>[] = [];
+  let name = contextName;
   for (const file of files) {
-    const part = new KubeConfig();
     try {
-      part.loadFromFile(file);
+      const part = (load(await Deno.readTextFile(file)) ?? {}) as Kubeconfig;
+      const directory = resolve(dirname(file));
+      for (const { name, cluster } of part.clusters ?? []) {
+        clusters.push({ name, value: cluster ?? {}, directory });
+      }
+      for (const { name, user } of part.users ?? []) {
+        users.push({ name, value: user ?? {}, directory });
+      }
+      for (const { name, context } of part.contexts ?? []) {
+        contexts.push({ name, value: context ?? {}, directory });
+      }
+      name ||= part["current-context"];
     } catch (error) {
       throw kubeconfigError(file, (error as Error).message.split("\n")[0], error);
     }
-    config.loadFromOptions({
-      clusters: firstByName([...config.clusters, ...part.clusters]),
-      users: firstByName([...config.users, ...part.users]),
-      contexts: firstByName([...config.contexts, ...part.contexts]),
-      currentContext: config.currentContext || part.currentContext,
-    });
   }
   const where = files.join(", ");
-  const name = contextName ?? config.currentContext;
   if (!name) throw kubeconfigError(where, "it has no current context; choose one with --context");
-  const context = config.contexts.find((context) => context.name === name);
+  const context = find(contexts, name)?.value;
   if (!context) {
-    const names = config.contexts.map(({ name }) => name).join(", ") || "none";
+    const names = [...new Set(contexts.map(({ name }) => name))].join(", ") || "none";
     throw kubeconfigError(where, `it has no context '${name}'; its contexts: ${names}`);
   }
-  const cluster = config.getCluster(context.cluster);
-  if (!cluster?.server) {
+  const cluster = find(clusters, context.cluster);
+  if (!cluster?.value.server) {
     throw kubeconfigError(where, `context '${name}' names a cluster that it lacks`);
   }
-  config.setCurrentContext(name);
-  addAuthorities(cluster);
-  const user = config.getUser(context.user);
-  if (user) await addCredentials(user, dirname(files[0]));
+  const user = find(users, context.user);
+  try {
+    const { headers, ...certificate } = user ? await credentialsOf(user) : { headers: {} };
+    return {
+      server: cluster.value.server,
+      origin: `context ${name} of ${where}`,
+      defaultNamespace: context.namespace || "default",
+      headers,
+      tls: { ...await authorityOf(cluster), ...certificate },
+      proxy: cluster.value["proxy-url"],
+    };
+  } catch (error) {
+    if (error instanceof CliError) throw error;
+    throw kubeconfigError(where, (error as Error).message, error);
+  }
+}
+
+function find<T>(entries: Entry<T>[], name: string | undefined): Entry<T> | undefined {
+  return entries.find((entry) => entry.name === name);
+}
+
+/** Which certificates of the API server are good. */
+async function authorityOf({ value: cluster, directory }: Entry<Cluster>): Promise<ApiTls> {
+  const servername = cluster["tls-server-name"];
+  if (cluster["insecure-skip-tls-verify"]) return { servername, rejectUnauthorized: false };
+  const ca = await pemOf(
+    cluster["certificate-authority-data"],
+    cluster["certificate-authority"],
+    directory,
+  );
+  return { servername, ca: ca ?? await systemAuthorities() };
+}
+
+/**
+ * The system's authorities, for an API server with a public certificate. Left to itself Deno would
+ * look them up, and takes a permission for it that no flag can give alone.
+ */
+async function systemAuthorities(): Promise<string | undefined> {
+  const file = SYSTEM_CA_FILES.find(exists);
+  return file && await Deno.readTextFile(file);
+}
+
+/** What a user shows the API server. */
+interface UserCredentials {
+  headers: ClusterAccess["headers"];
+  cert?: string;
+  key?: string;
+}
+
+/** Takes a user's credentials, or those that the user's credential plugin gives. */
+async function credentialsOf({ value: user, directory }: Entry<User>): Promise<UserCredentials> {
+  const headers = impersonationOf(user);
+  if (user.exec) {
+    const { runCredentialPlugin } = await import("./credential_plugin.ts");
+    const { token, certificatePem, keyPem } = await runCredentialPlugin(user.exec, directory);
+    if (token) headers.authorization = `Bearer ${token}`;
+    return { headers, cert: certificatePem, key: keyPem };
+  }
+  // A file's token is newer than one that was written beside it.
+  const token = user.tokenFile
+    ? await readTrimmed(resolve(directory, user.tokenFile))
+    : user.token ?? tokenOfProvider(user);
+  if (token) {
+    headers.authorization = `Bearer ${token}`;
+  } else if (user.username !== undefined) {
+    const pair = Buffer.from(`${user.username}:${user.password ?? ""}`);
+    headers.authorization = `Basic ${pair.toString("base64")}`;
+  }
   return {
-    server: cluster.server,
-    origin: `context ${name} of ${where}`,
-    defaultNamespace: context.namespace || "default",
-    config,
+    headers,
+    cert: await pemOf(user["client-certificate-data"], user["client-certificate"], directory),
+    key: await pemOf(user["client-key-data"], user["client-key"], directory),
   };
 }
 
-async function fromServiceAccount(): Promise<ClusterAccess> {
-  const { KubeConfig } = await loadLibrary();
-  const config = new KubeConfig();
-  config.loadFromCluster();
+/** The token that kubectl or a provider's tool has left: `auth-provider` is what `exec` replaced. */
+function tokenOfProvider({ "auth-provider": provider }: User): string | undefined {
+  return provider?.config?.["id-token"] ?? provider?.config?.["access-token"];
+}
+
+function impersonationOf(user: User): ClusterAccess["headers"] {
+  const headers: ClusterAccess["headers"] = {};
+  if (user.as) headers["Impersonate-User"] = user.as;
+  if (user["as-uid"]) headers["Impersonate-Uid"] = user["as-uid"];
+  if (user["as-groups"]?.length) headers["Impersonate-Group"] = user["as-groups"];
+  for (const [key, values] of Object.entries(user["as-user-extra"] ?? {})) {
+    headers[`Impersonate-Extra-${encodeURIComponent(key)}`] = values;
+  }
+  return headers;
+}
+
+/** PEM out of base64, else out of a file. */
+async function pemOf(
+  data: string | undefined,
+  file: string | undefined,
+  directory: string,
+): Promise<string | undefined> {
+  if (data) return Buffer.from(data, "base64").toString();
+  return file ? await Deno.readTextFile(resolve(directory, file)) : undefined;
+}
+
+async function fromServiceAccount(host: string): Promise<ClusterAccess> {
+  const port = process.env.KUBERNETES_SERVICE_PORT || "443";
+  const [token, ca, namespace] = await Promise.all(
+    ["token", "ca.crt", "namespace"].map((name) => readTrimmed(`${SERVICE_ACCOUNT}/${name}`)),
+  );
   return {
-    server: config.getCurrentCluster()!.server,
+    server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
     origin: "the pod's service account",
-    // The library asks for more permissions than this file takes, and without them sees no file.
-    defaultNamespace: await readTrimmed(`${SERVICE_ACCOUNT}/namespace`) || "default",
-    config,
+    defaultNamespace: namespace || "default",
+    headers: { authorization: `Bearer ${token}` },
+    tls: { ca: ca || await systemAuthorities() },
   };
 }
 
@@ -135,41 +292,6 @@ async function readTrimmed(path: string): Promise<string> {
     if (error instanceof Deno.errors.NotFound) return "";
     throw error;
   }
-}
-
-/**
- * Names the system's authorities for an API server with a public certificate. Left to itself Deno
- * would look them up, and takes a permission for it that no flag can give alone.
- */
-function addAuthorities(cluster: Cluster): void {
-  if (cluster.caFile || cluster.caData || cluster.skipTLSVerify) return;
-  (cluster as { caFile?: string }).caFile = SYSTEM_CA_FILES.find(exists);
-}
-
-/** Runs the user's credential plugin, if there is one, and puts what it gives in its place. */
-async function addCredentials(user: User, directory: string): Promise<void> {
-  if (!user.exec) return;
-  const credentials = await runCredentialPlugin(user.exec, directory);
-  const encode = (pem?: string) => pem && btoa(pem);
-  Object.assign(user, {
-    exec: undefined,
-    token: credentials.token,
-    certData: encode(credentials.certificatePem),
-    keyData: encode(credentials.keyPem),
-  });
-}
-
-async function loadLibrary(): Promise<typeof import("@kubernetes/client-node")> {
-  // node-fetch, which the library is built on, loads Node.js's punycode; users need not know.
-  process.noDeprecation = true;
-  await import("./forgiving_environment.ts");
-  return await import("@kubernetes/client-node");
-}
-
-function firstByName<T extends { name: string }>(entries: T[]): T[] {
-  const byName = new Map<string, T>();
-  for (const entry of entries) if (!byName.has(entry.name)) byName.set(entry.name, entry);
-  return [...byName.values()];
 }
 
 function exists(path: string): boolean {

@@ -1,5 +1,5 @@
-import type { CoreV1Api, V1Container, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
-import { type ApiFailure, type ApiRequest, describeApiFailure } from "./api_failure.ts";
+import { type ApiRequest, describeApiFailure } from "./api_failure.ts";
+import { type ApiResult, connectToApi, type JsonRequest } from "./api_server.ts";
 import type { IssuedToken } from "./bearer_token.ts";
 import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
 import { type ClusterOptions, findCluster } from "./kubeconfig.ts";
@@ -43,68 +43,54 @@ const REQUEST_TIMEOUT_MS = 10_000;
  * `signal` ends its requests, but those that have one of their own.
  */
 export async function openCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
-  const { config, server, origin, defaultNamespace } = await findCluster(options);
-  const { CoreV1Api, createConfiguration, ServerConfiguration } = await import(
-    "@kubernetes/client-node"
-  );
-  /** Sends one request; `failure` is what there is instead of an answer. */
-  const attempt = async <T>(
-    call: (api: CoreV1Api) => Promise<T>,
-    gaveUp = signal,
-  ): Promise<{ answer: T } | { failure: ApiFailure }> => {
+  const access = await findCluster(options);
+  const { server, origin, defaultNamespace } = access;
+  const sendToApi = await connectToApi(access);
+  const attempt = async <T>(request: JsonRequest, gaveUp = signal): Promise<ApiResult<T>> => {
     const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-    const ends = gaveUp ? AbortSignal.any([gaveUp, timeout]) : timeout;
-    const api = new CoreV1Api(createConfiguration({
-      baseServer: new ServerConfiguration(server, {}),
-      authMethods: { default: config },
-      promiseMiddleware: [{
-        pre: (context) => {
-          context.setSignal(ends);
-          return Promise.resolve(context);
-        },
-        post: (context) => Promise.resolve(context),
-      }],
-    }));
-    try {
-      return { answer: await call(api) };
-    } catch (error) {
-      if (gaveUp?.aborted) throw interrupted();
-      return { failure: toApiFailure(error, ends) };
-    }
+    const result = await sendToApi<T>(
+      request,
+      gaveUp ? AbortSignal.any([gaveUp, timeout]) : timeout,
+    );
+    if ("answer" in result) return result;
+    if (gaveUp?.aborted) throw interrupted();
+    if (!timeout.aborted) return result;
+    return { failure: { noAnswer: new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`) } };
   };
   const send = async <T>(
-    request: Omit<ApiRequest, "server" | "origin">,
-    call: (api: CoreV1Api) => Promise<T>,
+    words: Omit<ApiRequest, "server" | "origin">,
+    request: JsonRequest,
     gaveUp?: AbortSignal,
   ): Promise<T> => {
-    const result = await attempt(call, gaveUp);
+    const result = await attempt<T>(request, gaveUp);
     if ("answer" in result) return result.answer;
-    throw describeApiFailure({ server, origin, ...request }, result.failure);
+    throw describeApiFailure({ server, origin, ...words }, result.failure);
   };
   return {
     origin,
     defaultNamespace,
     readPod: async (namespace, name) =>
       toPod(
-        await send(
+        await send<ApiPod>(
           { verb: "get", resource: "pods", namespace, name },
-          (api) => api.readNamespacedPod({ namespace, name }),
+          { method: "GET", path: pathOf(namespace, "pods", name) },
         ),
       ),
     listPods: async (namespace, { label, nodeName }) => {
-      const list = await send(
+      const query = new URLSearchParams({
+        labelSelector: label,
+        fieldSelector: `spec.nodeName=${nodeName}`,
+      });
+      const { items } = await send<{ items: ApiPod[] }>(
         { verb: "list", resource: "pods", namespace },
-        (api) =>
-          api.listNamespacedPod({
-            namespace,
-            labelSelector: label,
-            fieldSelector: `spec.nodeName=${nodeName}`,
-          }),
+        { method: "GET", path: `${pathOf(namespace, "pods")}?${query}` },
       );
-      return list.items.map(toPod);
+      return items.map(toPod);
     },
     readConfigMapKey: async (namespace, name, key) => {
-      const result = await attempt((api) => api.readNamespacedConfigMap({ namespace, name }));
+      const result = await attempt<{ data?: Record<string, string> }>(
+        { method: "GET", path: pathOf(namespace, "configmaps", name) },
+      );
       if ("answer" in result) return { text: result.answer.data?.[key] ?? "" };
       const { failure } = result;
       const httpStatus = "httpStatus" in failure ? failure.httpStatus : undefined;
@@ -112,20 +98,21 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
       if (httpStatus === 403) {
         return { missing: `ConfigMap ${namespace}/${name} may not be read with ${origin}` };
       }
-      const request = { verb: "get", resource: "configmaps", namespace, name } as const;
-      throw describeApiFailure({ server, origin, ...request }, failure);
+      const words = { verb: "get", resource: "configmaps", namespace, name } as const;
+      throw describeApiFailure({ server, origin, ...words }, failure);
     },
-    requestToken: async (namespace, serviceAccount, spec, ownSignal) => {
-      const { status, spec: granted } = await send(
+    requestToken: async (namespace, serviceAccount, wanted, ownSignal) => {
+      const { status, spec: granted } = await send<TokenRequest>(
         { verb: "create", resource: "serviceaccounts/token", namespace, name: serviceAccount },
-        (api) =>
-          api.createNamespacedServiceAccountToken({
-            namespace,
-            name: serviceAccount,
-            body: {
-              spec: { audiences: [spec.audience], expirationSeconds: spec.lifetimeSeconds },
-            },
-          }),
+        {
+          method: "POST",
+          path: pathOf(namespace, "serviceaccounts", serviceAccount, "token"),
+          body: {
+            apiVersion: "authentication.k8s.io/v1",
+            kind: "TokenRequest",
+            spec: { audiences: [wanted.audience], expirationSeconds: wanted.lifetimeSeconds },
+          },
+        },
         ownSignal,
       );
       if (!status) {
@@ -134,14 +121,64 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
       return {
         token: status.token,
         // An API server may have its own idea of how long tokens are good for.
-        lifetimeSeconds: granted.expirationSeconds ?? spec.lifetimeSeconds,
+        lifetimeSeconds: granted.expirationSeconds ?? wanted.lifetimeSeconds,
       };
     },
   };
 }
 
+/** The path of a namespace's objects, or of one. */
+function pathOf(namespace: string, ...parts: string[]): string {
+  return ["/api/v1/namespaces", ...[namespace, ...parts].map(encodeURIComponent)].join("/");
+}
+
+/** What the client reads of the API's `Pod`. */
+export interface ApiPod {
+  metadata?: {
+    namespace?: string;
+    name?: string;
+    deletionTimestamp?: string;
+    annotations?: Record<string, string>;
+  };
+  spec?: {
+    nodeName?: string;
+    containers?: ApiContainer[];
+    initContainers?: ApiContainer[];
+    ephemeralContainers?: ApiContainer[];
+  };
+  status?: {
+    phase?: string;
+    reason?: string;
+    podIP?: string;
+    conditions?: { type: string; status: string; message?: string }[];
+    containerStatuses?: ApiContainerStatus[];
+    initContainerStatuses?: ApiContainerStatus[];
+    ephemeralContainerStatuses?: ApiContainerStatus[];
+  };
+}
+
+interface ApiContainer {
+  name: string;
+  ports?: { name?: string; containerPort: number }[];
+}
+
+interface ApiContainerStatus {
+  name: string;
+  containerID?: string;
+  state?: {
+    running?: object;
+    terminated?: { reason?: string; exitCode: number };
+    waiting?: { reason?: string; message?: string };
+  };
+}
+
+interface TokenRequest {
+  spec: { expirationSeconds?: number };
+  status?: { token: string };
+}
+
 /** Takes from the API's pod what the client needs. */
-export function toPod({ metadata, spec, status }: V1Pod): Pod {
+export function toPod({ metadata, spec, status }: ApiPod): Pod {
   const condition = (type: string) =>
     status?.conditions?.find((condition) => condition.type === type);
   const scheduled = condition("PodScheduled");
@@ -170,8 +207,8 @@ export function toPod({ metadata, spec, status }: V1Pod): Pod {
 
 function toContainers(
   kind: ContainerKind,
-  containers: Pick<V1Container, "name" | "ports">[] = [],
-  statuses: V1ContainerStatus[] = [],
+  containers: ApiContainer[] = [],
+  statuses: ApiContainerStatus[] = [],
 ): PodContainer[] {
   return containers.map(({ name, ports }) => {
     const status = statuses.find((status) => status.name === name);
@@ -187,32 +224,11 @@ function toContainers(
   });
 }
 
-function toState(state: V1ContainerStatus["state"]): ContainerState {
+function toState(state: ApiContainerStatus["state"]): ContainerState {
   if (state?.running) return { is: "running" };
   if (state?.terminated) {
     const { reason, exitCode } = state.terminated;
     return { is: "terminated", reason, exitCode };
   }
   return { is: "waiting", reason: state?.waiting?.reason, message: state?.waiting?.message };
-}
-
-function toApiFailure(error: unknown, ends: AbortSignal): ApiFailure {
-  if (error instanceof Error && "code" in error && typeof error.code === "number") {
-    return { httpStatus: error.code, message: serverMessage(error) };
-  }
-  if (ends.aborted) {
-    return { noAnswer: new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`) };
-  }
-  return { noAnswer: error };
-}
-
-/** The words of the `Status` object that the API server answers with. */
-function serverMessage(error: Error): string {
-  const body = "body" in error ? error.body : undefined;
-  try {
-    const status = typeof body === "string" ? JSON.parse(body) : body;
-    return typeof status?.message === "string" ? status.message : "";
-  } catch {
-    return "";
-  }
 }

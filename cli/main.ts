@@ -5,11 +5,9 @@ import {
   type TargetOptions,
 } from "./arguments.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
-import { fetchResult } from "./fetch.ts";
 import { fetchCommand } from "./fetch_command.ts";
-import { findDaemon, openDaemon } from "./find_daemon.ts";
 import { type Interrupts, listenToInterrupts } from "./interrupts.ts";
-import { findTarget, openTarget, profile, type ProfileResult, type Target } from "./profile.ts";
+import type { ProfileResult, Target } from "./profile.ts";
 import {
   describeEvent,
   describeLeft,
@@ -28,6 +26,8 @@ async function runProfile(options: ClientOptions, interrupts: Interrupts): Promi
   const { target: named, quiet, fetchFlags, ...recording } = options;
   const { durationSeconds, recordOptions: { side } } = recording;
   const tell = (line?: string) => quiet || line === undefined || say(line);
+  // Not loaded for who only asks for help.
+  const { profile } = await import("./profile.ts");
   const target = await locate(named, interrupts);
   const result = await sayingHowToFetch(
     (recordingId) => fetchCommand(recordingId, fetchFlags, target),
@@ -46,6 +46,8 @@ async function runFetch(options: FetchOptions, interrupts: Interrupts): Promise<
   const tell = (line: string) => quiet || say(line);
   // There is nothing to stop early: the first Ctrl-C ends it.
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
+  const { findDaemon, openDaemon } = await import("./find_daemon.ts");
+  const { fetchResult } = await import("./fetch.ts");
   const daemon = named.kind === "address"
     ? await openDaemon(named)
     : await findDaemon(named, signal);
@@ -61,7 +63,8 @@ async function runFetch(options: FetchOptions, interrupts: Interrupts): Promise<
   return tellResult(result, tell);
 }
 
-function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
+async function locate(options: TargetOptions, interrupts: Interrupts): Promise<Target> {
+  const { findTarget, openTarget } = await import("./profile.ts");
   if (options.kind === "container") return openTarget(options);
   return findTarget(options, AbortSignal.any([interrupts.signal, interrupts.stopSignal]));
 }

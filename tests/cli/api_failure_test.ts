@@ -56,16 +56,10 @@ Deno.test("credentials that are not accepted", () => {
 
 Deno.test("a server that gives no answer, with the innermost cause", () => {
   const refused = new Error("connect ECONNREFUSED 10.0.0.1:6443");
-  const causes = [
-    new Error("fetch failed", { cause: new Error("inner", { cause: refused }) }),
-    new Error(`request to https://api.example:6443/api failed, reason: ${refused.message}`),
-  ];
-  for (const noAnswer of causes) {
-    const error = describeApiFailure(GET, { noAnswer });
-    assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
-    assert.match(error.message, /https:\/\/api\.example:6443 .*: connect ECONNREFUSED 10\.0\.0\.1/);
-    assert.doesNotMatch(error.message, /request to/);
-  }
+  const noAnswer = new Error("fetch failed", { cause: new Error("inner", { cause: refused }) });
+  const error = describeApiFailure(GET, { noAnswer });
+  assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
+  assert.match(error.message, /https:\/\/api\.example:6443 .*: connect ECONNREFUSED 10\.0\.0\.1/);
 });
 
 Deno.test("a server in trouble, and anything else", () => {
