@@ -3,6 +3,7 @@ import { formatDuration, parseDuration } from "../proto/duration.ts";
 import type { CertificatePaths } from "./certificate_files.ts";
 import { LOOKUP_NAMES, type LookupName } from "./container_lookup.ts";
 import { DEFAULT_LIMITS, type Limits } from "./recording_options.ts";
+import { formatSize, parseSize } from "./size.ts";
 
 /** How callers are told apart, and told what they may do. */
 export type AuthOptions =
@@ -37,7 +38,10 @@ export interface DaemonOptions {
   maxQueue: number;
   conversionTimeoutSeconds: number;
   maxRecordResponseBytes: number;
+  maxResultsBytes: number;
+  maxResultBytes: number;
   resultRetentionSeconds: number;
+  stallSeconds: number;
   shutdownGraceSeconds: number;
 }
 
@@ -53,6 +57,8 @@ export class UsageError extends Error {
 }
 
 const AUTH_NAMES = ["kubernetes", "none"] as const;
+
+const GI = 2 ** 30;
 
 const LOOPBACK = ["127.0.0.1", "[::1]", "localhost"];
 
@@ -72,7 +78,10 @@ interface ParsedOptions {
   maxQueue: number;
   conversionTimeout: number;
   maxRecordResponse: number;
+  maxResultsSize: number;
+  maxResultSize: number;
   resultRetention: number;
+  stallTimeout: number;
   shutdownGrace: number;
   auth?: typeof AUTH_NAMES[number];
   tokenAudience: string;
@@ -171,9 +180,17 @@ function defineStart(command: Command): Command {
       option("--conversion-timeout <time>", "how long perf script may go on when sampling is over"),
       600,
     ),
-    option("--max-record-response <bytes>", "largest answer of the method Record")
-      .argParser(parseCount).default(16 << 20),
+    size(option("--max-record-response <size>", "largest answer of the method Record"), 16 << 20),
+    size(
+      option("--max-results-size <size>", "room for all results in the work directory, compressed"),
+      2 * GI,
+    ),
+    size(option("--max-result-size <size>", "room for one result, compressed"), GI),
     duration(option("--result-retention <time>", "how long results wait to be fetched"), 300),
+    duration(
+      option("--stall-timeout <time>", "how long a caller may take nothing of an answer"),
+      300,
+    ),
     duration(option("--shutdown-grace <time>", "how long recordings may go on after SIGTERM"), 630),
   ];
   for (const each of options) start.addOption(each);
@@ -208,7 +225,10 @@ function toDaemonOptions(parsed: ParsedOptions): DaemonOptions {
     maxQueue: parsed.maxQueue,
     conversionTimeoutSeconds: parsed.conversionTimeout,
     maxRecordResponseBytes: parsed.maxRecordResponse,
+    maxResultsBytes: parsed.maxResultsSize,
+    maxResultBytes: parsed.maxResultSize,
     resultRetentionSeconds: parsed.resultRetention,
+    stallSeconds: parsed.stallTimeout,
     shutdownGraceSeconds: parsed.shutdownGrace,
   };
 }
@@ -245,13 +265,21 @@ function toCertificatePaths(parsed: ParsedOptions): CertificatePaths | undefined
 }
 
 function duration(option: Option, seconds: number): Option {
-  return option.argParser((text) => {
+  return option.argParser(orInvalid(parseDuration)).default(seconds, formatDuration(seconds));
+}
+
+function size(option: Option, bytes: number): Option {
+  return option.argParser(orInvalid(parseSize)).default(bytes, formatSize(bytes));
+}
+
+function orInvalid(parse: (text: string) => number): (text: string) => number {
+  return (text) => {
     try {
-      return parseDuration(text);
+      return parse(text);
     } catch (error) {
       throw new InvalidArgumentError((error as Error).message);
     }
-  }).default(seconds, formatDuration(seconds));
+  };
 }
 
 function parseCount(text: string): number {

@@ -11,6 +11,9 @@ export interface Caller {
 /** Everybody, where nobody is asked who they are. */
 export const ANYONE: Caller = { user: "", uid: "", groups: [], extra: {} };
 
+/** Whose something is: of a caller, what tells others apart from them. */
+export type Owner = Pick<Caller, "user" | "uid">;
+
 /** A client certificate that was verified when the connection was made. */
 export interface ClientCertificate {
   subject: Record<string, string | string[]>;
@@ -25,6 +28,6 @@ export interface Credentials {
 }
 
 /** Whether two calls come from the same user. */
-export function isSameCaller(a: Caller, b: Caller): boolean {
+export function isSameCaller(a: Owner, b: Owner): boolean {
   return a.user === b.user && a.uid === b.uid;
 }

@@ -67,13 +67,20 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     procDir: options.containerLookup === "pid" ? undefined : options.procDir,
     runtimeEndpoint: options.runtimeEndpoint,
   });
-  const store = new ResultStore(options.workDir, options.resultRetentionSeconds);
+  const store = new ResultStore({
+    directory: options.workDir,
+    retentionSeconds: options.resultRetentionSeconds,
+    maxResultsBytes: options.maxResultsBytes,
+    maxResultBytes: options.maxResultBytes,
+    log,
+  });
   await store.open();
   const queue = new RecordingQueue({
     maxConcurrent: options.maxConcurrent,
     maxWaiting: options.maxQueue,
   });
   const metrics = new Metrics(queue);
+  metrics.resultsKept(store);
   const certificates = options.tls && await readCertificates(options.tls);
   metrics.authDisabled(options.auth.kind === "none");
   if (options.auth.kind === "none") {
@@ -115,6 +122,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     loadNecoPerf(definition).NecoPerf.service,
     createService(recordings, {
       maxRecordResponseBytes: options.maxRecordResponseBytes,
+      stallSeconds: options.stallSeconds,
       hold: (peer) => listener.hold(peer),
       async describe(credentials) {
         await access.identify(credentials);

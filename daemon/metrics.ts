@@ -67,6 +67,16 @@ export class Metrics {
     );
   }
 
+  /** Says how many results are kept, and how much room they take. */
+  resultsKept(store: { count: number; sizeBytes: number }): void {
+    this.#gauge("necoperf_results", "Results in the work directory.", () => store.count);
+    this.#gauge(
+      "necoperf_results_size_bytes",
+      "Bytes that results take in the work directory.",
+      () => store.sizeBytes,
+    );
+  }
+
   /** Says which perf and which kernel the daemon has found, and whether they belong together. */
   versions(perfVersion: string, kernelVersion: string, trusted: boolean): void {
     new Gauge({

@@ -1,6 +1,6 @@
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
 import type { Access } from "./access.ts";
-import { ANYONE, type Caller, type Credentials, isSameCaller } from "./caller.ts";
+import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from "./caller.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
@@ -176,7 +176,7 @@ export class Recordings {
         await write(data);
       }
       if (call.signal.aborted) throw new StatusError("CANCELLED", "the caller gave up");
-      return this.#describe(recordingId, result!.whole!);
+      return describe(result!);
     });
   }
 
@@ -262,7 +262,7 @@ export class Recordings {
     try {
       const result = await store.create(recordingId, caller);
       const control = { abort: running.abort.signal, stop: running.stop.signal };
-      const output = result.writable();
+      const output = store.writable(result);
       const observer: RecordingObserver = {
         ...listener,
         started: (processes) => listener.started(processes, side),
@@ -275,17 +275,15 @@ export class Recordings {
           this.parts.log.warning("perf failed", { requestId: recordingId, error }),
       };
       const summary = await record(this.parts, container, options, output, control, observer);
-      return this.#describe(recordingId, await store.finish(recordingId, summary));
+      if (request.kept) await store.keep(result, summary);
+      else result.finish(result.describe(summary));
+      return describe(result);
     } catch (error) {
       await store.delete(recordingId);
       throw error;
     } finally {
       leave();
     }
-  }
-
-  #describe(recordingId: string, whole: WholeResult): FinishedRecording {
-    return { recordingId, ...whole, keptSeconds: this.parts.store.keptSeconds(recordingId) };
   }
 
   #logMissed(requestId: string): RecordingObserver["missed"] {
@@ -416,7 +414,7 @@ class AnothersError extends Error {}
 /** Lets on that something is there only to whoever asked for it to be made. */
 function requireOwn(
   caller: Caller,
-  owner: Caller | undefined,
+  owner: Owner | undefined,
   account: Account,
   words: string,
 ): void {
@@ -424,6 +422,10 @@ function requireOwn(
   if (account.allowed) return;
   const cause = owner && new AnothersError(`it is of user ${quoted(owner.user)}`);
   throw new StatusError("NOT_FOUND", `recording_id: ${words}`, { cause });
+}
+
+function describe({ name, whole, keptSeconds }: Result): FinishedRecording {
+  return { recordingId: name, ...whole!, keptSeconds };
 }
 
 function shuttingDown(): StatusError {

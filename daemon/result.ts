@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createGzip } from "node:zlib";
-import type { Caller } from "./caller.ts";
+import type { Owner } from "./caller.ts";
 import { gathered } from "./gathered.ts";
 import type { RecordingSummary } from "./recorder.ts";
 import { StatusError } from "./status_error.ts";
@@ -28,29 +28,44 @@ export interface WholeResult extends RecordingSummary, ResultDigest {}
 
 /** One result, written once and read by any number of readers, also while it is written. */
 export class Result {
-  #compressedSizeBytes = 0;
+  /** Bytes that it takes on the disk, those included that are just written. */
+  sizeBytes = 0;
+  /** Whether it is there only for those who read it already. */
+  removed = false;
+  #expiresAt: number | undefined;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+  #writtenBytes = 0;
   #digest: ResultDigest | undefined;
   #whole: WholeResult | undefined;
   #failure: { error: unknown } | undefined;
   /** Settles when the file has grown, is whole or has failed; then a new one takes its place. */
   #changed = Promise.withResolvers<void>();
-  #onRemove = () => {};
+  readonly #readers = new Set<Deno.FsFile>();
+  #onUnread = () => {};
 
   private constructor(
-    private readonly path: string,
-    private readonly file: Deno.FsFile,
+    readonly name: string,
+    readonly path: string,
     /** Who asked for it. */
-    readonly owner: Caller,
+    readonly owner: Owner,
   ) {}
 
-  /** Rejects with `RESOURCE_EXHAUSTED` when the file cannot be made. */
-  static async create(path: string, owner: Caller): Promise<Result> {
+  /** Starts one. Rejects with `RESOURCE_EXHAUSTED` when the file cannot be made. */
+  static async create(name: string, path: string, owner: Owner): Promise<Result> {
     try {
-      const file = await Deno.open(path, { createNew: true, write: true, mode: 0o600 });
-      return new Result(path, file, owner);
+      await Deno.writeFile(path, new Uint8Array(), { createNew: true, mode: 0o600 });
     } catch (error) {
-      throw writeError(error);
+      throw cannotWrite(error);
     }
+    return new Result(name, path, owner);
+  }
+
+  /** One that an earlier process has made. */
+  static restore(name: string, path: string, owner: Owner, whole: WholeResult): Result {
+    const result = new Result(name, path, owner);
+    result.#whole = whole;
+    result.#writtenBytes = result.sizeBytes = whole.compressedSizeBytes;
+    return result;
   }
 
   /** What there is to say of it; `undefined` until it is whole. */
@@ -58,11 +73,38 @@ export class Result {
     return this.#whole;
   }
 
-  /** Where the result itself is written to. When that is closed, `finish` makes the result whole. */
-  writable(): WritableStream<Uint8Array> {
+  /**
+   * When it goes by itself, by `performance.now()`, as the clock on the wall may be set; not there
+   * for one that is not kept.
+   */
+  get expiresAt(): number | undefined {
+    return this.#expiresAt;
+  }
+
+  /** How long it is kept from now on. */
+  get keptSeconds(): number {
+    return Math.max(0, (this.#expiresAt ?? 0) - performance.now()) / 1000;
+  }
+
+  /** Says how long it is kept from now on, and what happens then. */
+  retain(seconds: number, expire: () => void): void {
+    this.#expiresAt = performance.now() + seconds * 1000;
+    this.#expiry = setTimeout(expire, seconds * 1000);
+  }
+
+  /** Makes nothing happen any more. */
+  release(): void {
+    clearTimeout(this.#expiry);
+  }
+
+  /**
+   * Where the result itself is written to. When that is closed, all of it is in the file. `reserve`
+   * is asked before the file grows by so many bytes, and rejects when it may not.
+   */
+  writable(reserve: (bytes: number) => Promise<void>): WritableStream<Uint8Array> {
     const hash = createHash("sha256");
     const gzip = createGzip({ level: GZIP_LEVEL });
-    const written = this.#writeFile(gzip);
+    const written = this.#writeFile(gzip, reserve);
     written.catch(() => {});
     // What goes wrong is told by `written`.
     gzip.on("error", () => {});
@@ -79,23 +121,34 @@ export class Result {
       close: async () => {
         gzip.end();
         await written;
-        const compressedSizeBytes = this.#compressedSizeBytes;
-        this.#digest = { sizeBytes, sha256: hash.digest(), compressedSizeBytes };
+        const compressedSizeBytes = this.#writtenBytes;
+        const sha256 = new Uint8Array(hash.digest());
+        this.#digest = { sizeBytes, sha256, compressedSizeBytes };
       },
       abort: async (error) => {
-        this.#failure ??= { error };
+        this.fail(error);
         gzip.destroy();
         await written.catch(() => {});
-        this.#notify();
       },
     });
   }
 
-  /** Makes a result whole that is written to its end: readers come to theirs. */
-  finish(summary: RecordingSummary): WholeResult {
-    this.#whole = { ...summary, ...this.#digest! };
+  /** What a result is that is written to its end. */
+  describe(summary: RecordingSummary): WholeResult {
+    return { ...summary, ...this.#digest! };
+  }
+
+  /** Makes it whole: readers come to their end. */
+  finish(whole: WholeResult): void {
+    this.#whole = whole;
     this.#notify();
-    return this.#whole;
+  }
+
+  /** Ends all reading with an error, unless one has come before. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    for (const file of this.#readers) this.#close(file);
+    this.#notify();
   }
 
   /**
@@ -103,53 +156,67 @@ export class Result {
    * writing failed with.
    */
   async *read(offset: number, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    using file = await Deno.open(this.path, { read: true });
-    await file.seek(offset, Deno.SeekMode.Start);
-    const aborted = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => aborted.resolve(), { once: true });
-    for (let position = offset; !signal.aborted;) {
-      const changed = this.#changed.promise;
-      const whole = this.#whole !== undefined;
-      if (this.#failure) throw this.#failure.error;
-      if (position < this.#compressedSizeBytes) {
-        const chunk = new Uint8Array(READ_CHUNK_BYTES);
-        const length = await file.read(chunk) ?? 0;
-        position += length;
-        yield chunk.subarray(0, length);
-      } else if (whole) {
-        return;
-      } else {
-        await Promise.race([changed, aborted.promise]);
+    const file = await Deno.open(this.path, { read: true });
+    this.#readers.add(file);
+    try {
+      await file.seek(offset, Deno.SeekMode.Start);
+      const aborted = Promise.withResolvers<void>();
+      signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+      for (let position = offset; !signal.aborted;) {
+        const changed = this.#changed.promise;
+        const whole = this.#whole !== undefined;
+        if (this.#failure) throw this.#failure.error;
+        if (position < this.#writtenBytes) {
+          const chunk = new Uint8Array(READ_CHUNK_BYTES);
+          const length = await file.read(chunk).catch((error) => {
+            // The file is closed under a reader when the result has to go.
+            throw this.#failure ? this.#failure.error : error;
+          }) ?? 0;
+          position += length;
+          yield chunk.subarray(0, length);
+        } else if (whole) {
+          return;
+        } else {
+          await Promise.race([changed, aborted.promise]);
+        }
       }
+    } finally {
+      this.#close(file);
     }
   }
 
-  /** Says what is to be done when the result is removed. */
-  onRemove(action: () => void): void {
-    this.#onRemove = action;
+  /** Resolves when nobody reads it. */
+  async unread(): Promise<void> {
+    if (this.#readers.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onUnread = resolve;
+    await promise;
   }
 
-  /** Removes the file. Readers that have it open read on to its end. */
-  async remove(): Promise<void> {
-    this.#onRemove();
-    await Deno.remove(this.path).catch(() => {});
-  }
-
-  async #writeFile(gzip: AsyncIterable<Uint8Array>): Promise<void> {
-    using file = this.file;
+  async #writeFile(
+    gzip: AsyncIterable<Uint8Array>,
+    reserve: (bytes: number) => Promise<void>,
+  ): Promise<void> {
     try {
+      using file = await Deno.open(this.path, { write: true });
       for await (const chunk of gathered(gzip, WRITE_CHUNK_BYTES)) {
+        await reserve(chunk.length);
         for (let written = 0; written < chunk.length;) {
           written += await file.write(chunk.subarray(written));
         }
-        this.#compressedSizeBytes += chunk.length;
+        this.#writtenBytes += chunk.length;
         this.#notify();
       }
     } catch (error) {
-      const failure = this.#failure ? this.#failure.error : writeError(error);
-      this.#failure = { error: failure };
-      throw failure;
+      this.fail(cannotWrite(error));
+      throw this.#failure!.error;
     }
+  }
+
+  #close(file: Deno.FsFile): void {
+    if (!this.#readers.delete(file)) return;
+    file.close();
+    if (this.#readers.size === 0) this.#onUnread();
   }
 
   #notify(): void {
@@ -158,7 +225,9 @@ export class Result {
   }
 }
 
-function writeError(error: unknown): StatusError {
+/** The error for the caller when something of a result cannot be written. */
+export function cannotWrite(error: unknown): StatusError {
+  if (error instanceof StatusError) return error;
   return new StatusError(
     "RESOURCE_EXHAUSTED",
     `the daemon cannot write to its work directory: ${(error as Error).message}`,

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { once } from "node:events";
 import { createGunzip } from "node:zlib";
 import { pipeline } from "node:stream/promises";
-import { toDuration } from "../proto/duration.ts";
+import { formatDuration, toDuration } from "../proto/duration.ts";
 import type { Completeness as ProtoCompleteness } from "../proto/gen/necoperf/Completeness.ts";
 import type { GetDaemonInfoResponse } from "../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import type { NecoPerfHandlers } from "../proto/gen/necoperf/NecoPerf.ts";
@@ -51,6 +50,8 @@ const SIDES: Record<Side, ProtoSide> = {
 export interface ServiceOptions {
   /** Bounds what Record holds in memory. */
   maxRecordResponseBytes: number;
+  /** How long a caller may take nothing of a stream: it holds a file, or a place in a connection. */
+  stallSeconds: number;
   /** Tells who calls what the daemon is. Rejects with a `StatusError` for whom nobody knows. */
   describe(credentials: Credentials): Promise<GetDaemonInfoResponse>;
   /** Keeps a peer's connection while a call of it is under way; returns what ends that. */
@@ -62,7 +63,7 @@ export function createService(
   recordings: Recordings,
   options: ServiceOptions,
 ): NecoPerfHandlers {
-  const { unary, serverStream } = createHandlers(options.hold);
+  const { unary, serverStream } = createHandlers(options);
   return {
     Record: unary("Record", async ({ request, call, trailer }) => {
       const duration = { field: "interval", seconds: request.interval } as const;
@@ -188,7 +189,7 @@ type ServerCall =
   | grpc.ServerUnaryCall<unknown, unknown>
   | grpc.ServerWritableStream<unknown, unknown>;
 
-function createHandlers(hold: ServiceOptions["hold"]) {
+function createHandlers({ hold, stallSeconds }: ServiceOptions) {
   /** Runs a handler; the connection is kept from when it is known who calls to the call's end. */
   async function handleCall(
     method: string,
@@ -238,9 +239,7 @@ function createHandlers(hold: ServiceOptions["hold"]) {
       try {
         await handleCall(method, serverCall, async (call) => {
           const write = async (message: Response) => {
-            if (serverCall.write(message)) return;
-            // A call that is given up never drains.
-            await once(serverCall, "drain", { signal: call.signal }).catch(() => {});
+            if (!serverCall.write(message)) await drained(serverCall, stallSeconds, call.signal);
           };
           await handle({ request, call, trailer, write });
           serverCall.end(trailer);
@@ -253,6 +252,37 @@ function createHandlers(hold: ServiceOptions["hold"]) {
   }
 
   return { unary, serverStream };
+}
+
+/**
+ * Resolves when there is room for another message, or when `signal` aborts, as a call that is given
+ * up never drains. Rejects with `ABORTED` when the caller has taken nothing for too long.
+ */
+function drained(
+  serverCall: grpc.ServerWritableStream<unknown, unknown>,
+  stallSeconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: StatusError) => {
+      clearTimeout(timer);
+      serverCall.off("drain", settle);
+      signal.removeEventListener("abort", onAbort);
+      if (error) reject(error);
+      else resolve();
+    };
+    const onAbort = () => settle();
+    const timer = setTimeout(() => settle(stalled(stallSeconds)), stallSeconds * 1000);
+    serverCall.once("drain", settle);
+    signal.addEventListener("abort", onAbort);
+    if (signal.aborted) settle();
+  });
+}
+
+function stalled(seconds: number): StatusError {
+  const words = `the caller took nothing for ${formatDuration(seconds)} (--stall-timeout): ` +
+    "FetchResult goes on from any offset, as long as the result is kept";
+  return new StatusError("ABORTED", words);
 }
 
 function credentialsOf(call: ServerCall): Credentials {

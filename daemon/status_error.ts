@@ -6,6 +6,7 @@ export type StatusName =
   | "UNAUTHENTICATED"
   | "RESOURCE_EXHAUSTED"
   | "FAILED_PRECONDITION"
+  | "ABORTED"
   | "CANCELLED"
   | "UNAVAILABLE"
   | "INTERNAL";

@@ -26,6 +26,8 @@ Deno.test("the defaults are those of the contract", () => {
   assert.equal(options.limits.maxDurationSeconds, 600);
   assert.equal(options.containerLookup, "cri");
   assert.ok(options.limits.allowedEvents.includes("cpu-clock"));
+  // deploy/base gives the work directory 4Gi.
+  assert.equal(options.maxResultsBytes, 2 * 1024 ** 3);
 });
 
 Deno.test("each flag sets its option", () => {
@@ -44,6 +46,8 @@ Deno.test("each flag sets its option", () => {
     ...["--max-stack-size", "1024", "--allowed-events", "cycles,sched:sched_switch"],
     ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
     ...["--conversion-timeout", "90s"],
+    ...["--max-results-size", "3Gi", "--max-result-size", "64Mi", "--max-record-response", "1000"],
+    ...["--result-retention", "1h", "--stall-timeout", "10s"],
   );
   assert.equal(options.port, 1);
   assert.equal(options.metricsPort, 2);
@@ -60,6 +64,11 @@ Deno.test("each flag sets its option", () => {
   assert.equal(options.maxQueue, 3);
   assert.equal(options.shutdownGraceSeconds, 5);
   assert.equal(options.conversionTimeoutSeconds, 90);
+  assert.equal(options.maxResultsBytes, 3 * 1024 ** 3);
+  assert.equal(options.maxResultBytes, 64 * 1024 ** 2);
+  assert.equal(options.maxRecordResponseBytes, 1000);
+  assert.equal(options.resultRetentionSeconds, 3600);
+  assert.equal(options.stallSeconds, 10);
 });
 
 Deno.test("what is not understood is named", () => {
@@ -70,6 +79,7 @@ Deno.test("what is not understood is named", () => {
   assert.match(refusal("start", "--port", "http"), /'http'/);
   assert.match(refusal("start", "--max-duration", "abc"), /'abc'/);
   assert.match(refusal("start", "--max-duration", "0"), /'0'/);
+  assert.match(refusal("start", "--max-results-size", "2GB"), /'2GB' is not a size/);
   assert.match(refusal("start", "--max-frequency", "-1"), /'-1'/);
   assert.match(refusal("start", "--max-concurrent", "0"), /'0'/);
   assert.match(refusal("start", "--container-lookup", "docker"), /docker/);

@@ -1,27 +1,71 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
-import { ANYONE } from "../../daemon/caller.ts";
+import { ANYONE, type Owner } from "../../daemon/caller.ts";
+import type { Log } from "../../daemon/log.ts";
 import type { RecordingSummary } from "../../daemon/recorder.ts";
 import type { Result } from "../../daemon/result.ts";
-import { ResultStore } from "../../daemon/result_store.ts";
+import type { StatusError } from "../../daemon/status_error.ts";
+import { ResultStore, type ResultStoreOptions } from "../../daemon/result_store.ts";
 
+/** Names of results are ids of recordings. */
+const [A, B, C] = ["a", "b", "c"].map((digit) =>
+  `${digit.repeat(8)}-0000-4000-8000-${digit.repeat(12)}`
+);
 const NEVER = new AbortController().signal;
 
-async function withStore(
-  test: (store: ResultStore, directory: string) => Promise<void>,
-  retentionSeconds = 60,
-): Promise<void> {
+const ALICE = { user: "alice", uid: "1" };
+const BOB = { user: "bob", uid: "2" };
+
+type Options = Partial<ResultStoreOptions>;
+
+async function withDirectory(test: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();
   try {
-    const store = new ResultStore(directory, retentionSeconds);
-    await store.open();
-    await test(store, directory);
-    await store.close();
-    assert.deepEqual([...Deno.readDirSync(directory)], [], "the store left files behind");
+    await test(directory);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+/** What the store has said, and where. */
+const LOG: Log & { warnings: unknown[] } = {
+  warnings: [],
+  info() {},
+  warning: (_message, properties) => void LOG.warnings.push(properties),
+  error() {},
+};
+
+async function openStore(directory: string, options: Options = {}): Promise<ResultStore> {
+  LOG.warnings.length = 0;
+  const store = new ResultStore({
+    directory,
+    retentionSeconds: 60,
+    maxResultsBytes: 2 ** 30,
+    maxResultBytes: 2 ** 30,
+    log: LOG,
+    ...options,
+  });
+  await store.open();
+  return store;
+}
+
+/** A store that is to be empty again at its end. */
+function withStore(
+  test: (store: ResultStore, directory: string) => Promise<void>,
+  options: Options = {},
+): Promise<void> {
+  return withDirectory(async (directory) => {
+    const store = await openStore(directory, options);
+    await test(store, directory);
+    for (const name of [A, B, C]) await store.delete(name);
+    assert.deepEqual(filesOf(directory), [], "the store left files behind");
+    assert.equal(store.sizeBytes, 0);
+  });
+}
+
+function filesOf(directory: string): string[] {
+  return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
 }
 
 /** Bytes that gzip cannot shrink, so that they reach the file in many pieces. */
@@ -35,14 +79,19 @@ const SUMMARY: RecordingSummary = {
   completeness: "full",
   samples: 3,
   lostSamples: 1,
-  throttled: 0,
+  throttled: 2,
   sampledSeconds: 1.5,
 };
 
-async function write(store: ResultStore, name: string, bytes: Uint8Array): Promise<Result> {
-  const result = await store.create(name, ANYONE);
-  await ReadableStream.from([bytes]).pipeTo(result.writable());
-  await store.finish(name, SUMMARY);
+async function write(
+  store: ResultStore,
+  name: string,
+  bytes: Uint8Array,
+  owner: Owner = ANYONE,
+): Promise<Result> {
+  const result = await store.create(name, owner);
+  await ReadableStream.from([bytes]).pipeTo(store.writable(result));
+  await store.keep(result, SUMMARY);
   return result;
 }
 
@@ -55,7 +104,7 @@ async function read(result: Result, offset = 0): Promise<Uint8Array> {
 Deno.test("a result comes back as it was written, from any offset", async () => {
   await withStore(async (store) => {
     const bytes = randomBytes(300_000);
-    const result = await write(store, "a", bytes);
+    const result = await write(store, A, bytes);
     const whole = await read(result);
     assert.deepEqual(new Uint8Array(gunzipSync(whole)), bytes);
     const { sha256, ...rest } = result.whole!;
@@ -69,8 +118,8 @@ Deno.test("a result comes back as it was written, from any offset", async () => 
 
 Deno.test("a reader follows a result while it is written", async () => {
   await withStore(async (store) => {
-    const result = await store.create("a", ANYONE);
-    const writer = result.writable().getWriter();
+    const result = await store.create(A, ANYONE);
+    const writer = store.writable(result).getWriter();
     const reader = result.read(0, NEVER);
     const first = reader.next();
     const bytes = randomBytes(200_000);
@@ -82,7 +131,7 @@ Deno.test("a reader follows a result while it is written", async () => {
     })();
     await writer.write(bytes);
     await writer.close();
-    await store.finish("a", SUMMARY);
+    await store.keep(result, SUMMARY);
     await rest;
     assert.equal(gunzipSync(Buffer.concat(parts)).length, 400_000);
   });
@@ -90,9 +139,9 @@ Deno.test("a reader follows a result while it is written", async () => {
 
 Deno.test("a reader hears of a failure, and one that gives up ends", async () => {
   await withStore(async (store) => {
-    const result = await store.create("a", ANYONE);
-    const writer = result.writable().getWriter();
-    const failed = read(result);
+    const result = await store.create(A, ANYONE);
+    const writer = store.writable(result).getWriter();
+    const failed = assert.rejects(read(result), /perf died/);
     const gaveUp = new AbortController();
     const ended = (async () => {
       for await (const _ of result.read(0, gaveUp.signal));
@@ -100,16 +149,16 @@ Deno.test("a reader hears of a failure, and one that gives up ends", async () =>
     gaveUp.abort();
     await ended;
     await writer.abort(new Error("perf died"));
-    await assert.rejects(failed, /perf died/);
+    await failed;
   });
 });
 
 Deno.test("a deleted result is gone, also for a reader that comes later", async () => {
   await withStore(async (store, directory) => {
-    const result = await write(store, "a", randomBytes(100));
-    await store.delete("a");
-    await store.delete("a");
-    assert.equal(store.get("a"), undefined);
+    const result = await write(store, A, randomBytes(100));
+    await store.delete(A);
+    await store.delete(A);
+    assert.equal(store.get(A), undefined);
     assert.deepEqual([...Deno.readDirSync(directory)], []);
     await assert.rejects(read(result));
   });
@@ -117,27 +166,214 @@ Deno.test("a deleted result is gone, also for a reader that comes later", async 
 
 Deno.test("a result that nobody deletes is gone after its time", async () => {
   await withStore(async (store, directory) => {
-    await write(store, "a", randomBytes(100));
-    const watcher = Deno.watchFs(directory);
-    assert.ok(store.get("a"));
-    for await (const event of watcher) if (event.kind === "remove") break;
-    assert.equal(store.get("a"), undefined);
-  }, 0.5);
+    await write(store, A, randomBytes(100));
+    assert.ok(store.get(A));
+    await store.drained(60);
+    assert.equal(store.get(A), undefined);
+    assert.deepEqual(filesOf(directory), []);
+  }, { retentionSeconds: 0.5 });
 });
 
-Deno.test("what an earlier daemon left is removed, and nothing else", async () => {
-  await withStore(async (_, directory) => {
-    await Deno.writeTextFile(`${directory}/old.result.gz`, "x");
-    await Deno.writeTextFile(`${directory}/notes`, "x");
-    await new ResultStore(directory, 60).open();
-    assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["notes"]);
-    await Deno.remove(`${directory}/notes`);
+Deno.test("results are not there for others of the node's users", async () => {
+  await withDirectory(async (directory) => {
+    const store = await openStore(directory);
+    await write(store, A, randomBytes(100));
+    assert.deepEqual(filesOf(directory), [`${A}.result.gz`, `${A}.result.json`]);
+    for (const name of filesOf(directory)) {
+      assert.equal(Deno.statSync(`${directory}/${name}`).mode! & 0o777, 0o600);
+    }
+    await store.close();
+  });
+});
+
+Deno.test("whole results outlive the process, for the rest of their time", async () => {
+  await withDirectory(async (directory) => {
+    const first = await openStore(directory);
+    const bytes = randomBytes(100_000);
+    const before = await write(first, A, bytes, ALICE);
+    await (await first.create(B, ALICE)).writable(() => Promise.resolve()).getWriter().write(bytes);
+    // No close(): the process was killed.
+    before.release();
+    const second = await openStore(directory);
+    const after = second.get(A)!;
+    assert.deepEqual(after.owner, ALICE);
+    assert.deepEqual(after.whole, before.whole);
+    assert.ok(after.keptSeconds <= 60 && after.keptSeconds > 30, `${after.keptSeconds}`);
+    assert.deepEqual(new Uint8Array(gunzipSync(await read(after))), bytes);
+    assert.equal(second.sizeBytes, before.whole!.compressedSizeBytes);
+    // The one that was not whole is gone, and nothing was wrong with it.
+    assert.equal(second.get(B), undefined);
+    assert.deepEqual(LOG.warnings, []);
+    await second.close();
+    assert.deepEqual(filesOf(directory), [`${A}.result.gz`, `${A}.result.json`]);
+  });
+});
+
+Deno.test("a clock that was set makes a result old or new, but keeps it no longer than any", async () => {
+  await withDirectory(async (directory) => {
+    const first = await openStore(directory);
+    for (const name of [A, B, C]) await write(first, name, randomBytes(100));
+    await first.close();
+    const setWholeAt = async (name: string, seconds: number) => {
+      const path = `${directory}/${name}.result.json`;
+      const metadata = JSON.parse(await Deno.readTextFile(path));
+      metadata.wholeAt = new Date(Date.now() + seconds * 1000).toISOString();
+      await Deno.writeTextFile(path, JSON.stringify(metadata));
+    };
+    await setWholeAt(A, 86400);
+    await setWholeAt(B, -40);
+    await setWholeAt(C, -86400);
+    const second = await openStore(directory);
+    const kept = (name: string) => second.get(name)?.keptSeconds ?? 0;
+    assert.ok(kept(A) > 30 && kept(A) <= 60, `${kept(A)}`);
+    assert.ok(kept(B) > 0 && kept(B) <= 20, `${kept(B)}`);
+    assert.equal(second.get(C), undefined);
+    assert.equal(filesOf(directory).length, 4);
+    await second.close();
+  });
+});
+
+const DAMAGES: Record<string, (data: string, metadata: string) => Promise<unknown>> = {
+  "its data are too short": (data) => Deno.truncate(data, 50),
+  "its data are too long": (data) => Deno.writeTextFile(data, "x", { append: true }),
+  "its data are missing": (data) => Deno.remove(data),
+  "its data are a symbolic link": async (data) => {
+    await Deno.rename(data, `${data}.moved`);
+    await Deno.symlink(`${data}.moved`, data);
+  },
+  "its data are another user's": (data) => Deno.chown(data, 65534, 65534),
+  "its metadata are cut off": (_, metadata) => Deno.truncate(metadata, 50),
+  "its metadata are empty": (_, metadata) => Deno.truncate(metadata, 0),
+  "its metadata are null": (_, metadata) => Deno.writeTextFile(metadata, "null"),
+  "its metadata are a directory": async (_, metadata) => {
+    await Deno.remove(metadata);
+    await Deno.mkdir(metadata);
+  },
+  "its metadata are of another version": (_, metadata) => edit(metadata, { version: 2 }),
+  "its metadata have no owner": (_, metadata) => edit(metadata, { owner: { user: "alice" } }),
+  "its metadata have no time": (_, metadata) => edit(metadata, { wholeAt: "yesterday" }),
+  "its metadata are endless": (_, metadata) => Deno.truncate(metadata, 1 << 30),
+};
+
+async function edit(path: string, changes: Record<string, unknown>): Promise<void> {
+  const metadata = JSON.parse(await Deno.readTextFile(path));
+  await Deno.writeTextFile(path, JSON.stringify({ ...metadata, ...changes }));
+}
+
+for (const [damage, make] of Object.entries(DAMAGES)) {
+  Deno.test(`a result is removed with a warning when ${damage}`, async () => {
+    await withDirectory(async (directory) => {
+      const first = await openStore(directory);
+      await write(first, A, randomBytes(100));
+      await first.close();
+      await make(`${directory}/${A}.result.gz`, `${directory}/${A}.result.json`);
+      const second = await openStore(directory);
+      assert.equal(second.get(A), undefined);
+      assert.equal(LOG.warnings.length, 1);
+      assert.deepEqual(filesOf(directory).filter((name) => !name.endsWith(".moved")), []);
+    });
+  });
+}
+
+Deno.test("what an earlier daemon did not finish is removed, and nothing else", async () => {
+  await withDirectory(async (directory) => {
+    const outside = `${directory}/notes`;
+    await Deno.writeTextFile(outside, "x");
+    await Deno.writeTextFile(`${directory}/${A}.result.gz`, "x");
+    await Deno.writeTextFile(`${directory}/${A}.result.json.new`, "x");
+    await Deno.writeTextFile(`${directory}/x.result.json`, "{}");
+    await Deno.symlink(outside, `${directory}/${B}.result.gz`);
+    await openStore(directory);
+    assert.deepEqual(filesOf(directory), ["notes"]);
+    assert.equal(await Deno.readTextFile(outside), "x");
+  });
+});
+
+Deno.test("a result that needs room takes it from whoever holds most", async () => {
+  await withStore(async (store, directory) => {
+    await write(store, A, randomBytes(4000), ALICE);
+    await write(store, B, randomBytes(4000), ALICE);
+    await write(store, C, randomBytes(4000), BOB);
+    assert.equal(store.get(A), undefined);
+    assert.ok(store.get(B) && store.get(C));
+    assert.ok(store.sizeBytes <= 10_000);
+    assert.equal(filesOf(directory).length, 4);
+  }, { maxResultsBytes: 10_000 });
+});
+
+Deno.test("nobody takes the room of who holds less, and the result that needs it fails", async () => {
+  await withStore(async (store, directory) => {
+    await write(store, A, randomBytes(3000), BOB);
+    await assert.rejects(write(store, B, randomBytes(8000), ALICE), (error: StatusError) => {
+      assert.equal(error.status, "RESOURCE_EXHAUSTED");
+      assert.match(
+        error.message,
+        /have 10000, .*--max-results-size.* shorter time.*call-graph fp/s,
+      );
+      return true;
+    });
+    assert.ok(store.get(A));
+    await store.delete(B);
+    assert.equal(filesOf(directory).length, 2);
+  }, { maxResultsBytes: 10_000 });
+});
+
+Deno.test("a result that is too large by itself fails, and no other goes for it", async () => {
+  await withStore(async (store) => {
+    await write(store, A, randomBytes(100), ALICE);
+    await assert.rejects(
+      write(store, B, randomBytes(5000), ALICE),
+      /more than 4Ki, .*--max-result-size.* shorter time/s,
+    );
+    assert.ok(store.get(A));
+  }, { maxResultBytes: 4096 });
+});
+
+Deno.test("who reads a result that has to go is told, and its room is free at once", async () => {
+  await withStore(async (store) => {
+    const result = await write(store, A, randomBytes(200_000), ALICE);
+    const reader = result.read(0, NEVER);
+    await reader.next();
+    await store.delete(A);
+    assert.equal(store.sizeBytes, result.whole!.compressedSizeBytes, "it is still on the disk");
+    await write(store, B, randomBytes(200_000), BOB);
+    await assert.rejects(reader.next(), { status: "NOT_FOUND" });
+  }, { maxResultsBytes: 300_000 });
+});
+
+Deno.test("the room of a deleted result is free when its last reader has ended", async () => {
+  await withStore(async (store) => {
+    const result = await write(store, A, randomBytes(200_000));
+    const reader = result.read(0, NEVER);
+    await reader.next();
+    await store.delete(A);
+    assert.equal(store.get(A), undefined);
+    let length = 0;
+    for await (const chunk of reader) length += chunk.length;
+    assert.ok(length > 100_000);
+    await store.drained(60);
+    assert.equal(store.sizeBytes, 0);
+  });
+});
+
+Deno.test("results that an earlier daemon had more room for go, the oldest first", async () => {
+  await withDirectory(async (directory) => {
+    const first = await openStore(directory);
+    for (const name of [A, B, C]) await write(first, name, randomBytes(4000), ALICE);
+    await first.close();
+    await edit(`${directory}/${B}.result.json`, {
+      wholeAt: new Date(Date.now() - 30_000).toISOString(),
+    });
+    const second = await openStore(directory, { maxResultsBytes: 10_000 });
+    assert.equal(second.get(B), undefined);
+    assert.ok(second.get(A) && second.get(C));
+    await second.close();
   });
 });
 
 Deno.test("a work directory that cannot be used is named", async () => {
   const file = await Deno.makeTempFile();
-  await assert.rejects(new ResultStore(`${file}/work`, 60).open(), (error: Error) => {
+  await assert.rejects(openStore(`${file}/work`), (error: Error) => {
     assert.ok(error.message.includes(`${file}/work`), error.message);
     return true;
   });
@@ -146,7 +382,7 @@ Deno.test("a work directory that cannot be used is named", async () => {
 
 Deno.test("a work directory that takes no files is found out at the start", async () => {
   // No one can make a file there, not even root.
-  await assert.rejects(new ResultStore("/proc/self", 60).open(), {
+  await assert.rejects(openStore("/proc/self"), {
     message: /^the work directory \/proc\/self cannot be used: /,
   });
 });

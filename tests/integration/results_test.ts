@@ -5,11 +5,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
+import { ANYONE } from "../../daemon/caller.ts";
+import { ResultStore } from "../../daemon/result_store.ts";
 import { fromDuration } from "../../proto/duration.ts";
 import { grpc } from "../../proto/grpc.ts";
 import { collect, deleteResult, fetchWhole } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
-import { eventually, run } from "../testing/process.ts";
+import { eventually, findProcesses, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
 
 const targets = await buildTargets();
@@ -150,4 +152,220 @@ Deno.test("Profile drops what it made when its caller is lost, also during the c
   call.cancel();
   await daemon.logged(({ outcome }) => outcome === "cancelled");
   assert.deepEqual([...Deno.readDirSync(daemon.workDir)], []);
+});
+
+/** A work directory that outlives daemons, each of which may be killed. */
+async function withWorkDir(
+  test: (start: (args?: string[]) => Promise<TestDaemon>, workDir: string) => Promise<void>,
+): Promise<void> {
+  const workDir = await Deno.makeTempDir();
+  try {
+    await test((args) => start({ binds: { "/var/necoperf": workDir }, args }), workDir);
+  } finally {
+    await Deno.remove(workDir, { recursive: true });
+  }
+}
+
+async function kill(daemon: TestDaemon): Promise<void> {
+  daemon.kill("SIGKILL");
+  await daemon.status;
+}
+
+/** Records for a second; resolves with the recording's id and the end that it reported. */
+async function recordOnce(daemon: TestDaemon, pid: number, options = {}) {
+  const request = { containerId: `${pid}`, duration: SECOND, options };
+  const events = await collect(daemon, request);
+  return { recordingId: events[0].accepted!.recordingId, finished: events.at(-1)!.finished! };
+}
+
+Deno.test("a daemon that is killed leaves its whole results to the next one", async () => {
+  await using target = run(targets.spin);
+  await withWorkDir(async (startThere, workDir) => {
+    let recordingId: string;
+    let halfMade: string | undefined;
+    let described;
+    let begin: Uint8Array;
+    {
+      await using daemon = await startThere();
+      ({ recordingId, finished: described } = await recordOnce(daemon, target.pid));
+      begin = (await fetchWhole(daemon, recordingId)).compressed.subarray(0, 1000);
+      const request = { containerId: `${target.pid}`, duration: LONG };
+      const cutOff = collect(daemon, request, ({ event, accepted }) => {
+        if (accepted) halfMade = accepted.recordingId;
+        if (event === "progress") daemon.kill("SIGKILL");
+      });
+      await assert.rejects(cutOff);
+      await daemon.status;
+    }
+    assert.equal([...Deno.readDirSync(workDir)].length, 3);
+    await using next = await startThere();
+    const { compressed: rest, finished } = await fetchWhole(next, recordingId, begin.length);
+    const text = gunzipSync(Buffer.concat([begin, rest]));
+    assert.deepEqual(createHash("sha256").update(text).digest(), Buffer.from(described.sha256));
+    const { kept, ...same } = finished;
+    const { kept: keptBefore, ...before } = described;
+    assert.deepEqual(same, before);
+    assert.ok(fromDuration(kept) < fromDuration(keptBefore));
+    await assert.rejects(fetchWhole(next, halfMade!), { code: grpc.status.NOT_FOUND });
+    const metrics = await (await fetch(`${next.http}/metrics`)).text();
+    assert.match(metrics, /^necoperf_results 1$/m);
+    assert.match(
+      metrics,
+      new RegExp(`^necoperf_results_size_bytes ${described.compressedSize}$`, "m"),
+    );
+    await deleteResult(next, recordingId);
+    assert.deepEqual([...Deno.readDirSync(workDir)], []);
+  });
+});
+
+Deno.test("results that can still be fetched stay when the daemon ends in order", async () => {
+  await using target = run(targets.spin);
+  await withWorkDir(async (startThere) => {
+    let recordingId: string;
+    {
+      await using daemon = await startThere();
+      ({ recordingId } = await recordOnce(daemon, target.pid));
+      daemon.kill("SIGTERM");
+      assert.equal((await daemon.status).code, 0);
+    }
+    await using next = await startThere();
+    assert.ok(gunzipSync((await fetchWhole(next, recordingId)).compressed).includes(BUSY_FUNCTION));
+  });
+});
+
+Deno.test("a result whose time is over, or whose file is cut, is not served after a restart", async () => {
+  await using target = run(targets.spin);
+  await withWorkDir(async (startThere, workDir) => {
+    const ids: string[] = [];
+    {
+      await using daemon = await startThere();
+      for (let count = 0; count < 2; count++) {
+        ids.push((await recordOnce(daemon, target.pid)).recordingId);
+      }
+      await kill(daemon);
+    }
+    await Deno.truncate(`${workDir}/${ids[0]}.result.gz`, 100);
+    {
+      await using daemon = await startThere();
+      await assert.rejects(fetchWhole(daemon, ids[0]), { code: grpc.status.NOT_FOUND });
+      await fetchWhole(daemon, ids[1]);
+      const warning = await daemon.logged(({ level }) => level === "WARN" || level === "WARNING");
+      assert.ok(warning);
+      await kill(daemon);
+    }
+    await using daemon = await startThere(["--result-retention", "1ms"]);
+    await assert.rejects(fetchWhole(daemon, ids[1]), { code: grpc.status.NOT_FOUND });
+    assert.deepEqual([...Deno.readDirSync(workDir)], []);
+  });
+});
+
+/** perf.data with copies of the stacks: a second of it has some 100 kB, compressed. */
+const LARGE = {
+  format: "FORMAT_DATA",
+  callGraph: "CALL_GRAPH_DWARF",
+  frequency: 999,
+  stackSize: 65528,
+} as const;
+
+Deno.test("a result beyond its limit ends its recording, with nothing left", async () => {
+  await using daemon = await start({ args: ["--max-result-size", "8Ki"] });
+  await using target = run(targets.spin);
+  await assert.rejects(recordOnce(daemon, target.pid, LARGE), (error: grpc.ServiceError) => {
+    assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
+    assert.match(error.details, /more than 8Ki.*--max-result-size.*shorter time/);
+    return true;
+  });
+  assert.deepEqual([...Deno.readDirSync(daemon.workDir)], []);
+  assert.deepEqual(await findProcesses("perf", "record"), []);
+});
+
+Deno.test("the oldest result goes when another needs its room", async () => {
+  await using daemon = await start({ args: ["--max-results-size", "16Ki"] });
+  await using target = run(targets.spin);
+  const ids: string[] = [];
+  // Each has some kilobytes.
+  for (let bytes = 0; bytes <= 16 * 1024;) {
+    const { recordingId, finished } = await recordOnce(daemon, target.pid, { frequency: 999 });
+    bytes += finished.compressedSize;
+    ids.push(recordingId);
+  }
+  await assert.rejects(fetchWhole(daemon, ids[0]), { code: grpc.status.NOT_FOUND });
+  await fetchWhole(daemon, ids.at(-1)!);
+  const files = [...Deno.readDirSync(daemon.workDir)];
+  const sizes = files.filter(({ name }) => name.endsWith(".gz"))
+    .map(({ name }) => Deno.statSync(`${daemon.workDir}/${name}`).size);
+  assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= 16 * 1024);
+});
+
+Deno.test("a disk that fills up and one that is read-only are told, with nothing left", async () => {
+  await using full = await start({
+    prepare: "mount -t tmpfs -o size=16k,mode=777 tmpfs /var/necoperf",
+  });
+  await using target = run(targets.spin);
+  await assert.rejects(recordOnce(full, target.pid, LARGE), (error: grpc.ServiceError) => {
+    assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
+    assert.match(error.details, /cannot write to its work directory: .*[Nn]o space/);
+    return true;
+  });
+  assert.deepEqual([...Deno.readDirSync(`/proc/${full.pid}/root/var/necoperf`)], []);
+  await recordOnce(full, target.pid, { frequency: 19 });
+
+  const readOnly = start({ prepare: "mount -o remount,bind,ro /var/necoperf" });
+  await assert.rejects(readOnly, /work directory \/var\/necoperf cannot be used: .*[Rr]ead-only/);
+});
+
+/** A result such as a daemon has left, of random bytes: it is as large as a recording may be. */
+async function leaveResult(directory: string, bytes: number): Promise<string> {
+  const silent = { info() {}, warning() {}, error() {} };
+  const store = new ResultStore({
+    directory,
+    retentionSeconds: 60,
+    maxResultsBytes: Infinity,
+    maxResultBytes: Infinity,
+    log: silent,
+  });
+  const recordingId = crypto.randomUUID();
+  const result = await store.create(recordingId, ANYONE);
+  const chunk = new Uint8Array(65536);
+  const chunks = Array.from({ length: bytes / chunk.length }, () => crypto.getRandomValues(chunk));
+  await ReadableStream.from(chunks).pipeTo(store.writable(result));
+  const summary = {
+    completeness: "full",
+    samples: 1,
+    lostSamples: 0,
+    throttled: 0,
+    sampledSeconds: 1,
+  } as const;
+  await store.keep(result, summary);
+  await store.close();
+  return recordingId;
+}
+
+/** The results that a daemon has open. */
+function openResults(pid: number): string[] {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)]
+    .map(({ name }) => Deno.readLinkSync(`/proc/${pid}/fd/${name}`))
+    .filter((path) => path.includes(".result."));
+}
+
+Deno.test("a caller that takes nothing of a result is let go, and may go on later", async () => {
+  await withWorkDir(async (startThere, workDir) => {
+    const recordingId = await leaveResult(workDir, 8 << 20);
+    await using daemon = await startThere(["--stall-timeout", "1s"]);
+    const call = daemon.client.FetchResult({ recordingId });
+    call.on("error", () => {});
+    const received = new Promise((resolve) => call.once("readable", resolve));
+    await received;
+    assert.notEqual(openResults(daemon.pid).length, 0);
+    // Nothing is read: what the windows hold arrives, and no more.
+    const line = await daemon.logged(({ method, outcome }) =>
+      method === "FetchResult" && !!outcome
+    );
+    assert.equal(line.outcome, "aborted");
+    assert.ok(Number(line.sentBytes) < 4 << 20, `${line.sentBytes} bytes are on their way`);
+    await eventually(() => assert.deepEqual(openResults(daemon.pid), []));
+    call.cancel();
+    const { compressed, finished } = await fetchWhole(daemon, recordingId, 100);
+    assert.equal(compressed.length, finished.compressedSize - 100);
+  });
 });

@@ -1,0 +1,63 @@
+import type { Owner } from "./caller.ts";
+import type { Completeness } from "./recorder.ts";
+import type { WholeResult } from "./result.ts";
+
+/** The form in which it is written; a daemon reads its own only. */
+const VERSION = 1;
+
+const COMPLETENESS: readonly Completeness[] = ["full", "stopped", "target-ended", "shutdown"];
+
+/** What rests beside the bytes of a whole result, for the daemon's next process. */
+export interface ResultMetadata {
+  owner: Owner;
+  /** When it became whole, by the clock on the wall. */
+  wholeAt: Date;
+  whole: WholeResult;
+}
+
+/** Writes what `parseMetadata` reads. */
+export function formatMetadata({ owner: { user, uid }, wholeAt, whole }: ResultMetadata): string {
+  const { sha256, ...rest } = whole;
+  const text = { ...rest, sha256: Buffer.from(sha256).toString("hex") };
+  return JSON.stringify({ version: VERSION, owner: { user, uid }, wholeAt, whole: text });
+}
+
+/** Throws an `Error` that says what is wrong with a text of another form or version. */
+export function parseMetadata(text: string): ResultMetadata {
+  const { version, owner, wholeAt, whole } = record(JSON.parse(text), "it");
+  if (version !== VERSION) throw new Error(`its version is ${version}, not ${VERSION}`);
+  const { user, uid } = record(owner, "owner");
+  const { sha256, completeness, ...rest } = record(whole, "whole");
+  if (typeof user !== "string" || typeof uid !== "string") throw malformed("owner");
+  if (typeof wholeAt !== "string" || Number.isNaN(Date.parse(wholeAt))) throw malformed("wholeAt");
+  if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw malformed("sha256");
+  if (!COMPLETENESS.includes(completeness as Completeness)) throw malformed("completeness");
+  const number = (name: string) => {
+    const value = rest[name];
+    if (typeof value !== "number" || !(value >= 0)) throw malformed(name);
+    return value;
+  };
+  return {
+    owner: { user, uid },
+    wholeAt: new Date(wholeAt),
+    whole: {
+      completeness: completeness as Completeness,
+      samples: number("samples"),
+      lostSamples: number("lostSamples"),
+      throttled: number("throttled"),
+      sampledSeconds: number("sampledSeconds"),
+      sizeBytes: number("sizeBytes"),
+      compressedSizeBytes: number("compressedSizeBytes"),
+      sha256: new Uint8Array(Buffer.from(sha256, "hex")),
+    },
+  };
+}
+
+function record(value: unknown, name: string): Record<string, unknown> {
+  if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  throw malformed(name);
+}
+
+function malformed(name: string): Error {
+  return new Error(`${name} is missing or not what it should be`);
+}
