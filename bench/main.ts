@@ -15,11 +15,12 @@ import type { Measured } from "./measure.ts";
 import { isReached, type Line, ratioOf, type Row } from "./row.ts";
 
 import { cost } from "./rows/cost.ts";
+import { api } from "./rows/api.ts";
 import { clients } from "./rows/clients.ts";
 import { latency } from "./rows/latency.ts";
 import { memory } from "./rows/memory.ts";
 
-const ROWS: Row[] = [latency(99), latency(999), memory, cost, clients];
+const ROWS: Row[] = [latency(99), latency(999), memory, cost, clients, api];
 
 /** What is written of a row. */
 interface RowResult {

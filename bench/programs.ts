@@ -22,20 +22,24 @@ export interface Recording {
   frequencyHz: number;
 }
 
-/** Starts the client from source, with its permissions; it prints the path of the result. */
-export function startClient(recording: Recording, outputDirectory: string): Deno.ChildProcess {
+/** The client from source, with its permissions. */
+export function clientCommand(args: string[], options: Deno.CommandOptions = {}): Deno.Command {
+  const flags = permissionFlags("client", { embedded: false });
   return new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
-      ...[join(ROOT, "cli/main.ts"), "--quiet", "--output-dir", outputDirectory],
-      ...["--daemon", recording.daemonAddress, "--container-id", `${recording.pid}`],
-      ...["--duration", `${Math.round(recording.durationSeconds * 1000)}ms`],
-      ...["--frequency", `${recording.frequencyHz}`, "--call-graph", "dwarf"],
-    ],
+    args: ["run", "--quiet", "--frozen", ...flags, join(ROOT, "cli/main.ts"), ...args],
     stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
+    ...options,
+  });
+}
+
+/** Starts the client; it prints the path of the result. */
+export function startClient(recording: Recording, outputDirectory: string): Deno.ChildProcess {
+  return clientCommand([
+    ...["--quiet", "--output-dir", outputDirectory, "--call-graph", "dwarf"],
+    ...["--daemon", recording.daemonAddress, "--container-id", `${recording.pid}`],
+    ...["--duration", `${Math.round(recording.durationSeconds * 1000)}ms`],
+    ...["--frequency", `${recording.frequencyHz}`],
+  ], { stdout: "piped", stderr: "inherit" }).spawn();
 }
 
 /** Starts a program of this directory with all rights. */
