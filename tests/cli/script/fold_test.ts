@@ -87,6 +87,24 @@ Deno.test("memory does not grow with the samples, nor with addresses", async () 
   assert.deepEqual(stacks.map(({ samples, weight }) => [samples, weight]), [[300_000, 900_000]]);
 });
 
+Deno.test("stacks are told apart by what they are, not by a hash of it", async () => {
+  // Of so many stacks, seven or so have a hash of 32 bits that another one has, too.
+  const functions = 500;
+  async function* input() {
+    for (let caller = 0; caller < functions; caller++) {
+      const sample = (_: unknown, leaf: number) => {
+        const chain = [leaf, caller, (31 * caller + 17 * leaf) % functions];
+        const lines = chain.map((number) => `\t  ${number} f${number} (/web)\n`);
+        return `web 7/7 1.5: 3 cycles: \n${lines.join("")}\n`;
+      };
+      yield new TextEncoder().encode(Array.from({ length: functions }, sample).join(""));
+    }
+  }
+  const { events: [{ stacks }] } = await foldPerfScript(input());
+  assert.equal(stacks.length, functions * functions);
+  assert.ok(stacks.every(({ samples }) => samples === 1));
+});
+
 Deno.test("by a function's file one sees where it runs", () => {
   const kinds: [dso: string, kind: ReturnType<typeof frameKind>][] = [
     ["[kernel.kallsyms]", "kernel"],
