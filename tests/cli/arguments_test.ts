@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { type ClientOptions, type FetchOptions, parseArguments } from "../../cli/arguments.ts";
+import { parseArguments } from "../../cli/arguments.ts";
+import type { FetchOptions } from "../../cli/arguments/fetch.ts";
+import type { ProfileOptions } from "../../cli/arguments/profile.ts";
 import { CliError, ExitStatus } from "../../cli/exit_status.ts";
 
-function parse(...args: string[]): ClientOptions {
+function parse(...args: string[]): ProfileOptions {
   const invocation = parseArguments(args, "1.2.3");
   assert(invocation.kind === "profile");
   return invocation.options;

@@ -1,0 +1,133 @@
+import { Command } from "commander";
+import type { AccessOptions } from "../daemon_access.ts";
+import { parseDaemonAddress, parseName, usageError } from "./option_values.ts";
+import {
+  addAccessOptions,
+  addClusterOptions,
+  addResultOptions,
+  type CommonOptions,
+  named,
+  type ParsedCommonOptions,
+  toAccess,
+  toCommonOptions,
+} from "./shared_options.ts";
+
+/** The options of one download. */
+export interface FetchOptions extends CommonOptions {
+  /** The flags that were given and that `fetch` has, too. */
+  fetchFlags: string[];
+  recordingId: string;
+  daemon: DaemonOptions;
+  /** What the file's name begins with. */
+  name?: string;
+  format: "script" | "data";
+}
+
+/** The daemon that has a result, and how to find it. */
+export type DaemonOptions =
+  | {
+    kind: "node";
+    nodeName: string;
+    /** Of the service account. Default: the kubeconfig context's. */
+    namespace?: string;
+    kubeconfig?: string;
+    context?: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  }
+  | {
+    kind: "address";
+    /** `host:port` of the daemon. */
+    daemonAddress: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  };
+
+interface ParsedOptions extends ParsedCommonOptions {
+  node?: string;
+  name?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  necoperf-client fetch 6fd1b2c4-8f0e-4c44-9a55-0b9f3f1c2d7e --node node1 -o profiles
+
+What an earlier attempt has left in the output directory is not fetched again. Exit status 3: the
+daemon does not keep the result any more, or it was another's. Who has a pod that is called fetch
+names it so: necoperf-client profile fetch
+`;
+
+export function defineFetch(): Command {
+  const command = new Command("necoperf-client fetch")
+    .description(
+      "Fetches the result of a recording whose download was interrupted, from the daemon that keeps it.",
+    )
+    .usage("[options] RECORDING_ID")
+    .argument("[id...]")
+    .optionsGroup("Where it is:")
+    .addOption(named("--node <name>", "the node that the recorded pod ran on"))
+    .addOption(
+      named("-n, --namespace <name>", "namespace of the service account (default: the context's)"),
+    );
+  addResultOptions(command)
+    .addOption(
+      named("--name <name>", "what the file's name begins with (default: the recording's id)"),
+    );
+  addClusterOptions(command, " and --node");
+  return addAccessOptions(command)
+    .optionsGroup("About:")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES);
+}
+
+export function toFetchOptions(command: Command): FetchOptions {
+  const parsed: ParsedOptions = command.opts();
+  const [recordingId, another] = command.args;
+  if (recordingId === undefined) {
+    throw usageError("which recording? Give its id: necoperf-client fetch [options] RECORDING_ID");
+  }
+  if (another !== undefined) {
+    throw usageError(`one recording at a time; '${another}' is one too many`);
+  }
+  // It becomes part of a file's name.
+  if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(recordingId)) {
+    throw usageError(`'${recordingId}' is not the id of a recording`);
+  }
+  return {
+    ...toCommonOptions(parsed),
+    fetchFlags: toFetchFlags(command),
+    recordingId,
+    daemon: toDaemon(parsed),
+    name: parsed.name,
+    format: parsed.format,
+  };
+}
+
+function toDaemon(parsed: ParsedOptions): DaemonOptions {
+  const { node, daemon } = parsed;
+  const common = {
+    necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
+    access: toAccess(parsed),
+  };
+  if (daemon !== undefined) {
+    return { kind: "address", daemonAddress: parseDaemonAddress(daemon), ...common };
+  }
+  if (node === undefined) throw usageError("where is the result? Name the node with --node");
+  return {
+    kind: "node",
+    nodeName: parseName("a node", node),
+    namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
+    kubeconfig: parsed.kubeconfig,
+    context: parsed.context,
+    ...common,
+  };
+}
+
+/** The flags that were given to a command and that `fetch` has, too. */
+export function toFetchFlags(command: Command): string[] {
+  return defineFetch().options.flatMap((option) => {
+    const name = option.attributeName();
+    if (command.getOptionValueSource(name) !== "cli") return [];
+    return option.isBoolean() ? [option.long!] : [option.long!, `${command.getOptionValue(name)}`];
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * What the values of options may be, and what is said of those that may not.
+ *
+ * @module
+ */
+import { InvalidArgumentError } from "commander";
+import { parseDuration } from "../../proto/duration.ts";
+import { CliError, ExitStatus } from "../exit_status.ts";
+import type { CallGraph } from "../record_options.ts";
+
+const DAEMON_PORT = 6543;
+
+export function parseText(text: string): string {
+  // What `-n "$NAMESPACE"` gives when the variable is not set.
+  if (text.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return text;
+}
+
+export function parseTime(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`${(error as RangeError).message}.`);
+  }
+}
+
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > 0xffff_ffff) {
+    throw new InvalidArgumentError("It must be a whole number above zero.");
+  }
+  return count;
+}
+
+export function collectEvents(text: string, before: string[] = []): string[] {
+  // A comma between slashes belongs to the event: cpu/event=0x3c,umask=0/.
+  const events = text.split(/,(?=(?:[^/]*\/[^/]*\/)*[^/]*$)/).map((event) => event.trim());
+  if (events.includes("")) throw new InvalidArgumentError("An event's name is empty.");
+  return [...before, ...events];
+}
+
+export function parseCallGraph(text: string): CallGraph {
+  const [method, size] = text.split(/,(.*)/);
+  if (method === "dwarf") {
+    return size === undefined ? { method } : { method, stackSizeBytes: parseCount(size) };
+  }
+  if (size === undefined && (method === "fp" || method === "lbr" || method === "none")) {
+    return { method };
+  }
+  throw new InvalidArgumentError("It must be fp, dwarf, dwarf,BYTES, lbr or none.");
+}
+
+/** Names go into the API server's paths: `..` or a slash would ask for something else there. */
+export function parseName(what: string, name: string): string {
+  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name) || name.length > 253) {
+    throw usageError(
+      `'${name}' is not the name of ${what}: these are of lower case letters, digits, - and .`,
+    );
+  }
+  return name;
+}
+
+export function parseServerName(text: string): string {
+  // TLS sends it along, and takes no addresses for that.
+  if (!/^(?=.*[A-Za-z])[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError("It must be a DNS name, as in a certificate.");
+  }
+  return text;
+}
+
+export function parseDaemonAddress(text: string): string {
+  const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (!host || Number(port) > 65535 || Number(port) === 0) {
+    throw usageError(`'${text}' is not the address of a daemon: HOST:PORT, or [IPv6 address]:PORT`);
+  }
+  return `${host}:${port ?? DAEMON_PORT}`;
+}
+
+/** `kubectl get pod -o yaml` shows `containerd://ID`. */
+export function withoutRuntime(containerId: string): string {
+  return containerId.replace(/^[a-z-]+:\/\//, "");
+}
+
+export function usageError(message: string): CliError {
+  return new CliError(
+    ExitStatus.USAGE,
+    `${message}\n\`necoperf-client --help\` lists the options`,
+  );
+}

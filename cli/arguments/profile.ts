@@ -1,0 +1,197 @@
+import { Command } from "commander";
+import type { AccessOptions } from "../daemon_access.ts";
+import type { CallGraph, RecordOptions } from "../record_options.ts";
+import { toFetchFlags } from "./fetch.ts";
+import {
+  collectEvents,
+  parseCallGraph,
+  parseCount,
+  parseDaemonAddress,
+  parseName,
+  parseTime,
+  usageError,
+  withoutRuntime,
+} from "./option_values.ts";
+import {
+  addAccessOptions,
+  addClusterOptions,
+  addResultOptions,
+  type CommonOptions,
+  named,
+  option,
+  type ParsedCommonOptions,
+  toAccess,
+  toCommonOptions,
+} from "./shared_options.ts";
+
+/** The options of one recording. */
+export interface ProfileOptions extends CommonOptions {
+  /** The flags that were given and that `fetch` has, too. */
+  fetchFlags: string[];
+  target: TargetOptions;
+  durationSeconds: number;
+  recordOptions: RecordOptions;
+  /** How long to wait for sampling to start; not there: until it does. */
+  queueTimeoutSeconds?: number;
+}
+
+/** What to profile, and how to find it. */
+export type TargetOptions =
+  | {
+    kind: "pod";
+    pod: string;
+    /** Default: the kubeconfig context's. */
+    namespace?: string;
+    container?: string;
+    /** Default: `KUBECONFIG`, `~/.kube/config`, or the service account of the pod it runs in. */
+    kubeconfig?: string;
+    context?: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  }
+  | {
+    kind: "container";
+    /** `host:port` of the daemon. */
+    daemonAddress: string;
+    containerId: string;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  };
+
+interface ParsedOptions extends ParsedCommonOptions {
+  container?: string;
+  duration?: number;
+  timeout?: number;
+  frequency?: number;
+  event?: string[];
+  callGraph?: CallGraph;
+  allUser?: true;
+  allKernel?: true;
+  inline?: boolean;
+  mainProcess?: true;
+  containerId?: string;
+  queueTimeout?: number;
+}
+
+const DEFAULT_DURATION_SECONDS = 30;
+
+const EXAMPLES = `
+Examples:
+  necoperf-client -n shop web-7d4b9 -c app -o profiles
+  necoperf-client profile web-7d4b9 -d 1m -F 499 --call-graph dwarf
+  necoperf-client -n shop web-7d4b9 -o - | less
+  necoperf-client -n shop web-7d4b9 --service-account profiler
+
+\`necoperf-client fetch --help\` tells how to get a result whose download was interrupted.
+`;
+
+export function defineProfile(version: string): Command {
+  const command = new Command("necoperf-client")
+    .description(
+      "Profiles a container of a Kubernetes pod with perf, by the necoperf-daemon on its node.",
+    )
+    // The word `profile` is what the Go client wants before the pod; it may stand there or not.
+    .usage("[profile] [options] POD")
+    .argument("[pod...]")
+    .optionsGroup("What to profile:")
+    .addOption(named("-n, --namespace <name>", "namespace of the pod (default: the context's)"))
+    .addOption(
+      named("-c, --container <name>", "container of the pod (default: as kubectl picks it)"),
+    )
+    .option("--main-process", "only the container's first process, not all of them")
+    .optionsGroup("How:")
+    .addOption(
+      option("-d, --duration <time>", "how long, such as 45s or 1m30s (default: 30s)")
+        .argParser(parseTime),
+    )
+    .addOption(
+      option("--timeout <time>", "another name of --duration")
+        .argParser(parseTime).conflicts("duration"),
+    )
+    .addOption(
+      option("-F, --frequency <hz>", "samples per second and processor (default: 99)")
+        .argParser(parseCount),
+    )
+    .addOption(
+      option("-e, --event <names>", "perf events, with commas or repeated (default: perf's own)")
+        .argParser(collectEvents),
+    )
+    .addOption(
+      option("--call-graph <method>", "fp, dwarf[,BYTES], lbr or none (default: fp)")
+        .argParser(parseCallGraph),
+    )
+    .addOption(option("--all-user", "only what runs in user space").conflicts("allKernel"))
+    .addOption(option("--all-kernel", "only what runs in the kernel"))
+    .option("--inline", "name inlined functions, too; slow for large programs")
+    .option("--no-inline", "do not (the default)")
+    .addOption(
+      option("--queue-timeout <time>", "how long to wait for it to start (default: until it does)")
+        .argParser(parseTime),
+    );
+  addResultOptions(command);
+  addClusterOptions(command, "; with --container-id")
+    .addOption(named("--container-id <id>", "the container as the daemon's runtime names it"));
+  return addAccessOptions(command)
+    .optionsGroup("About:")
+    .version(version, "-V, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES);
+}
+
+export function toProfileOptions(command: Command): ProfileOptions {
+  const parsed: ParsedOptions = command.opts();
+  return {
+    ...toCommonOptions(parsed),
+    fetchFlags: toFetchFlags(command),
+    target: toTarget(command.args, parsed),
+    durationSeconds: parsed.duration ?? parsed.timeout ?? DEFAULT_DURATION_SECONDS,
+    recordOptions: {
+      frequencyHz: parsed.frequency,
+      events: parsed.event,
+      callGraph: parsed.callGraph,
+      side: parsed.allUser ? "user" : parsed.allKernel ? "kernel" : undefined,
+      inline: parsed.inline ?? false,
+      format: parsed.format,
+      mainProcess: parsed.mainProcess ?? false,
+    },
+    queueTimeoutSeconds: parsed.queueTimeout,
+  };
+}
+
+function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
+  const access = toAccess(parsed);
+  const necoperfNamespace = parseName("a namespace", parsed.necoperfNamespace);
+  const pods = operands[0] === "profile" ? operands.slice(1) : operands;
+  if (parsed.daemon !== undefined || parsed.containerId !== undefined) {
+    if (parsed.daemon === undefined || parsed.containerId === undefined) {
+      throw usageError("--daemon and --container-id need each other");
+    }
+    if (pods.length > 0) {
+      throw usageError(`--container-id says what to profile; '${pods[0]}' is one too many`);
+    }
+    return {
+      kind: "container",
+      daemonAddress: parseDaemonAddress(parsed.daemon),
+      containerId: withoutRuntime(parsed.containerId),
+      necoperfNamespace,
+      access,
+    };
+  }
+  if (pods.length === 0) {
+    throw usageError("which pod? Give its name: necoperf-client [options] POD");
+  }
+  if (pods.length > 1) {
+    const hint = pods[0] === "fetch" ? "; the word fetch goes before all options" : "";
+    throw usageError(`one pod at a time; '${pods[1]}' is one too many${hint}`);
+  }
+  return {
+    kind: "pod",
+    pod: parseName("a pod", pods[0].replace(/^(pods?|po)\//, "")),
+    namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
+    container: parsed.container,
+    kubeconfig: parsed.kubeconfig,
+    context: parsed.context,
+    necoperfNamespace,
+    access,
+  };
+}

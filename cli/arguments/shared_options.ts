@@ -1,0 +1,149 @@
+/**
+ * Options that more than one command has: where the result goes, the cluster, access to the daemon.
+ *
+ * @module
+ */
+import { type Command, Option } from "commander";
+import type { AccessOptions } from "../daemon_access.ts";
+import { parseName, parseServerName, parseText, parseTime, usageError } from "./option_values.ts";
+
+/** What commands have that end with a result. */
+export interface CommonOptions {
+  /** `-` for standard output. */
+  outputDirectory: string;
+  /** How long a lost connection is tried again. */
+  patienceSeconds: number;
+  quiet: boolean;
+}
+
+/** The shared options as commander names and holds them. */
+export interface ParsedCommonOptions {
+  namespace?: string;
+  outputDir: string;
+  format: "script" | "data";
+  retryTimeout: number;
+  quiet?: true;
+  kubeconfig?: string;
+  context?: string;
+  necoperfNamespace: string;
+  daemon?: string;
+  tokenFile?: string;
+  serviceAccount?: string;
+  insecureSendToken?: true;
+  caFile?: string;
+  tlsServerName?: string;
+  clientCertFile?: string;
+  clientKeyFile?: string;
+}
+
+const DEFAULTS = {
+  patienceSeconds: 60,
+  outputDirectory: ".",
+  necoperfNamespace: "necoperf",
+};
+
+/** An option whose value is checked by what follows. */
+export const option = (flags: string, description: string) => new Option(flags, description);
+/** An option whose value is any text but an empty one. */
+export const named = (flags: string, description: string) =>
+  option(flags, description).argParser(parseText);
+
+export function addResultOptions(command: Command): Command {
+  return command
+    .optionsGroup("Result:")
+    .addOption(
+      named("-o, --output-dir <dir>", "where the result goes; - for standard output")
+        .default(DEFAULTS.outputDirectory),
+    )
+    .addOption(
+      option("--format <format>", "perf script's text, or perf.data itself")
+        .choices(["script", "data"]).default("script"),
+    )
+    .addOption(
+      option("--retry-timeout <time>", "how long to try again when the connection is lost")
+        .argParser(parseTime).default(DEFAULTS.patienceSeconds, "1m"),
+    )
+    .option("-q, --quiet", "say nothing but errors");
+}
+
+export function addClusterOptions(command: Command, daemonTakes: string): Command {
+  return command
+    .optionsGroup("Cluster:")
+    .addOption(
+      named("--kubeconfig <file>", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config)"),
+    )
+    .addOption(named("--context <name>", "context of the kubeconfig file"))
+    .addOption(
+      named("--necoperf-namespace <name>", "namespace of the daemons")
+        .default(DEFAULTS.necoperfNamespace),
+    )
+    .addOption(
+      named("--daemon <host:port>", `call this daemon, without Kubernetes${daemonTakes}`)
+        .conflicts(["namespace", "container", "node", "kubeconfig", "context"]),
+    );
+}
+
+export function addAccessOptions(command: Command): Command {
+  return command
+    .optionsGroup("Access to the daemon:")
+    .addOption(
+      named(
+        "--token-file <file>",
+        "bearer token for the audience necoperf (default: /var/run/secrets/necoperf/token if it " +
+          "is there)",
+      ).conflicts("serviceAccount"),
+    )
+    .addOption(
+      named(
+        "--service-account <name>",
+        "without a file, ask for a token of this service account in the pod's namespace",
+      ).conflicts("daemon"),
+    )
+    .addOption(
+      named(
+        "--ca-file <file>",
+        "CA certificate of the daemons (default: /var/run/secrets/necoperf/ca.crt if it is there, " +
+          "else the ConfigMap necoperf-ca of their namespace); with one, nothing but TLS is spoken",
+      ),
+    )
+    .addOption(
+      named(
+        "--tls-server-name <name>",
+        "name in the daemons' certificate (default: necoperf-daemon.NAMESPACE.svc, with the " +
+          "daemons' namespace)",
+      ).argParser(parseServerName),
+    )
+    .addOption(named("--client-cert-file <file>", "client certificate, for daemons that want one"))
+    .addOption(named("--client-key-file <file>", "its private key"))
+    .addOption(
+      option(
+        "--insecure-send-token",
+        "send the token without TLS, too: whoever can listen in on the way can take it and profile " +
+          "with your rights until it expires",
+      ),
+    );
+}
+
+export function toCommonOptions(parsed: ParsedCommonOptions): CommonOptions {
+  return {
+    outputDirectory: parsed.outputDir,
+    patienceSeconds: parsed.retryTimeout,
+    quiet: parsed.quiet ?? false,
+  };
+}
+
+export function toAccess(parsed: ParsedCommonOptions): AccessOptions {
+  const { clientCertFile, clientKeyFile, serviceAccount } = parsed;
+  if ((clientCertFile === undefined) !== (clientKeyFile === undefined)) {
+    throw usageError("--client-cert-file and --client-key-file need each other");
+  }
+  return {
+    tokenFile: parsed.tokenFile,
+    serviceAccount: serviceAccount && parseName("a service account", serviceAccount),
+    caFile: parsed.caFile,
+    tlsServerName: parsed.tlsServerName,
+    clientCertificateFile: clientCertFile,
+    clientKeyFile,
+    insecureSendToken: parsed.insecureSendToken ?? false,
+  };
+}

@@ -1,0 +1,4 @@
+/** Says something to whoever watches: standard output is for results. */
+export function say(text: string): void {
+  for (const line of text.split("\n")) console.error(`necoperf-client: ${line}`);
+}
