@@ -43,6 +43,7 @@ export interface DaemonOptions {
   resultRetentionSeconds: number;
   stallSeconds: number;
   shutdownGraceSeconds: number;
+  maxMemoryBytes: number;
 }
 
 /** What a command line asks for. */
@@ -83,6 +84,7 @@ interface ParsedOptions {
   resultRetention: number;
   stallTimeout: number;
   shutdownGrace: number;
+  maxMemory: number;
   auth?: typeof AUTH_NAMES[number];
   tokenAudience: string;
   tlsCertFile?: string;
@@ -192,6 +194,14 @@ function defineStart(command: Command): Command {
       300,
     ),
     duration(option("--shutdown-grace <time>", "how long recordings may go on after SIGTERM"), 630),
+    size(
+      option(
+        "--max-memory <size>",
+        "resident memory above which the daemon, when nothing is under way, ends with status 0, to " +
+          "be started afresh",
+      ),
+      400 * 2 ** 20,
+    ),
   ];
   for (const each of options) start.addOption(each);
   return start;
@@ -230,6 +240,7 @@ function toDaemonOptions(parsed: ParsedOptions): DaemonOptions {
     resultRetentionSeconds: parsed.resultRetention,
     stallSeconds: parsed.stallTimeout,
     shutdownGraceSeconds: parsed.shutdownGrace,
+    maxMemoryBytes: parsed.maxMemory,
   };
 }
 

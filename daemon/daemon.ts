@@ -14,6 +14,7 @@ import { expirySeconds, readCertificates, watchCertificates } from "./certificat
 import { createContainerLookup } from "./container_lookup.ts";
 import type { ContainerLookup } from "./containers.ts";
 import { describeDaemon } from "./daemon_info.ts";
+import { watchGrowth } from "./growth_watch.ts";
 import { createHttpHandler } from "./http.ts";
 import { connectKubernetes } from "./kubernetes_api.ts";
 import type { Log } from "./log.ts";
@@ -49,6 +50,8 @@ export interface RunningDaemon {
   /** The ports it listens on, which differ from the options' where those are 0. */
   port: number;
   metricsPort: number;
+  /** Resolves with the resident bytes when they are above the options' bound and nothing is done. */
+  outgrown: Promise<number>;
   /**
    * Takes no more work, lets running recordings end within the options' grace period, or stops them
    * at once when `now` aborts, and resolves when nothing is left of them.
@@ -118,12 +121,20 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   const health = new HealthImplementation({ "": "SERVING", "necoperf.NecoPerf": "SERVING" });
   const server = new grpc.Server(SERVER_OPTIONS);
   const definition = loadNecoPerfDefinition();
+  let callsUnderWay = 0;
   server.addService(
     loadNecoPerf(definition).NecoPerf.service,
     createService(recordings, {
       maxRecordResponseBytes: options.maxRecordResponseBytes,
       stallSeconds: options.stallSeconds,
-      hold: (peer) => listener.hold(peer),
+      hold(peer) {
+        const release = listener.hold(peer);
+        callsUnderWay++;
+        return () => {
+          callsUnderWay--;
+          release();
+        };
+      },
       async describe(credentials) {
         await access.identify(credentials);
         return describeDaemon(options, { versions, readiness: await readiness.get(), queue });
@@ -163,10 +174,16 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     createHttpHandler(metrics, readiness),
   );
 
+  // A recording may go on without a call, while its caller is away.
+  const isIdle = () => callsUnderWay + queue.running + queue.waiting === 0;
+  const growth = watchGrowth(options.maxMemoryBytes, isIdle);
+
   return {
     port,
     metricsPort: http.addr.port,
+    outgrown: growth.outgrown,
     async shutDown(now) {
+      growth[Symbol.dispose]();
       health.setStatus("", "NOT_SERVING");
       health.setStatus("necoperf.NecoPerf", "NOT_SERVING");
       readiness.invalidate();

@@ -45,7 +45,7 @@ Deno.test("each flag sets its option", () => {
     ],
     ...["--max-stack-size", "1024", "--allowed-events", "cycles,sched:sched_switch"],
     ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
-    ...["--conversion-timeout", "90s"],
+    ...["--conversion-timeout", "90s", "--max-memory", "300Mi"],
     ...["--max-results-size", "3Gi", "--max-result-size", "64Mi", "--max-record-response", "1000"],
     ...["--result-retention", "1h", "--stall-timeout", "10s"],
   );
@@ -69,6 +69,7 @@ Deno.test("each flag sets its option", () => {
   assert.equal(options.maxRecordResponseBytes, 1000);
   assert.equal(options.resultRetentionSeconds, 3600);
   assert.equal(options.stallSeconds, 10);
+  assert.equal(options.maxMemoryBytes, 300 * 2 ** 20);
 });
 
 Deno.test("what is not understood is named", () => {
