@@ -308,7 +308,9 @@ class Recording {
   ): RecordingSummary {
     const counts = this.#counts();
     const { stop } = this.control;
-    if (!wholeDuration && !stop.aborted && !targetsEnded) {
+    // What tells of a process' end can be lost as samples can.
+    const endsSeen = counts.lostSamples === 0;
+    if (!wholeDuration && !stop.aborted && !targetsEnded && endsSeen) {
       this.#failure ??= new StatusError("INTERNAL", "perf record failed: it was told to end early");
     }
     const completeness = this.#failure

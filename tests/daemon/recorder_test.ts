@@ -309,6 +309,15 @@ Deno.test("how sampling ended is the completeness", async () => {
     assert.equal(completeness, "perf-failed", "perf ended though the process had not");
     assert.match(failures[0].message, /told to end early/);
   }
+  // A PERF_RECORD_LOST may have been that of the process' end.
+  const lost = new Uint8Array(24);
+  const view = new DataView(lost.buffer);
+  view.setUint32(0, 2, true);
+  view.setUint16(6, 24, true);
+  view.setBigUint64(16, 1n, true);
+  const unseen = await recordWith(standIn({ ...early, data: [ONE_SAMPLE, lost] }));
+  assert.deepEqual(unseen, ended);
+
   const stop = new AbortController();
   stop.abort("stopped");
   const stopped = await recordWith(standIn(early), stop);
