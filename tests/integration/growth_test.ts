@@ -1,6 +1,6 @@
 /** The real daemon when it has grown too large, which it is from the start by what it is told here. */
 import assert from "node:assert/strict";
-import { assertNothingLeft, collect, deleteResult } from "../testing/calls.ts";
+import { collect, fetchResult, findChildren } from "../testing/calls.ts";
 import { startDaemon } from "../testing/daemon.ts";
 import { run } from "../testing/process.ts";
 import { buildTargets } from "../testing/targets.ts";
@@ -19,22 +19,33 @@ Deno.test("a daemon that has outgrown its bound ends in order while nothing is u
   assert.ok(Number(told[0].residentBytes) > 1 << 20);
 });
 
-Deno.test("it does not end before a recording is over, nor while another waits", async () => {
-  await using daemon = await startDaemon({ args: [...TOO_SMALL, "--max-concurrent", "1"] });
-  await using one = run(targets.spin);
-  await using two = run(targets.spin);
-  // Longer than it takes the daemon to look at its memory.
-  const duration = { seconds: 7, nanos: 0 };
-  const finished = await Promise.all([one, two].map(async ({ pid }) => {
-    const events = await collect(daemon, { containerId: `${pid}`, duration });
-    await deleteResult(daemon, events[0].accepted!.recordingId);
-    return events.at(-1)!.finished;
-  }));
-  assert.deepEqual(finished.map((each) => each?.completeness), [
-    "COMPLETENESS_FULL",
-    "COMPLETENESS_FULL",
-  ]);
-  daemon.client.close();
-  assert.equal((await daemon.status).code, 0);
-  await assertNothingLeft(daemon);
+Deno.test("it does not end before all recordings are over, and loses no result", async () => {
+  const workDir = await Deno.makeTempDir();
+  const binds = { "/var/necoperf": workDir };
+  try {
+    await using daemon = await startDaemon({
+      args: [...TOO_SMALL, "--max-concurrent", "1"],
+      binds,
+    });
+    await using one = run(targets.spin);
+    await using two = run(targets.spin);
+    // Longer than it takes the daemon to look at its memory.
+    const duration = { seconds: 7, nanos: 0 };
+    const recordings = await Promise.all(
+      [one, two].map(({ pid }) => collect(daemon, { containerId: `${pid}`, duration })),
+    );
+    daemon.client.close();
+    assert.equal((await daemon.status).code, 0);
+    assert.deepEqual(await findChildren(daemon.pid), []);
+
+    await using next = await startDaemon({ args: ["--container-lookup", "pid"], binds });
+    for (const events of recordings) {
+      const finished = events.at(-1)!.finished!;
+      assert.equal(finished.completeness, "COMPLETENESS_FULL");
+      const result = await fetchResult(next, events[0].accepted!.recordingId);
+      assert.equal(result.length, finished.compressedSize);
+    }
+  } finally {
+    await Deno.remove(workDir, { recursive: true });
+  }
 });
