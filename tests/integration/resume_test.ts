@@ -106,7 +106,8 @@ until [ -e ${released} ]; do sleep 0.1; done
     startDaemon({
       args: ["--container-lookup", "pid", ...args],
       binds: { "/var/necoperf": workDir },
-      prepare: `cp "$(command -v perf)" ${directory}/real
+      // One that a killed daemon has left may still run.
+      prepare: `[ -e ${directory}/real ] || cp "$(command -v perf)" ${directory}/real
         mount --bind ${directory}/perf "$(command -v perf)"`,
     });
   const daemon = await start();
