@@ -78,7 +78,9 @@ export function describeRpcFailure(
   daemon: string,
   { withToken = true }: { withToken?: boolean } = {},
 ): CliError {
-  const name = STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
+  const name = isConnectionLoss(failure)
+    ? "UNAVAILABLE"
+    : STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
   const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
   const hint = name === "UNAUTHENTICATED" && !withToken ? `\n${TOKEN_HINT}` : "";
   const text = words(name, failure.details) + tryAgainIn(failure.metadata);

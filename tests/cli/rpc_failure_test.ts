@@ -55,6 +55,10 @@ Deno.test("tells a lost connection from a refusal", () => {
   assert(isLoss("UNAVAILABLE", "Connection dropped"));
   assert(isLoss("CANCELLED"));
   assert(isLoss("INTERNAL", "Received RST_STREAM with code 2 (Internal server error)"));
+  const details = "Received RST_STREAM with code 2 (Internal server error)";
+  const reset = describeRpcFailure({ code: grpc.status.INTERNAL, details }, "the daemon");
+  assert.equal(reset.exitStatus, ExitStatus.UNREACHABLE);
+  assert.match(reset.message, /the connection was lost/);
   assert(!isLoss("INTERNAL", "perf script crashed"));
   assert(!isLoss("NOT_FOUND"));
   assert(!isLoss("RESOURCE_EXHAUSTED"));
