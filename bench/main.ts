@@ -17,10 +17,13 @@ import { isReached, type Line, ratioOf, type Row } from "./row.ts";
 import { cost } from "./rows/cost.ts";
 import { api } from "./rows/api.ts";
 import { clients } from "./rows/clients.ts";
+import { fold } from "./rows/fold.ts";
 import { latency } from "./rows/latency.ts";
 import { memory } from "./rows/memory.ts";
+import { size } from "./rows/size.ts";
+import { startup } from "./rows/startup.ts";
 
-const ROWS: Row[] = [latency(99), latency(999), memory, cost, clients, api];
+const ROWS: Row[] = [latency(99), latency(999), memory, cost, clients, startup, api, fold, size];
 
 /** What is written of a row. */
 interface RowResult {

@@ -15,12 +15,13 @@ import { bundle } from "./bundle.ts";
 const ROOT = join(import.meta.dirname!, "..");
 
 /** The files that the programs read: not their modules, but what these open. */
-const FILES: Record<Program, string[]> = {
+export const FILES: Record<Program, string[]> = {
   client: ["proto/necoperf.proto", "cli/formats/flame_graph_page"],
   daemon: ["proto/necoperf.proto", "proto/cri.proto"],
 };
 
-const MAIN: Record<Program, string> = { client: "cli/main.ts", daemon: "daemon/main.ts" };
+/** The first module of each program. */
+export const MAIN: Record<Program, string> = { client: "cli/main.ts", daemon: "daemon/main.ts" };
 
 /**
  * Compiles a program; by default into `dist/`. `main` may be another module, that gets what the
