@@ -19,6 +19,7 @@ import type { RecordingEvent__Output } from "../../proto/gen/necoperf/RecordingE
 import { grpc } from "../../proto/grpc.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { eventually, run } from "../testing/process.ts";
+import { bytesOfFiles, peakBytes } from "../testing/resources.ts";
 import { startSlowReaders } from "../testing/slow_readers.ts";
 import { buildTargets } from "../testing/targets.ts";
 
@@ -71,17 +72,6 @@ async function digestOfFile(path: string, bytes: number): Promise<string> {
   return hash.digest("hex");
 }
 
-/** The largest resident memory that a process has had. */
-async function peakBytes(pid: number): Promise<number> {
-  const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024;
-}
-
-function workDirBytes(daemon: TestDaemon): number {
-  return [...Deno.readDirSync(daemon.workDir)]
-    .reduce((total, { name }) => total + Deno.statSync(`${daemon.workDir}/${name}`).size, 0);
-}
-
 function assertMemory(name: string, bytes: number): void {
   console.log(`${name}: at most ${Math.round(bytes / MB)} MB resident`);
   assert.ok(bytes < PEAK_BYTES, `${name}: the daemon took ${Math.round(bytes / MB)} MB`);
@@ -113,7 +103,10 @@ Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB", async () =
       await pipeline(createReadStream(path), createGunzip(), text);
       assert.equal(text.digest("hex"), await digestOfText(finished!.size));
       assert.equal((await Deno.stat(path)).size, finished!.compressedSize);
-      assert.ok(workDirBytes(daemon) <= finished!.compressedSize, "the text rests compressed");
+      assert.ok(
+        bytesOfFiles(daemon.workDir) <= finished!.compressedSize,
+        "the text rests compressed",
+      );
 
       const states = await eventually(async () => {
         const states = await readers.states();

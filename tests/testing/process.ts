@@ -23,6 +23,12 @@ export function run(command: string, ...args: string[]): Running {
   };
 }
 
+/** Starts a shell that is busy for a tenth of the time: enough to be sampled, and many fit here. */
+export function runLight(): Running {
+  const busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+  return run("sh", "-c", `while :; do ${busy}; sleep 0.2; done`);
+}
+
 /** The processes of this machine whose command line begins with these words. */
 export async function findProcesses(...words: string[]): Promise<number[]> {
   const found: number[] = [];
