@@ -178,6 +178,12 @@ export async function startClient(address: string, variant: Variant): Promise<Cl
   };
 }
 
+/** A port on loopback that nobody listens on, for a server that comes and goes. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return (listener.addr as Deno.NetAddr).port;
+}
+
 /** A directory for sockets, gone when disposed of. */
 export async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
   const path = await Deno.makeTempDir({ prefix: "necoperf-conformance-" });

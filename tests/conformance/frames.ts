@@ -54,11 +54,17 @@ export async function sayGoawayToServer(address: string, errorCode: number): Pro
 }
 
 /**
- * Serves a unix socket: answers the first call on each connection with a GOAWAY of this error, the
- * way a server does that will have no more of a client. Disposing of it frees the socket's path.
+ * Serves a unix socket, or a TCP port on loopback: answers the first call on each connection with a
+ * GOAWAY of this error, the way a server does that will have no more of a client. Disposing of it
+ * frees the socket's path.
  */
-export function serveGoaway(path: string, errorCode: number): AsyncDisposable & { calls: number } {
-  const listener = Deno.listen({ transport: "unix", path });
+export function serveGoaway(
+  place: { path: string } | { port: number },
+  errorCode: number,
+): AsyncDisposable & { calls: number } {
+  const listener = "path" in place
+    ? Deno.listen({ transport: "unix", ...place })
+    : Deno.listen({ hostname: "127.0.0.1", ...place });
   const server = { calls: 0, [Symbol.asyncDispose]: () => Promise.resolve() };
   const serve = async (connection: Deno.Conn) => {
     using open = connection;
@@ -79,7 +85,7 @@ export function serveGoaway(path: string, errorCode: number): AsyncDisposable & 
   server[Symbol.asyncDispose] = async () => {
     listener.close();
     await serving;
-    await Deno.remove(path).catch(() => {});
+    if ("path" in place) await Deno.remove(place.path).catch(() => {});
   };
   return server;
 }

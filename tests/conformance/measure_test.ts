@@ -3,7 +3,7 @@
  * traffic that `runtime_test.ts` shows to be harmless with it.
  */
 import assert from "node:assert/strict";
-import { type Child, startClient, startServer, temporaryDirectory } from "./child.ts";
+import { type Child, freePort, startClient, startServer, temporaryDirectory } from "./child.ts";
 import { sayGoawayToServer, serveGoaway } from "./frames.ts";
 
 const TRIES = 50;
@@ -39,7 +39,25 @@ Deno.test("without the measure, GOAWAY with an error crashes the server", async 
   await assertCrashes(server, () => sayGoawayToServer(server.address, 11));
 });
 
-Deno.test("without the measure, a container runtime that ends crashes the client", async () => {
+Deno.test("without the measure, a server that ends crashes the client", async () => {
+  const address = `127.0.0.1:${freePort()}`;
+  await using client = await startClient(address, { perturb: true, withoutMeasure: true });
+  await assertCrashes(client, async () => {
+    await using server = await startServer({ perturb: false }, address);
+    await client.ask("open", 1);
+    await server.endInOrder();
+  });
+});
+
+Deno.test("without the measure, GOAWAY with an error crashes the client", async () => {
+  const port = freePort();
+  const variant = { perturb: true, withoutMeasure: true };
+  await using client = await startClient(`127.0.0.1:${port}`, variant);
+  await using _server = serveGoaway({ port }, 11);
+  await assertCrashes(client, () => client.ask("deadline", 1, 1000));
+});
+
+Deno.test("without the measure, a container runtime that ends crashes its client", async () => {
   await using directory = await temporaryDirectory();
   const address = `unix://${directory.path}/runtime.sock`;
   await using client = await startClient(address, { perturb: true, withoutMeasure: true });
@@ -50,11 +68,11 @@ Deno.test("without the measure, a container runtime that ends crashes the client
   });
 });
 
-Deno.test("without the measure, GOAWAY with an error crashes the client", async () => {
+Deno.test("without the measure, GOAWAY with an error crashes the runtime's client", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/runtime.sock`;
   const variant = { perturb: true, withoutMeasure: true };
   await using client = await startClient(`unix://${path}`, variant);
-  await using _server = serveGoaway(path, 11);
+  await using _server = serveGoaway({ path }, 11);
   await assertCrashes(client, () => client.ask("containerStatus", "any", 1000));
 });

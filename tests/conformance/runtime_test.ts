@@ -9,6 +9,7 @@ import assert from "node:assert/strict";
 import {
   type ClientChild,
   explain,
+  freePort,
   nextLine,
   startClient,
   startServer,
@@ -140,6 +141,27 @@ testPair("a peer that says GOAWAY with an error to the server", async (client, s
   }
 });
 
+test("a server that says GOAWAY to clients", async (variant) => {
+  const port = freePort();
+  const address = `127.0.0.1:${port}`;
+  await using client = await startClient(address, variant);
+  for (let round = 0; round < 3; round++) {
+    await using server = await startServer({ perturb: false }, address);
+    await client.ask("open", 5);
+    await server.endInOrder();
+    await client.ask("close");
+  }
+  for (const errorCode of [0, 11]) {
+    await using refusing = serveGoaway({ port }, errorCode);
+    assert.notDeepEqual(await client.ask("deadline", 1, 500), ["OK"]);
+    assert.ok(refusing.calls > 0, "the call did not reach the server");
+  }
+  await using server = await startServer({ perturb: false }, address);
+  await client.ask("state");
+  await server.endInOrder();
+  await client.endInOrder();
+});
+
 test("a server that says GOAWAY to the channel of the container runtime", async (variant) => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/runtime.sock`;
@@ -159,7 +181,7 @@ test("a server that says GOAWAY to the channel of the container runtime", async 
   }
   for (const errorCode of [0, 11]) {
     await Deno.remove(path).catch(() => {});
-    await using refusing = serveGoaway(path, errorCode);
+    await using refusing = serveGoaway({ path }, errorCode);
     assert.notEqual(await client.ask("containerStatus", "any", 500), "OK");
     assert.ok(refusing.calls > 0, "the call did not reach the server");
   }
