@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { type ConvertOptions, defineConvert, toConvertOptions } from "./arguments/convert.ts";
 import { defineFetch, type FetchOptions, toFetchOptions } from "./arguments/fetch.ts";
 import { usageError } from "./arguments/option_values.ts";
 import { defineProfile, type ProfileOptions, toProfileOptions } from "./arguments/profile.ts";
@@ -7,12 +8,17 @@ import { defineProfile, type ProfileOptions, toProfileOptions } from "./argument
 export type Invocation =
   | { kind: "profile"; options: ProfileOptions }
   | { kind: "fetch"; options: FetchOptions }
+  | { kind: "convert"; options: ConvertOptions }
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
 /** The commands whose names go before everything else; without one it is `profile`. */
 const COMMANDS: Record<string, { define(): Command; toInvocation(command: Command): Invocation }> =
   {
+    convert: {
+      define: defineConvert,
+      toInvocation: (command) => ({ kind: "convert", options: toConvertOptions(command) }),
+    },
     fetch: {
       define: defineFetch,
       toInvocation: (command) => ({ kind: "fetch", options: toFetchOptions(command) }),
@@ -33,6 +39,7 @@ export function parseArguments(args: string[], version: string): Invocation {
       writeOut: (text) => printed += text,
       writeErr: () => {},
       // Without these commander reads environment names that this program has no permission for.
+      getOutHelpWidth: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined!,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });

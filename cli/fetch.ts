@@ -1,7 +1,8 @@
+import { openResultOutput } from "./converting_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
 import type { DaemonReference } from "./daemon_link.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
-import { openOutput } from "./output.ts";
+import type { ConvertedFormat } from "./formats/converted_format.ts";
 import type { ProfileResult } from "./profile.ts";
 import type { ConnectionEvent } from "./recording_event.ts";
 
@@ -15,6 +16,8 @@ export interface FetchOptions {
   name?: string;
   /** What was asked for, for the file's name. Default: `script`. */
   format?: "script" | "data";
+  /** What perf script's text is converted to on the way. Default: it stays as it is. */
+  convertTo?: ConvertedFormat;
   /** How long a lost connection is tried again. Default: a minute. */
   patienceSeconds?: number;
   onEvent?: (event: ConnectionEvent) => void;
@@ -30,8 +33,8 @@ export interface FetchOptions {
  * unless there is no such result any more, or it is damaged.
  */
 export async function fetchResult(options: FetchOptions): Promise<ProfileResult> {
-  const { daemon, recordingId, outputDirectory, name = recordingId, format } = options;
-  const output = await openOutput(outputDirectory, { stem: name, format });
+  const { daemon, recordingId, outputDirectory, name = recordingId, format, convertTo } = options;
+  const output = await openResultOutput(outputDirectory, { stem: name, format, convertTo });
   let path: string | undefined;
   try {
     const summary = await fetchRecording({

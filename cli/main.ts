@@ -10,6 +10,8 @@ async function run(invocation: Invocation): Promise<ExitStatus> {
       return await (await import("./commands/profile.ts")).runProfile(invocation.options);
     case "fetch":
       return await (await import("./commands/fetch.ts")).runFetch(invocation.options);
+    case "convert":
+      return await (await import("./commands/convert.ts")).runConvert(invocation.options);
     case "print":
       console.log(invocation.text.trimEnd());
       return ExitStatus.DONE;

@@ -27,16 +27,16 @@ export interface ResultName {
   stem: string;
   /** With its dot. */
   extension: string;
+  /** `plain`: without the time. `exact`: that, too, and no other when a file has it already. */
+  form?: "plain" | "exact";
 }
 
 /** Opens a file in a directory for a result, or standard output when that is `-`. */
 export async function openOutput(
   directory: string,
-  { stem, format }: { stem: string; format?: "script" | "data" },
+  name: ResultName,
 ): Promise<Output> {
-  if (directory === "-") return openStandardOutput();
-  const extension = format === "data" ? ".perf.data" : ".perf.txt";
-  return await openFileOutput(directory, { stem, extension });
+  return directory === "-" ? openStandardOutput() : await openFileOutput(directory, name);
 }
 
 /**
@@ -92,8 +92,7 @@ export async function openFileOutput(
     commit: async () => {
       await written(file.sync());
       file.close();
-      const stem = `${fileNamePart(name.stem)}-${formatTime(now())}`;
-      const path = await publish(temporary, join(directory, stem), name.extension);
+      const path = await publish(temporary, join(directory, nameOf(name, now())), name);
       await partial?.remove();
       return path;
     },
@@ -197,14 +196,21 @@ async function writeAll(
 }
 
 /** Gives a whole file its name, with `-2`, `-3`, ... behind it while that is taken. */
-async function publish(temporary: string, stem: string, extension: string): Promise<string> {
+async function publish(
+  temporary: string,
+  stem: string,
+  { extension, form }: ResultName,
+): Promise<string> {
   for (let count = 1;; count++) {
     const path = stem + (count === 1 ? "" : `-${count}`) + extension;
     try {
       await moveWithoutReplacing(temporary, path);
       return path;
     } catch (error) {
-      if (error instanceof Deno.errors.AlreadyExists) continue;
+      if (error instanceof Deno.errors.AlreadyExists) {
+        if (form !== "exact") continue;
+        throw new CliError(ExitStatus.USAGE, `${path} exists already; nothing is overwritten`);
+      }
       throw new CliError(ExitStatus.OTHER, `cannot name the result ${path}: ${reasonOf(error)}`, {
         cause: error,
       });
@@ -255,6 +261,13 @@ function reasonOf(error: unknown): string {
   if (error instanceof Deno.errors.NotCapable) return "this program may not write there";
   const message = error instanceof Error ? error.message : String(error);
   return message.replace(/ \(os error \d+\).*$/, "").replace(/^[A-Z]+: (.*?), .*$/, "$1");
+}
+
+/** The name of a result's file, without the extension. */
+function nameOf({ stem, form }: ResultName, time: Date): string {
+  if (form === "exact") return stem;
+  const part = fileNamePart(stem);
+  return form === "plain" ? part : `${part}-${formatTime(time)}`;
 }
 
 function fileNamePart(text: string): string {

@@ -4,6 +4,7 @@ import {
   type DaemonAccess,
   readAccessFiles,
 } from "./daemon_access.ts";
+import { openResultOutput } from "./converting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
 import { interrupted } from "./exit_status.ts";
 import {
@@ -13,9 +14,9 @@ import {
   NECOPERF_NAMESPACE,
   openDaemon,
 } from "./find_daemon.ts";
+import type { ConvertedFormat } from "./formats/converted_format.ts";
 import type { ClusterOptions } from "./kubeconfig.ts";
 import { openCluster } from "./kubernetes.ts";
-import { openOutput } from "./output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
 import { ResultLeftError } from "./result_left.ts";
@@ -57,6 +58,8 @@ export interface ProfileOptions {
   target: Target;
   durationSeconds: number;
   recordOptions?: RecordOptions;
+  /** What perf script's text is converted to on the way. Default: it stays as it is. */
+  convertTo?: ConvertedFormat;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;
   /** How long to wait for sampling to start. Default: until it does. */
@@ -123,9 +126,10 @@ export async function openTarget(reference: ContainerReference): Promise<Target>
 export async function profile(options: ProfileOptions): Promise<ProfileResult> {
   const { target, signal, stopSignal, recordOptions = {} } = options;
   if (signal?.aborted || stopSignal?.aborted) throw interrupted();
-  const output = await openOutput(options.outputDirectory, {
+  const output = await openResultOutput(options.outputDirectory, {
     stem: nameResult(target),
     format: recordOptions.format,
+    convertTo: options.convertTo,
   });
   let path: string | undefined;
   try {

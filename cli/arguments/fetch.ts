@@ -99,7 +99,7 @@ export function toFetchOptions(command: Command): FetchOptions {
     recordingId,
     daemon: toDaemon(parsed),
     name: parsed.name,
-    format: parsed.format,
+    format: parsed.format === "data" ? "data" : "script",
   };
 }
 

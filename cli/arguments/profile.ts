@@ -82,7 +82,8 @@ Examples:
   necoperf-client -n shop web-7d4b9 -o - | less
   necoperf-client -n shop web-7d4b9 --service-account profiler
 
-\`necoperf-client fetch --help\` tells how to get a result whose download was interrupted.
+\`necoperf-client fetch --help\` tells how to get a result whose download was interrupted, and
+\`necoperf-client convert --help\` how to make flame graphs and more of a result.
 `;
 
 export function defineProfile(version: string): Command {
@@ -151,7 +152,7 @@ export function toProfileOptions(command: Command): ProfileOptions {
       callGraph: parsed.callGraph,
       side: parsed.allUser ? "user" : parsed.allKernel ? "kernel" : undefined,
       inline: parsed.inline ?? false,
-      format: parsed.format,
+      format: parsed.format === "data" ? "data" : "script",
       mainProcess: parsed.mainProcess ?? false,
     },
     queueTimeoutSeconds: parsed.queueTimeout,

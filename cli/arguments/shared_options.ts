@@ -5,6 +5,7 @@
  */
 import { type Command, Option } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
+import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
 import { parseName, parseServerName, parseText, parseTime, usageError } from "./option_values.ts";
 
 /** What commands have that end with a result. */
@@ -13,6 +14,8 @@ export interface CommonOptions {
   outputDirectory: string;
   /** How long a lost connection is tried again. */
   patienceSeconds: number;
+  /** What perf script's text is converted to on the way; not there: it stays as it is. */
+  convertTo?: ConvertedFormat;
   quiet: boolean;
 }
 
@@ -20,7 +23,7 @@ export interface CommonOptions {
 export interface ParsedCommonOptions {
   namespace?: string;
   outputDir: string;
-  format: "script" | "data";
+  format: "script" | "data" | ConvertedFormat;
   retryTimeout: number;
   quiet?: true;
   kubeconfig?: string;
@@ -56,8 +59,10 @@ export function addResultOptions(command: Command): Command {
         .default(DEFAULTS.outputDirectory),
     )
     .addOption(
-      option("--format <format>", "perf script's text, or perf.data itself")
-        .choices(["script", "data"]).default("script"),
+      option(
+        "--format <format>",
+        "perf script's text, perf.data itself, or what the text is converted to",
+      ).choices(["script", "data", ...Object.keys(CONVERTED_FORMATS)]).default("script"),
     )
     .addOption(
       option("--retry-timeout <time>", "how long to try again when the connection is lost")
@@ -125,7 +130,9 @@ export function addAccessOptions(command: Command): Command {
 }
 
 export function toCommonOptions(parsed: ParsedCommonOptions): CommonOptions {
+  const { format } = parsed;
   return {
+    convertTo: format === "script" || format === "data" ? undefined : format,
     outputDirectory: parsed.outputDir,
     patienceSeconds: parsed.retryTimeout,
     quiet: parsed.quiet ?? false,

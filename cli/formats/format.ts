@@ -1,6 +1,7 @@
 import { foldPerfScript } from "../script/fold.ts";
 import { foldedLines } from "../script/folded.ts";
 import type { ScriptSummary } from "../script/stack_profile.ts";
+import type { ConvertedFormat } from "./converted_format.ts";
 import { byteChunks, textChunks } from "./chunks.ts";
 import { firefoxText } from "./firefox.ts";
 import { frameName } from "./frame_name.ts";
@@ -8,18 +9,6 @@ import { flameGraphOf, flameGraphPage } from "./flame_graph.ts";
 import { pprofMessages } from "./pprof.ts";
 import { openScriptText, requireSamples } from "./script_text.ts";
 import { speedscopeText } from "./speedscope.ts";
-
-/** What perf script's text can be converted to, with the extension of such a file. */
-export const CONVERTED_FORMATS = {
-  folded: ".folded",
-  speedscope: ".speedscope.json",
-  pprof: ".pb.gz",
-  flamegraph: ".html",
-  firefox: ".firefox.json",
-} as const;
-
-/** One of the names in `CONVERTED_FORMATS`. */
-export type ConvertedFormat = keyof typeof CONVERTED_FORMATS;
 
 /** Says which text is converted into what. */
 export interface Conversion {
@@ -36,6 +25,19 @@ export interface Conversion {
  * Throws a `CliError` for what is no such text (exit status 2) or has no sample (6).
  */
 export async function* convertScript(
+  input: AsyncIterable<Uint8Array>,
+  { format, title, inputName }: Conversion,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const source = input[Symbol.asyncIterator]();
+  try {
+    yield* convertText({ [Symbol.asyncIterator]: () => source }, { format, title, inputName });
+  } finally {
+    // What is not read to its end is told so, wherever it ended: somebody may wait to write.
+    await source.return?.();
+  }
+}
+
+async function* convertText(
   input: AsyncIterable<Uint8Array>,
   { format, title, inputName }: Conversion,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {

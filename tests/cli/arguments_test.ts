@@ -100,6 +100,11 @@ Deno.test("options of the recording", () => {
     format: "data",
     mainProcess: true,
   });
+  const converted = parse("x", "--format", "flamegraph");
+  assert.equal(converted.convertTo, "flamegraph");
+  assert.equal(converted.recordOptions.format, "script");
+  assert.equal(parseFetch("4c1e", "--node", "n", "--format", "pprof").convertTo, "pprof");
+  assert.equal(parse("x", "--format", "data").convertTo, undefined);
   assert.deepEqual(parse("x", "--call-graph", "lbr").recordOptions.callGraph, { method: "lbr" });
   assert.equal(parse("x", "--inline", "--no-inline").recordOptions.inline, false);
 });
@@ -176,6 +181,7 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
     },
     name: "web",
     format: "data",
+    convertTo: undefined,
     outputDirectory: "out",
     patienceSeconds: 10,
     quiet: false,

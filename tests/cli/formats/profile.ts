@@ -1,4 +1,5 @@
-import { type ConvertedFormat, convertScript } from "../../../cli/formats/format.ts";
+import type { ConvertedFormat } from "../../../cli/formats/converted_format.ts";
+import { convertScript } from "../../../cli/formats/format.ts";
 
 /**
  * A profile whose shares can be told by looking: of 5 samples of 10 ms, `web` has 4 and `worker`

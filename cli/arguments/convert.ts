@@ -1,0 +1,47 @@
+import { Command } from "commander";
+import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
+import { usageError } from "./option_values.ts";
+import { named, option } from "./shared_options.ts";
+
+/** What to convert, to what, and where that goes. */
+export interface ConvertOptions {
+  /** A file; `-` for standard input. */
+  input: string;
+  format: ConvertedFormat;
+  /** A directory or a new file; `-` for standard output. */
+  output: string;
+}
+
+const EXAMPLES = `
+Examples:
+  necoperf-client convert web-0-app-20250131T235958Z.perf.txt --format flamegraph
+  perf script | necoperf-client convert - --format speedscope -o web.speedscope.json
+
+The text may be compressed with gzip. No file is overwritten. Who has a pod that is called convert
+names it so: necoperf-client profile convert
+`;
+
+export function defineConvert(): Command {
+  return new Command("necoperf-client convert")
+    .description("Converts perf script's text to what people look at.")
+    .usage("[options] FILE")
+    .argument("[file...]", "perf script's text; - for standard input")
+    .addOption(
+      option("--format <format>", "what to convert it to")
+        .choices(Object.keys(CONVERTED_FORMATS)).makeOptionMandatory(),
+    )
+    .addOption(
+      named("-o, --output <path>", "a directory or a new file; - for standard output").default("."),
+    )
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES);
+}
+
+export function toConvertOptions(command: Command): ConvertOptions {
+  const [input, another] = command.args;
+  if (input === undefined) {
+    throw usageError("which file? Give its name, or - for standard input");
+  }
+  if (another !== undefined) throw usageError(`one file at a time; '${another}' is one too many`);
+  return { input, ...command.opts<Omit<ConvertOptions, "input">>() };
+}

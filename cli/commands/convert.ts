@@ -1,0 +1,13 @@
+import type { ConvertOptions } from "../arguments/convert.ts";
+import { convertFile } from "../convert.ts";
+import { ExitStatus } from "../exit_status.ts";
+import { listenToInterrupts } from "../interrupts.ts";
+
+/** `necoperf-client convert`. */
+export async function runConvert(options: ConvertOptions): Promise<ExitStatus> {
+  const { signal, stopSignal } = listenToInterrupts();
+  // There is nothing to stop early: the first Ctrl-C ends it.
+  const path = await convertFile(options, AbortSignal.any([signal, stopSignal]));
+  if (path !== undefined) console.log(path);
+  return ExitStatus.DONE;
+}

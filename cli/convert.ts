@@ -1,0 +1,88 @@
+import { basename, dirname } from "node:path";
+import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
+import { CONVERTED_FORMATS, type ConvertedFormat } from "./formats/converted_format.ts";
+import { convertScript } from "./formats/format.ts";
+import { openFileOutput, openStandardOutput, type Output } from "./output.ts";
+
+/** What to convert, to what, and where that goes. */
+export interface Conversion {
+  /** A file with perf script's text, compressed with gzip or not; `-` for standard input. */
+  input: string;
+  format: ConvertedFormat;
+  /** A directory that is there, or a file that is not; `-` for standard output. */
+  output: string;
+}
+
+/**
+ * Converts perf script's text to what people look at, as it is read. Returns the path of the
+ * result, if it has one.
+ *
+ * Rejects with a `CliError`, and leaves no file: the input cannot be read or is something else, the
+ * output is there already or cannot be written (exit status 2), there is no sample (6), or the user
+ * gave up by `signal` (130).
+ */
+export async function convertFile(
+  { input, format, output: path }: Conversion,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const stem = input === "-" ? "stdin" : basename(input).replace(/(\.perf)?(\.txt)?(\.gz)?$/, "");
+  const output = await openConvertedOutput(path, stem, CONVERTED_FORMATS[format]);
+  try {
+    const text = await openText(input, signal);
+    const inputName = input === "-" ? "standard input" : input;
+    for await (const chunk of convertScript(text, { format, title: stem, inputName })) {
+      await output.write(chunk);
+    }
+    return await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw signal?.aborted ? interrupted() : error;
+  }
+}
+
+/** Opens a new file; in a directory, when the path is one, under the input's name. */
+export async function openConvertedOutput(
+  path: string,
+  stem: string,
+  extension: string,
+): Promise<Output> {
+  if (path === "-") return openStandardOutput();
+  const status = await Deno.stat(path).catch(() => undefined);
+  if (status?.isDirectory || path.endsWith("/")) {
+    return await openFileOutput(path, { stem, extension, form: "plain" });
+  }
+  if (status) {
+    throw new CliError(ExitStatus.USAGE, `${path} exists already; nothing is overwritten`);
+  }
+  return await openFileOutput(dirname(path), {
+    stem: basename(path),
+    extension: "",
+    form: "exact",
+  });
+}
+
+/**
+ * Opens a file to be read, or standard input for `-`. Reading ends with an error when `signal`
+ * tells so. Rejects with a `CliError` (exit status 2) that names the file and the cause.
+ */
+export async function openText(
+  path: string,
+  signal?: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
+  const readable = path === "-" ? Deno.stdin.readable : await openFile(path);
+  return signal ? readable.pipeThrough(new TransformStream(), { signal }) : readable;
+}
+
+async function openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+  try {
+    if ((await Deno.stat(path)).isDirectory) throw new Error("it is a directory");
+    return (await Deno.open(path)).readable;
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Deno.errors.PermissionDenied
+      ? "you may not read it"
+      : (error as Error).message;
+    throw new CliError(ExitStatus.USAGE, `cannot read ${path}: ${reason}`, { cause: error });
+  }
+}

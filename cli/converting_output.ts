@@ -1,0 +1,78 @@
+import { CONVERTED_FORMATS } from "./formats/converted_format.ts";
+import { type Conversion, convertScript } from "./formats/format.ts";
+import { openOutput, type Output } from "./output.ts";
+
+/** What a result's file is called, and what becomes of the result on the way there. */
+export interface ResultOptions {
+  /** What the file's name begins with. */
+  stem: string;
+  /** What was recorded. Default: `script`. */
+  format?: "script" | "data";
+  /** What perf script's text is converted to. Default: it stays as it is. */
+  convertTo?: Conversion["format"];
+}
+
+/** Opens where a result goes, a directory or `-` for standard output, as `openOutput` does. */
+export async function openResultOutput(
+  directory: string,
+  { stem, format, convertTo }: ResultOptions,
+): Promise<Output> {
+  if (convertTo === undefined) {
+    return await openOutput(directory, {
+      stem,
+      extension: format === "data" ? ".perf.data" : ".perf.txt",
+    });
+  }
+  const output = await openOutput(directory, { stem, extension: CONVERTED_FORMATS[convertTo] });
+  return convertingOutput(output, { format: convertTo, title: stem, inputName: "the result" });
+}
+
+/** An output that converts perf script's text while it arrives. */
+function convertingOutput(output: Output, conversion: Conversion): Output {
+  let text: WritableStreamDefaultWriter<Uint8Array> | undefined;
+  let converted: Promise<void> | undefined;
+  const start = () => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    text = writable.getWriter();
+    converted = writeTo(output, convertScript(readable, conversion));
+    // Whoever writes or commits hears of it.
+    converted.catch(() => {});
+  };
+  const stop = async () => {
+    await text?.abort().catch(() => {});
+    await converted?.catch(() => {});
+  };
+  return {
+    ...output,
+    async begin(recordingId) {
+      await stop();
+      start();
+      return await output.begin(recordingId);
+    },
+    async write(bytes) {
+      try {
+        await text!.write(bytes);
+      } catch (error) {
+        await converted;
+        throw error;
+      }
+    },
+    async commit() {
+      await text!.close().catch(() => {});
+      await converted;
+      return await output.commit();
+    },
+    async suspend() {
+      await stop();
+      await output.suspend();
+    },
+    async discard() {
+      await stop();
+      await output.discard();
+    },
+  };
+}
+
+async function writeTo(output: Output, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of chunks) await output.write(chunk);
+}

@@ -1,0 +1,11 @@
+/** What perf script's text can be converted to, with the extension of such a file. */
+export const CONVERTED_FORMATS = {
+  folded: ".folded",
+  speedscope: ".speedscope.json",
+  pprof: ".pb.gz",
+  flamegraph: ".html",
+  firefox: ".firefox.json",
+} as const;
+
+/** One of the names in `CONVERTED_FORMATS`. */
+export type ConvertedFormat = keyof typeof CONVERTED_FORMATS;
