@@ -33,7 +33,7 @@ const LONG = { seconds: 60, nanos: 0 };
 
 /**
  * What grpc-js says of a call that the runtime ended without its status: seen of 3 in 895 clients,
- * when the machine had ten times more to do than it can. The cause is not known.
+ * on a machine with a load of 10 to 30 on two cores. The cause is not known.
  */
 const WITHOUT_STATUS = "Call ended without gRPC status";
 const MAX_WITHOUT_STATUS = 0.01;
