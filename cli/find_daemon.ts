@@ -70,16 +70,25 @@ export interface DaemonPlace {
 }
 
 /**
- * Asks the API server, with one LIST of pods, where the daemon of a node is: `host:port`. Rejects
- * with a `CliError` as `listPods` and `pickDaemonAddress` do.
+ * Asks the API server, with one LIST of pods, where the daemon of a node is: `host:port`. When that
+ * has none to be called, with another that is not from its cache. Rejects with a `CliError` as
+ * `listPods` and `pickDaemonAddress` do.
  */
 export async function findDaemonAddress(
   cluster: Pick<Cluster, "listPods">,
   place: DaemonPlace,
 ): Promise<string> {
   const { nodeName, namespace } = place;
-  const pods = await cluster.listPods(namespace, { label: DAEMON_LABEL, nodeName });
-  return pickDaemonAddress(pods, place);
+  const selectors = { label: DAEMON_LABEL, nodeName };
+  const cached = await cluster.listPods(namespace, selectors);
+  try {
+    return pickDaemonAddress(cached, place);
+  } catch {
+    return pickDaemonAddress(
+      await cluster.listPods(namespace, { ...selectors, fresh: true }),
+      place,
+    );
+  }
 }
 
 /** Gives what asks so another time, with what the kubeconfig file says by then. */

@@ -13,10 +13,14 @@ export interface Cluster {
   defaultNamespace: string;
   /** Gets one pod. Rejects with a `CliError`. */
   readPod(namespace: string, name: string): Promise<Pod>;
-  /** Lists a namespace's pods on one node that have a label. Rejects with a `CliError`. */
+  /**
+   * Lists a namespace's pods on one node that have a label, as they were a moment ago, or `fresh`:
+   * then the API server reads all pods of the namespace from its storage to find them. Rejects with
+   * a `CliError`.
+   */
   listPods(
     namespace: string,
-    selectors: { label: string; nodeName: string },
+    selectors: { label: string; nodeName: string; fresh?: boolean },
   ): Promise<Pod[]>;
   /**
    * Gets one entry of a ConfigMap, or why there is none for this caller: it is not there, or is not
@@ -76,10 +80,12 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
           { method: "GET", path: pathOf(namespace, "pods", name) },
         ),
       ),
-    listPods: async (namespace, { label, nodeName }) => {
+    listPods: async (namespace, { label, nodeName, fresh = false }) => {
       const query = new URLSearchParams({
         labelSelector: label,
         fieldSelector: `spec.nodeName=${nodeName}`,
+        // From the API server's cache, which has an index of nodes.
+        ...fresh ? {} : { resourceVersion: "0" },
       });
       const { items } = await send<{ items: ApiPod[] }>(
         { verb: "list", resource: "pods", namespace },

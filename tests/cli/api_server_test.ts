@@ -5,7 +5,7 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
-import { openCluster } from "../../cli/kubernetes.ts";
+import { type Cluster, openCluster } from "../../cli/kubernetes.ts";
 import { CliError, ExitStatus } from "../../cli/exit_status.ts";
 import { type Authority, createAuthority } from "./authority.ts";
 
@@ -67,10 +67,11 @@ async function close(server: net.Server & { closeAllConnections?(): void }): Pro
   await closed.promise;
 }
 
-/** Asks for a pod, and returns the error, which there always is. */
+/** Asks for a pod or something else, and returns the error, which there always is. */
 async function ask(
   port: number,
   { cluster = {}, user = {} }: { cluster?: object; user?: object },
+  request: (cluster: Cluster) => Promise<unknown> = ({ readPod }) => readPod("shop", "web-0"),
 ): Promise<CliError> {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-kubeconfig-" });
   const kubeconfig = `${directory}/config`;
@@ -89,8 +90,7 @@ async function ask(
   );
   await Deno.writeTextFile(`${directory}/token`, "from-a-file\n");
   try {
-    const { readPod } = await openCluster({ kubeconfig });
-    await readPod("shop", "web-0");
+    await request(await openCluster({ kubeconfig }));
   } catch (error) {
     assert(error instanceof CliError, `${error}`);
     return error;
@@ -190,4 +190,19 @@ Deno.test("a server is asked through the proxy that the kubeconfig names", async
     for (const tunnel of tunnels) tunnel.destroy();
     await close(proxy);
   }
+});
+
+Deno.test("pods of a node are asked of the API server's cache, unless they have to be fresh", async () => {
+  await using api = await serveApi();
+  const selectors = { label: "app=daemon", nodeName: "n&1" };
+  for (const fresh of [undefined, true]) {
+    const list = ({ listPods }: Cluster) => listPods("necoperf", { ...selectors, fresh });
+    await ask(api.port, { cluster: NAMED }, list);
+  }
+  const pods = "/api/v1/namespaces/necoperf/pods";
+  const query = "labelSelector=app%3Ddaemon&fieldSelector=spec.nodeName%3Dn%261";
+  assert.deepEqual(api.requests.map(({ url }) => url), [
+    `${pods}?${query}&resourceVersion=0`,
+    `${pods}?${query}`,
+  ]);
 });
