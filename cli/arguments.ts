@@ -1,5 +1,6 @@
 import { type Command, CommanderError } from "commander";
 import { type ConvertOptions, defineConvert, toConvertOptions } from "./arguments/convert.ts";
+import { defineDiff, type DiffOptions, toDiffOptions } from "./arguments/diff.ts";
 import { defineFetch, type FetchOptions, toFetchOptions } from "./arguments/fetch.ts";
 import { usageError } from "./arguments/option_values.ts";
 import { defineProfile, type ProfileOptions, toProfileOptions } from "./arguments/profile.ts";
@@ -9,6 +10,7 @@ export type Invocation =
   | { kind: "profile"; options: ProfileOptions }
   | { kind: "fetch"; options: FetchOptions }
   | { kind: "convert"; options: ConvertOptions }
+  | { kind: "diff"; options: DiffOptions }
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
@@ -18,6 +20,10 @@ const COMMANDS: Record<string, { define(): Command; toInvocation(command: Comman
     convert: {
       define: defineConvert,
       toInvocation: (command) => ({ kind: "convert", options: toConvertOptions(command) }),
+    },
+    diff: {
+      define: defineDiff,
+      toInvocation: (command) => ({ kind: "diff", options: toDiffOptions(command) }),
     },
     fetch: {
       define: defineFetch,

@@ -12,6 +12,8 @@ async function run(invocation: Invocation): Promise<ExitStatus> {
       return await (await import("./commands/fetch.ts")).runFetch(invocation.options);
     case "convert":
       return await (await import("./commands/convert.ts")).runConvert(invocation.options);
+    case "diff":
+      return await (await import("./commands/diff.ts")).runDiff(invocation.options);
     case "print":
       console.log(invocation.text.trimEnd());
       return ExitStatus.DONE;

@@ -83,7 +83,8 @@ Examples:
   necoperf-client -n shop web-7d4b9 --service-account profiler
 
 \`necoperf-client fetch --help\` tells how to get a result whose download was interrupted, and
-\`necoperf-client convert --help\` how to make flame graphs and more of a result.
+\`necoperf-client convert --help\` how to make flame graphs and more of a result, and
+\`necoperf-client diff --help\` how to compare two.
 `;
 
 export function defineProfile(version: string): Command {

@@ -1,5 +1,6 @@
 import { CliError, ExitStatus } from "../exit_status.ts";
 import type { ScriptSummary } from "../script/stack_profile.ts";
+import { peek } from "./peek.ts";
 
 /** With this a perf.data file begins, in the byte order of the machine; and its older form. */
 const PERF_DATA = ["PERFILE2", "2ELIFREP", "PERFFILE"];
@@ -47,29 +48,6 @@ export function requireSamples({ samples, skippedLines }: ScriptSummary, name: s
     `${name} is not what \`perf script\` prints: none of it is a sample. Give the .perf.txt file ` +
       "that necoperf-client wrote, or the text of `perf script`",
   );
-}
-
-/** Reads the first `length` bytes, and gives them back with the rest. */
-async function peek(
-  input: AsyncIterable<Uint8Array>,
-  length: number,
-): Promise<{ start: Uint8Array; whole: AsyncIterable<Uint8Array> }> {
-  const iterator = input[Symbol.asyncIterator]();
-  const first: Uint8Array[] = [];
-  const start: number[] = [];
-  let isDone = false;
-  while (start.length < length && !isDone) {
-    const { done = false, value } = await iterator.next();
-    isDone = done;
-    if (done) break;
-    first.push(value);
-    start.push(...value.subarray(0, length - start.length));
-  }
-  async function* whole() {
-    yield* first;
-    if (!isDone) yield* { [Symbol.asyncIterator]: () => iterator };
-  }
-  return { start: Uint8Array.from(start), whole: whole() };
 }
 
 async function* gunzip(

@@ -1,74 +1,20 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { type Page, PAGE_SIZE, startChromium } from "../../testing/chromium.ts";
+import { PAGE_SIZE } from "../../testing/chromium.ts";
+import { type OpenGraph, openPage, ROW_HEIGHT } from "./graph_page.ts";
 import { convert, SCRIPT } from "./profile.ts";
 
-/** As the page's script has it, in CSS pixels. */
-const ROW_HEIGHT = 19;
-
-/** A flame graph that is open in a browser. */
-interface OpenGraph extends AsyncDisposable {
-  page: Page;
-  /** The middle of what is at a row, and at a part of the width from 0 to 1. */
-  at(row: number, part: number): Promise<[x: number, y: number]>;
-  /** What the tooltip says of a place, or undefined. */
-  tooltip(row: number, part: number): Promise<string | undefined>;
-  /** The red, green, blue and opacity of a place, 0 to 255 each. */
-  colour(row: number, part: number): Promise<number[]>;
-  status(): Promise<string>;
-}
-
+/** Opens the flame graph of a perf script's text. */
 async function open(text: string): Promise<OpenGraph> {
   await using cleanup = new AsyncDisposableStack();
   const directory = await Deno.makeTempDir({ prefix: "necoperf-flamegraph-" });
   cleanup.defer(() => Deno.remove(directory, { recursive: true }));
   const file = join(directory, "graph.html");
   await Deno.writeFile(file, await convert("flamegraph", text));
-  const page = cleanup.use(await startChromium());
-  await page.open(`file://${file}`);
-  const drawn = () =>
-    page.evaluate(
-      "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
-    );
-  const at = async (row: number, part: number): Promise<[number, number]> => {
-    const { left, top, width } = await page.evaluate<DOMRectLike>(
-      "document.getElementById('canvas').getBoundingClientRect().toJSON()",
-    );
-    return [left + width * part, top + (row + 0.5) * ROW_HEIGHT];
-  };
+  const graph = await openPage(file);
   const disposables = cleanup.move();
-  return {
-    page,
-    at,
-    async tooltip(row, part) {
-      await page.point(...await at(row, part));
-      const text = await page.evaluate<string>(
-        "document.getElementById('tooltip').hidden ? '' : " +
-          "document.getElementById('tooltip').textContent",
-      );
-      return text || undefined;
-    },
-    async colour(row, part) {
-      await page.point(0, 0);
-      await drawn();
-      const [x, y] = await at(row, part);
-      // Near the upper edge, where no letter is.
-      return page.evaluate<number[]>(`(() => {
-        const canvas = document.getElementById("canvas");
-        const { left, top } = canvas.getBoundingClientRect();
-        const pixels = canvas.getContext("2d");
-        return Array.from(pixels.getImageData(${x} - left, ${y - 7} - top, 1, 1).data);
-      })()`);
-    },
-    status: () => page.evaluate("document.getElementById('status').textContent"),
-    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
-  };
-}
-
-interface DOMRectLike {
-  left: number;
-  top: number;
-  width: number;
+  disposables.use(graph);
+  return { ...graph, [Symbol.asyncDispose]: () => disposables.disposeAsync() };
 }
 
 const textOf = (id: string) => `document.getElementById("${id}").textContent`;

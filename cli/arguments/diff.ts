@@ -1,0 +1,50 @@
+import { Command } from "commander";
+import { usageError } from "./option_values.ts";
+import { named, option } from "./shared_options.ts";
+
+/** What to compare, how that is shown, and where it goes. */
+export interface DiffOptions {
+  before: string;
+  after: string;
+  format: "table" | "flamegraph" | "json";
+  /** A directory or a new file; `-` for standard output. */
+  output: string;
+}
+
+const EXAMPLES = `
+Examples:
+  necoperf-client diff monday.perf.txt tuesday.perf.txt
+  necoperf-client diff monday.perf.txt tuesday.perf.txt --format flamegraph -o slower.html
+
+The files are perf script's text or folded stacks, of the same event, and may be compressed with
+gzip. Who has a pod that is called diff names it so: necoperf-client profile diff
+`;
+
+export function defineDiff(): Command {
+  return new Command("necoperf-client diff")
+    .description("Shows what got slower and what got faster from one profile to another.")
+    .usage("[options] BEFORE AFTER")
+    .argument("[files...]")
+    .addOption(
+      option("--format <format>", "how to show it")
+        .choices(["table", "flamegraph", "json"]).default("table"),
+    )
+    .addOption(
+      named(
+        "-o, --output <path>",
+        "a directory or a new file; - for standard output (default: -, for a flame graph .)",
+      ),
+    )
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES);
+}
+
+export function toDiffOptions(command: Command): DiffOptions {
+  const [before, after, another] = command.args;
+  if (after === undefined) {
+    throw usageError("which two profiles? Give their files: necoperf-client diff BEFORE AFTER");
+  }
+  if (another !== undefined) throw usageError(`two profiles; '${another}' is one too many`);
+  const { format, output } = command.opts<Pick<DiffOptions, "format"> & { output?: string }>();
+  return { before, after, format, output: output ?? (format === "flamegraph" ? "." : "-") };
+}

@@ -1,0 +1,13 @@
+import type { DiffOptions } from "../arguments/diff.ts";
+import { diffFiles } from "../diff.ts";
+import { ExitStatus } from "../exit_status.ts";
+import { listenToInterrupts } from "../interrupts.ts";
+
+/** `necoperf-client diff`. */
+export async function runDiff(options: DiffOptions): Promise<ExitStatus> {
+  const { signal, stopSignal } = listenToInterrupts();
+  // There is nothing to stop early: the first Ctrl-C ends it.
+  const path = await diffFiles(options, AbortSignal.any([signal, stopSignal]));
+  if (path !== undefined) console.log(path);
+  return ExitStatus.DONE;
+}

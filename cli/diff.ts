@@ -1,0 +1,138 @@
+import { basename } from "node:path";
+import { compareProfiles, type Comparison, type FunctionChange, growth } from "./comparison.ts";
+import { openConvertedOutput, openText } from "./convert.ts";
+import { interrupted } from "./exit_status.ts";
+import { textChunks } from "./formats/chunks.ts";
+import { isClockEvent } from "./formats/clock_event.ts";
+import { type FlameGraph, flameGraphPage, type FlameView } from "./formats/flame_graph.ts";
+import { isFolded, readFolded } from "./formats/folded.ts";
+import { peek } from "./formats/peek.ts";
+import { openScriptText, requireSamples } from "./formats/script_text.ts";
+import { foldPerfScript } from "./script/fold.ts";
+import type { StackProfile } from "./script/stack_profile.ts";
+
+/** What to compare, and where the comparison goes. */
+export interface DiffRequest {
+  /** Files with perf script's text or folded stacks, compressed with gzip or not. */
+  before: string;
+  after: string;
+  format: "table" | "flamegraph" | "json";
+  /** A directory that is there, or a file that is not; `-` for standard output. */
+  output: string;
+}
+
+const EXTENSIONS = { table: ".txt", flamegraph: ".html", json: ".json" };
+/** How many functions the table has of each kind. */
+const TABLE_ROWS = 20;
+/** A smaller change is not in the table: half of the last digit that it shows. */
+const MIN_GROWTH = 0.00005;
+/** Enough to have a line of it. */
+const PEEK_BYTES = 4096;
+
+/**
+ * Compares two profiles. Shares are of all that was sampled in each, so that they may be of
+ * different lengths. Returns the path of the result, if it has one.
+ *
+ * Rejects with a `CliError`, and leaves no file: an input cannot be read or is something else, they
+ * have no event in common, the output is there already or cannot be written (exit status 2), there
+ * is no sample (6), or the user gave up by `signal` (130).
+ */
+export async function diffFiles(
+  { before, after, format, output: path }: DiffRequest,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const stem = [after, before].map((path) => basename(path).replace(/\..*/, "")).join("-against-");
+  const output = await openConvertedOutput(path, stem, EXTENSIONS[format]);
+  try {
+    const comparison = compareProfiles(
+      await readProfile(before, signal),
+      await readProfile(after, signal),
+    );
+    const names = { before, after };
+    const text = format === "flamegraph"
+      ? flameGraphPage(flameGraphOf(comparison, names))
+      : [format === "json" ? json(comparison, names) : table(comparison, names)];
+    for await (const chunk of textChunks(text)) await output.write(chunk);
+    return await output.commit();
+  } catch (error) {
+    await output.discard();
+    throw signal?.aborted ? interrupted() : error;
+  }
+}
+
+async function readProfile(path: string, signal?: AbortSignal): Promise<StackProfile> {
+  const text = await openScriptText(await openText(path, signal), path);
+  const { start, whole } = await peek(text, PEEK_BYTES);
+  const profile = isFolded(new TextDecoder().decode(start))
+    ? await readFolded(whole)
+    : await foldPerfScript(whole);
+  requireSamples(profile, path);
+  return profile;
+}
+
+type Names = { before: string; after: string };
+
+function table({ event, functions, before, after }: Comparison, names: Names): string {
+  const samples = ({ samples }: { samples: number }) => `${samples.toLocaleString("en")} samples`;
+  const lines = [
+    `before: ${names.before}, ${samples(before)}`,
+    `after:  ${names.after}, ${samples(after)}`,
+    `Shares are of all ${event ? `of ${event}` : "samples"} on each side.`,
+  ];
+  for (const [title, sign] of [["Slower", 1], ["Faster", -1]] as const) {
+    const rows = functions.filter(({ self, total }) =>
+      sign * (Math.abs(growth(self)) >= MIN_GROWTH ? growth(self) : growth(total)) >= MIN_GROWTH
+    );
+    lines.push("", `${title}:`);
+    if (rows.length === 0) lines.push("  nothing");
+    else lines.push("     SELF  BEFORE   AFTER    TOTAL  BEFORE   AFTER  FUNCTION");
+    for (const row of rows.slice(0, TABLE_ROWS)) lines.push(tableRow(row));
+    if (rows.length > TABLE_ROWS) {
+      lines.push(`  and ${rows.length - TABLE_ROWS} more, less changed`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function tableRow({ name, self, total }: FunctionChange): string {
+  const columns = [self, total].map((change) => {
+    const points = growth(change) * 100;
+    return [
+      `${points < 0 ? "" : "+"}${points.toFixed(2)}`.padStart(9),
+      `${(change.before * 100).toFixed(2)}%`.padStart(8),
+      `${(change.after * 100).toFixed(2)}%`.padStart(8),
+    ].join("");
+  });
+  return `${columns.join("")}  ${name}`;
+}
+
+function json({ event, functions, before, after }: Comparison, names: Names): string {
+  const comparison = {
+    event,
+    before: { file: names.before, ...before },
+    after: { file: names.after, ...after },
+    functions,
+  };
+  return `${JSON.stringify(comparison, undefined, 2)}\n`;
+}
+
+/** The stacks of each side, as wide as there, in the colour of what became of them. */
+function flameGraphOf({ event, frames, stacks }: Comparison, names: Names): FlameGraph {
+  const view = (name: "after" | "before", otherName: "after" | "before"): FlameView => ({
+    name,
+    unit: isClockEvent(event) ? "nanoseconds" : event ? "events" : "samples",
+    stacks: stacks.map((stack) => ({
+      command: stack.command,
+      frames: stack.frames,
+      ...stack[name],
+      other: stack[otherName].weight,
+    })),
+    comparison: { otherName, direction: name === "after" ? 1 : -1 },
+  });
+  return {
+    title: `${basename(names.after)} against ${basename(names.before)}`,
+    viewName: "Widths of",
+    frames,
+    views: [view("after", "before"), view("before", "after")],
+  };
+}

@@ -1,0 +1,22 @@
+/** Reads the first `length` bytes of what is read, if there are as many, and gives back all of it. */
+export async function peek(
+  input: AsyncIterable<Uint8Array>,
+  length: number,
+): Promise<{ start: Uint8Array; whole: AsyncIterable<Uint8Array> }> {
+  const iterator = input[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  const start: number[] = [];
+  let isDone = false;
+  while (start.length < length && !isDone) {
+    const { done = false, value } = await iterator.next();
+    isDone = done;
+    if (done) break;
+    first.push(value);
+    start.push(...value.subarray(0, length - start.length));
+  }
+  async function* whole() {
+    yield* first;
+    if (!isDone) yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { start: Uint8Array.from(start), whole: whole() };
+}

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { diffFiles, type DiffRequest } from "../../cli/diff.ts";
+import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { SCRIPT } from "./formats/profile.ts";
+import { openPage } from "./formats/graph_page.ts";
+
+/** After it, `parse` itself takes more, `vfs_read` less, and libz nothing. Twice as many samples. */
+const AFTER = `web;main;parse 6
+web;main;parse;vfs_read 2
+worker;run;JS:~tick /app/main.js:3 2
+`;
+
+/** A directory with two profiles that is gone when the test ends. */
+function directoryWith(before: string, after: string) {
+  const path = Deno.makeTempDirSync({ prefix: "necoperf-diff-" });
+  const files = { before: join(path, "monday.perf.txt"), after: join(path, "tuesday.folded") };
+  Deno.writeTextFileSync(files.before, before);
+  Deno.writeTextFileSync(files.after, after);
+  return { path, ...files, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
+}
+
+async function diff(
+  { path, before, after }: { path: string; before: string; after: string },
+  format: DiffRequest["format"],
+): Promise<string> {
+  const result = await diffFiles({ before, after, format, output: path });
+  return Deno.readTextFileSync(result!);
+}
+
+Deno.test("the table has what got slower and faster, in shares of each side", async () => {
+  using directory = directoryWith(SCRIPT, AFTER);
+  const lines = (await diff(directory, "table")).split("\n");
+  assert.equal(lines[0], `before: ${directory.before}, 5 samples`);
+  assert.equal(lines[1], `after:  ${directory.after}, 10 samples`);
+  const slower = lines.indexOf("Slower:");
+  const faster = lines.indexOf("Faster:");
+  const columns = (line: string) => line.trim().split(/\s+/);
+  assert.deepEqual(lines.slice(slower + 2, faster - 1).map(columns), [
+    ["+40.00", "20.00%", "60.00%", "+20.00", "60.00%", "80.00%", "parse"],
+  ]);
+  assert.deepEqual(
+    lines.slice(faster + 2, -1).map(columns).sort(),
+    [
+      ["-20.00", "20.00%", "0.00%", "-20.00", "20.00%", "0.00%", "[libz.so.1]"],
+      ["-20.00", "40.00%", "20.00%", "-20.00", "40.00%", "20.00%", "vfs_read"],
+    ],
+  );
+});
+
+Deno.test("JSON has every function, those that changed most first", async () => {
+  using directory = directoryWith(SCRIPT, AFTER);
+  const { event, before, after, functions } = JSON.parse(await diff(directory, "json"));
+  assert.equal(event, "cpu-clock:ppp");
+  assert.deepEqual(before, { file: directory.before, samples: 5, weight: 50_000_000 });
+  assert.deepEqual(after, { file: directory.after, samples: 10, weight: 10 });
+  assert.equal(functions[0].name, "parse");
+  const main = functions.find(({ name }: { name: string }) => name === "main");
+  assert.deepEqual(main.self, { before: 0, after: 0 });
+  assert.equal(main.total.before.toFixed(6), "0.800000");
+  assert.equal(main.total.after.toFixed(6), "0.800000");
+  assert.equal(functions.length, 6);
+});
+
+Deno.test("a function that calls itself counts once, and a perf map's name is not its process's", async () => {
+  const script = (pid: number) =>
+    `a ${pid}/${pid} 1.0: 1 cycles: \n\t 1 f (/a)\n\t 2 f (/a)\n\t 3 [unknown] (/tmp/perf-${pid}.map)\n\n`;
+  using directory = directoryWith(script(7), script(8));
+  const { functions } = JSON.parse(await diff(directory, "json"));
+  assert.deepEqual(
+    functions.map(({ name, total }: Record<string, unknown>) => [name, total]).sort().reverse(),
+    [
+      ["f", { before: 1, after: 1 }],
+      ["[JIT]", { before: 1, after: 1 }],
+    ],
+  );
+  assert.match(await diff(directory, "table"), /Slower:\n {2}nothing\n\nFaster:\n {2}nothing\n/);
+});
+
+Deno.test("the flame graph is red where it got slower and blue where it got faster", async () => {
+  using directory = directoryWith(SCRIPT, AFTER);
+  const result = await diffFiles({ ...directory, format: "flamegraph", output: directory.path });
+  assert.equal(result, join(directory.path, "tuesday-against-monday.html"));
+  await using graph = await openPage(result);
+  // After: all of main is parse, the left quarter of which is vfs_read.
+  assert.equal(
+    await graph.tooltip(3, 0.7),
+    "parse\nprogram: /app/web\n80.00% after, 60.00% before: +20.00 points",
+  );
+  const [slower, faster, same] = [
+    await graph.colour(3, 0.7),
+    await graph.colour(4, 0.1),
+    await graph.colour(2, 0.5),
+  ];
+  assert(slower[0] > slower[2] + 50, `red: ${slower}`);
+  assert(faster[2] > faster[0] + 50, `blue: ${faster}`);
+  assert(Math.abs(same[0] - same[2]) < 5, `neither: ${same}`);
+  assert.deepEqual(
+    await graph.page.evaluate(
+      "Array.from(document.querySelectorAll('#legend li'), (item) => item.textContent)",
+    ),
+    ["more than before", "less than before"],
+  );
+  // In the widths of before there is what is not there any more.
+  await graph.page.evaluate(`(() => {
+    const view = document.getElementById("view");
+    view.value = "1";
+    view.dispatchEvent(new Event("change"));
+  })()`);
+  assert.equal(
+    await graph.tooltip(3, 0.1),
+    "[libz.so.1]\nlibrary: /usr/lib/libz.so.1\n20.00% before, 0.00% after: −20.00 points",
+  );
+  const gone = await graph.colour(3, 0.1);
+  assert(gone[2] > gone[0] + 50, `blue: ${gone}`);
+});
+
+Deno.test("what cannot be compared is said to be so", async () => {
+  const cycles = "a 1/1 1.0: 1 cycles: \n\t 1 f (/a)\n\n";
+  const refused = async (status: ExitStatus, words: RegExp, before: string, after: string) => {
+    using directory = directoryWith(before, after);
+    await assert.rejects(diff(directory, "table"), (error) => {
+      assert(error instanceof CliError, String(error));
+      assert.equal(error.exitStatus, status);
+      assert.match(error.message, words);
+      return true;
+    });
+    assert.equal([...Deno.readDirSync(directory.path)].length, 2);
+  };
+  await refused(
+    ExitStatus.USAGE,
+    /no event in common: cpu-clock:ppp before, cycles after/,
+    SCRIPT,
+    cycles,
+  );
+  await refused(
+    ExitStatus.USAGE,
+    /tuesday\.folded is not what `perf script` prints/,
+    SCRIPT,
+    "x\n",
+  );
+  await refused(ExitStatus.USAGE, /monday\.perf\.txt is perf\.data/, "PERFILE2\0", AFTER);
+  await refused(ExitStatus.RECORDING_FAILED, /has no sample/, SCRIPT, "# nothing\n");
+});

@@ -1,0 +1,64 @@
+import { type Page, startChromium } from "../../testing/chromium.ts";
+
+/** As the page's script has it, in CSS pixels. */
+export const ROW_HEIGHT = 19;
+
+/** A flame graph that is open in a browser. */
+export interface OpenGraph extends AsyncDisposable {
+  page: Page;
+  /** The middle of what is at a row, and at a part of the width from 0 to 1. */
+  at(row: number, part: number): Promise<[x: number, y: number]>;
+  /** What the tooltip says of a place, or undefined. */
+  tooltip(row: number, part: number): Promise<string | undefined>;
+  /** The red, green, blue and opacity of a place, 0 to 255 each. */
+  colour(row: number, part: number): Promise<number[]>;
+  status(): Promise<string>;
+}
+
+/** Opens the file of a flame graph in a browser. */
+export async function openPage(file: string): Promise<OpenGraph> {
+  const page = await startChromium();
+  await page.open(`file://${file}`);
+  const drawn = () =>
+    page.evaluate(
+      "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
+    );
+  const at = async (row: number, part: number): Promise<[number, number]> => {
+    const { left, top, width } = await page.evaluate<DOMRectLike>(
+      "document.getElementById('canvas').getBoundingClientRect().toJSON()",
+    );
+    return [left + width * part, top + (row + 0.5) * ROW_HEIGHT];
+  };
+  return {
+    page,
+    at,
+    async tooltip(row, part) {
+      await page.point(...await at(row, part));
+      const text = await page.evaluate<string>(
+        "document.getElementById('tooltip').hidden ? '' : " +
+          "document.getElementById('tooltip').textContent",
+      );
+      return text || undefined;
+    },
+    async colour(row, part) {
+      await page.point(0, 0);
+      await drawn();
+      const [x, y] = await at(row, part);
+      // Near the upper edge, where no letter is.
+      return page.evaluate<number[]>(`(() => {
+        const canvas = document.getElementById("canvas");
+        const { left, top } = canvas.getBoundingClientRect();
+        const pixels = canvas.getContext("2d");
+        return Array.from(pixels.getImageData(${x} - left, ${y - 7} - top, 1, 1).data);
+      })()`);
+    },
+    status: () => page.evaluate("document.getElementById('status').textContent"),
+    [Symbol.asyncDispose]: () => page[Symbol.asyncDispose](),
+  };
+}
+
+interface DOMRectLike {
+  left: number;
+  top: number;
+  width: number;
+}
