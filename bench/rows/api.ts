@@ -50,6 +50,13 @@ export const api: Row = {
       counting.requests++;
       counting.bytes += (await (await server.fetch(path + all)).arrayBuffer()).byteLength;
     };
+    const timeOfList = async (how: string) => {
+      const startedAt = performance.now();
+      const label = "labelSelector=app.kubernetes.io/name=necoperf-daemon";
+      const query = `${label}&fieldSelector=spec.nodeName=${namespace}-target${how}`;
+      await (await server.fetch(`/api/v1/namespaces/${namespace}/pods?${query}`)).arrayBuffer();
+      return { milliseconds: performance.now() - startedAt };
+    };
     try {
       let fewest: Measured | undefined;
       for (const daemons of quick ? [10, 100] : [10, 1000, 10_000]) {
@@ -70,6 +77,19 @@ export const api: Row = {
           unit: "kB",
           ours: ours.kilobytes,
           other: { name: "listing all daemons", measured: other.kilobytes },
+        });
+        const { cached, stored } = await interleave({
+          cached: () => timeOfList("&resourceVersion=0"),
+          stored: () => timeOfList(""),
+        }, 15);
+        report({
+          what: `${daemons} daemons: the LIST for one`,
+          unit: "ms",
+          ours: cached.milliseconds,
+          other: {
+            name: "from etcd, not from the API server's cache",
+            measured: stored.milliseconds,
+          },
         });
         fewest ??= ours.kilobytes;
         report({
