@@ -17,14 +17,14 @@ export const cost: Row = {
     const directory = await Deno.makeTempDir({ prefix: "necoperf-bench-" });
     await using target = await startTarget(THREADS);
     await using daemon = await startDaemon({ args: ["--container-lookup", "pid"] });
-    const seconds = quick ? 5 : 30;
+    const seconds = quick ? 5 : 20;
     try {
       for (const frequencyHz of [99, 999]) {
         const { ours, pipe, file } = await interleave({
           ours: () => runOurs(frequencyHz),
           pipe: () => runPerf(frequencyHz, "pipe"),
           file: () => runPerf(frequencyHz, "file"),
-        }, quick ? 2 : 5);
+        }, quick ? 2 : 3);
         const what = `${frequencyHz} Hz`;
         report({
           what: `${what}: processor time`,
