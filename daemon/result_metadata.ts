@@ -5,7 +5,14 @@ import type { WholeResult } from "./result.ts";
 /** The form in which it is written; a daemon reads its own only. */
 const VERSION = 1;
 
-const COMPLETENESS: readonly Completeness[] = ["full", "stopped", "target-ended", "shutdown"];
+/** By their names, so that none can be forgotten. */
+const COMPLETENESS: Record<Completeness, true> = {
+  full: true,
+  stopped: true,
+  "target-ended": true,
+  shutdown: true,
+  "perf-failed": true,
+};
 
 /** What rests beside the bytes of a whole result, for the daemon's next process. */
 export interface ResultMetadata {
@@ -31,7 +38,9 @@ export function parseMetadata(text: string): ResultMetadata {
   if (typeof user !== "string" || typeof uid !== "string") throw malformed("owner");
   if (typeof wholeAt !== "string" || Number.isNaN(Date.parse(wholeAt))) throw malformed("wholeAt");
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw malformed("sha256");
-  if (!COMPLETENESS.includes(completeness as Completeness)) throw malformed("completeness");
+  if (typeof completeness !== "string" || !Object.hasOwn(COMPLETENESS, completeness)) {
+    throw malformed("completeness");
+  }
   const number = (name: string) => {
     const value = rest[name];
     if (typeof value !== "number" || !(value >= 0)) throw malformed(name);

@@ -24,6 +24,8 @@ const DATA_SUFFIX = ".result.gz";
 const METADATA_SUFFIX = ".result.json";
 /** Metadata that is just written. */
 const NEW_SUFFIX = ".result.json.new";
+/** How long a result of an earlier process is kept at least: callers try for a minute to come back. */
+const RETURN_SECONDS = 60;
 /** Far above what is written. */
 const MAX_METADATA_BYTES = 64 << 10;
 
@@ -214,12 +216,13 @@ export class ResultStore {
       if (sizeBytes !== whole.compressedSizeBytes) {
         throw new Error(`it has ${sizeBytes} bytes, not ${whole.compressedSizeBytes}`);
       }
-      // A clock that was set meanwhile must not keep it for ever.
+      // A clock that was set meanwhile must not keep it for ever, nor take it from a caller who
+      // tries again: it is there because its time was not over when the earlier process ended.
       const ageSeconds = Math.max(0, (Date.now() - wholeAt.getTime()) / 1000);
-      if (ageSeconds >= retentionSeconds) return;
+      const leastSeconds = Math.min(RETURN_SECONDS, retentionSeconds);
       const result = Result.restore(name, path, owner, whole);
       this.#results.set(name, result);
-      this.#retain(result, retentionSeconds - ageSeconds);
+      this.#retain(result, Math.max(leastSeconds, retentionSeconds - ageSeconds));
     } catch (error) {
       log.warning("a result of an earlier process is not usable and is removed", {
         requestId: name,

@@ -209,9 +209,25 @@ Deno.test("whole results outlive the process, for the rest of their time", async
   });
 });
 
-Deno.test("a clock that was set makes a result old or new, but keeps it no longer than any", async () => {
+for (const completeness of ["stopped", "target-ended", "shutdown", "perf-failed"] as const) {
+  Deno.test(`a result that is partial, ${completeness}, outlives the process, too`, async () => {
+    await withDirectory(async (directory) => {
+      const first = await openStore(directory);
+      const result = await first.create(A, ALICE);
+      await ReadableStream.from([randomBytes(100)]).pipeTo(first.writable(result));
+      await first.keep(result, { ...SUMMARY, completeness });
+      await first.close();
+      const second = await openStore(directory);
+      assert.equal(second.get(A)?.whole?.completeness, completeness);
+      await second.close();
+    });
+  });
+}
+
+Deno.test("a clock that was set keeps a result no longer than any, and no shorter than a minute", async () => {
+  const options = { retentionSeconds: 200 };
   await withDirectory(async (directory) => {
-    const first = await openStore(directory);
+    const first = await openStore(directory, options);
     for (const name of [A, B, C]) await write(first, name, randomBytes(100));
     await first.close();
     const setWholeAt = async (name: string, seconds: number) => {
@@ -221,15 +237,26 @@ Deno.test("a clock that was set makes a result old or new, but keeps it no longe
       await Deno.writeTextFile(path, JSON.stringify(metadata));
     };
     await setWholeAt(A, 86400);
-    await setWholeAt(B, -40);
+    await setWholeAt(B, -100);
     await setWholeAt(C, -86400);
-    const second = await openStore(directory);
+    const second = await openStore(directory, options);
     const kept = (name: string) => second.get(name)?.keptSeconds ?? 0;
-    assert.ok(kept(A) > 30 && kept(A) <= 60, `${kept(A)}`);
-    assert.ok(kept(B) > 0 && kept(B) <= 20, `${kept(B)}`);
-    assert.equal(second.get(C), undefined);
-    assert.equal(filesOf(directory).length, 4);
+    assert.ok(kept(A) > 170 && kept(A) <= 200, `${kept(A)}`);
+    assert.ok(kept(B) > 70 && kept(B) <= 100, `${kept(B)}`);
+    assert.ok(kept(C) > 30 && kept(C) <= 60, `${kept(C)}`);
     await second.close();
+  });
+});
+
+Deno.test("a result of less than a minute's time gets no more by a restart", async () => {
+  await withDirectory(async (directory) => {
+    const first = await openStore(directory, { retentionSeconds: 0.5 });
+    await write(first, A, randomBytes(100));
+    await first.close();
+    const second = await openStore(directory, { retentionSeconds: 0.5 });
+    assert.ok(second.get(A)!.keptSeconds <= 0.5);
+    await second.drained(60);
+    assert.deepEqual(filesOf(directory), []);
   });
 });
 
@@ -358,13 +385,14 @@ Deno.test("the room of a deleted result is free when its last reader has ended",
 
 Deno.test("results that an earlier daemon had more room for go, the oldest first", async () => {
   await withDirectory(async (directory) => {
-    const first = await openStore(directory);
+    const retentionSeconds = 200;
+    const first = await openStore(directory, { retentionSeconds });
     for (const name of [A, B, C]) await write(first, name, randomBytes(4000), ALICE);
     await first.close();
     await edit(`${directory}/${B}.result.json`, {
       wholeAt: new Date(Date.now() - 30_000).toISOString(),
     });
-    const second = await openStore(directory, { maxResultsBytes: 10_000 });
+    const second = await openStore(directory, { retentionSeconds, maxResultsBytes: 10_000 });
     assert.equal(second.get(B), undefined);
     assert.ok(second.get(A) && second.get(C));
     await second.close();
