@@ -75,8 +75,6 @@ export interface RecordingParts {
 
 /** How long a recording that is told to stop at shutdown has for the rest of its work. */
 const SHUTDOWN_STOP_SECONDS = 20;
-/** How long the conversion may take of a result whose caller is gone, who may come back for it. */
-const UNATTENDED_CONVERSION_SECONDS = 300;
 
 interface Running {
   /** Who asked for it, once that is known. */
@@ -123,11 +121,9 @@ export class Recordings {
       abort: new AbortController(),
       ended: Promise.resolve(),
     };
-    let unattended: ReturnType<typeof setTimeout> | undefined;
     const giveUp = () => {
-      const abort = () => running.abort.abort(signal.reason);
-      if (!request.kept || !running.sampled) abort();
-      else unattended = setTimeout(abort, UNATTENDED_CONVERSION_SECONDS * 1000);
+      // Whoever is lost after the sampling may come back for the result.
+      if (!request.kept || !running.sampled) running.abort.abort(signal.reason);
     };
     signal.addEventListener("abort", giveUp, { once: true });
     if (signal.aborted) giveUp();
@@ -141,7 +137,6 @@ export class Recordings {
       return await finished;
     } finally {
       this.#running.delete(recordingId);
-      clearTimeout(unattended);
       signal.removeEventListener("abort", giveUp);
     }
   }
