@@ -88,9 +88,11 @@ function findCommonEvent(
   before: StackProfile,
   after: StackProfile,
 ): [before: EventProfile, after: EventProfile] {
-  for (const one of before.events) {
-    // Folded stacks do not tell of which event they are.
-    const other = after.events.find(({ event }) => !event || !one.event || event === one.event);
+  // Folded stacks do not tell of which event they are.
+  const isNamed = ({ events }: StackProfile) => events.some(({ event }) => event !== "");
+  const matchesAll = !isNamed(before) || !isNamed(after);
+  for (const one of bySamples(before.events)) {
+    const other = bySamples(after.events).find(({ event }) => matchesAll || event === one.event);
     if (other) return [one, other];
   }
   const [a, b] = [before, after].map(({ events }) => events.map(({ event }) => event).join(", "));
@@ -98,6 +100,10 @@ function findCommonEvent(
     ExitStatus.USAGE,
     `the profiles have no event in common: ${a} before, ${b} after; record both with the same --event`,
   );
+}
+
+function bySamples(events: EventProfile[]): EventProfile[] {
+  return events.toSorted((a, b) => b.samples - a.samples);
 }
 
 /** A process's id in the name of its perf map would make its functions others each time. */

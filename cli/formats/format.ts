@@ -46,6 +46,8 @@ async function* convertText(
   if (format === "firefox") return yield* textChunks(firefoxText(text, title, { onEnd }));
   const profile = await foldPerfScript(text);
   onEnd(profile);
+  // Where one event is shown first, it is the one of which there is most to see.
+  profile.events.sort((a, b) => b.samples - a.samples);
   if (format === "pprof") {
     const messages = ReadableStream.from(byteChunks(pprofMessages(profile)));
     return yield* messages.pipeThrough(new CompressionStream("gzip"));

@@ -115,6 +115,18 @@ Deno.test("the flame graph is red where it got slower and blue where it got fast
   assert(gone[2] > gone[0] + 50, `blue: ${gone}`);
 });
 
+Deno.test("the event with most samples is compared, of those that both have", async () => {
+  const sample = (event: string, name: string) => `a 1/1 1.0: 1 ${event}: \n\t 1 ${name} (/a)\n\n`;
+  using directory = directoryWith(
+    // Text whose beginning was cut off begins with a stack of an event that nobody knows.
+    "\t 1 cut (/a)\n\n" + sample("faults", "f") + sample("cycles", "c").repeat(2) +
+      sample("mine", "m").repeat(3),
+    "\t 1 cut (/a)\n\n" + sample("cycles", "c") + sample("faults", "f").repeat(2),
+  );
+  const { event, before } = JSON.parse(await diff(directory, "json"));
+  assert.deepEqual([event, before.samples], ["cycles", 2]);
+});
+
 Deno.test("what cannot be compared is said to be so", async () => {
   const cycles = "a 1/1 1.0: 1 cycles: \n\t 1 f (/a)\n\n";
   const refused = async (status: ExitStatus, words: RegExp, before: string, after: string) => {
