@@ -52,6 +52,8 @@ export type { IssuedToken, TokenSource } from "./cli/bearer_token.ts";
 export type { ClientCertificate } from "./cli/certificates.ts";
 export type { ClusterOptions } from "./cli/kubeconfig.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
+export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted_format.ts";
+export { type Conversion, convertScript } from "./cli/formats/format.ts";
 export { CliError, ExitStatus } from "./cli/exit_status.ts";
 export { formatDuration, parseDuration } from "./proto/duration.ts";
 export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
