@@ -1,14 +1,15 @@
 import { nameResult, type Target } from "./profile.ts";
+import { PROGRAM } from "./program_name.ts";
 
 /**
  * The command line that goes on with the download of a result. `flags` are what the user has given
  * of those that `fetch` has, too.
  */
 export function fetchCommand(recordingId: string, flags: string[], target?: Target): string {
-  const words = ["necoperf-client", "fetch", recordingId];
+  const words = ["fetch", recordingId];
   if (target?.pod) words.push("--node", target.pod.nodeName);
   if (target) words.push("--name", nameResult(target));
-  return [...words, ...flags].map(quoted).join(" ");
+  return [PROGRAM, ...[...words, ...flags].map(quoted)].join(" ");
 }
 
 /** As a POSIX shell takes it for one word. */

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
+import { PROGRAM } from "../program_name.ts";
 import { usageError } from "./option_values.ts";
 import { named, option } from "./shared_options.ts";
 
@@ -14,15 +15,15 @@ export interface ConvertOptions {
 
 const EXAMPLES = `
 Examples:
-  necoperf-client convert web-0-app-20250131T235958Z.perf.txt --format flamegraph
-  perf script | necoperf-client convert - --format speedscope -o web.speedscope.json
+  ${PROGRAM} convert web-0-app-20250131T235958Z.perf.txt --format flamegraph
+  perf script | ${PROGRAM} convert - --format speedscope -o web.speedscope.json
 
 The text may be compressed with gzip. No file is overwritten. Who has a pod that is called convert
-names it so: necoperf-client profile convert
+names it so: ${PROGRAM} profile convert
 `;
 
 export function defineConvert(): Command {
-  return new Command("necoperf-client convert")
+  return new Command(`${PROGRAM} convert`)
     .description("Converts perf script's text to what people look at.")
     .usage("[options] FILE")
     .argument("[file...]", "perf script's text; - for standard input")

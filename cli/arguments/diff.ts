@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { PROGRAM } from "../program_name.ts";
 import { usageError } from "./option_values.ts";
 import { named, option } from "./shared_options.ts";
 
@@ -13,15 +14,15 @@ export interface DiffOptions {
 
 const EXAMPLES = `
 Examples:
-  necoperf-client diff monday.perf.txt tuesday.perf.txt
-  necoperf-client diff monday.perf.txt tuesday.perf.txt --format flamegraph -o slower.html
+  ${PROGRAM} diff monday.perf.txt tuesday.perf.txt
+  ${PROGRAM} diff monday.perf.txt tuesday.perf.txt --format flamegraph -o slower.html
 
 The files are perf script's text or folded stacks, of the same event, and may be compressed with
-gzip. Who has a pod that is called diff names it so: necoperf-client profile diff
+gzip. Who has a pod that is called diff names it so: ${PROGRAM} profile diff
 `;
 
 export function defineDiff(): Command {
-  return new Command("necoperf-client diff")
+  return new Command(`${PROGRAM} diff`)
     .description("Shows what got slower and what got faster from one profile to another.")
     .usage("[options] BEFORE AFTER")
     .argument("[files...]")
@@ -42,7 +43,7 @@ export function defineDiff(): Command {
 export function toDiffOptions(command: Command): DiffOptions {
   const [before, after, another] = command.args;
   if (after === undefined) {
-    throw usageError("which two profiles? Give their files: necoperf-client diff BEFORE AFTER");
+    throw usageError(`which two profiles? Give their files: ${PROGRAM} diff BEFORE AFTER`);
   }
   if (another !== undefined) throw usageError(`two profiles; '${another}' is one too many`);
   const { format, output } = command.opts<Pick<DiffOptions, "format"> & { output?: string }>();

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
+import { PROGRAM } from "../program_name.ts";
 import { parseDaemonAddress, parseName, usageError } from "./option_values.ts";
 import {
   addAccessOptions,
@@ -50,15 +51,15 @@ interface ParsedOptions extends ParsedCommonOptions {
 
 const EXAMPLES = `
 Examples:
-  necoperf-client fetch 6fd1b2c4-8f0e-4c44-9a55-0b9f3f1c2d7e --node node1 -o profiles
+  ${PROGRAM} fetch 6fd1b2c4-8f0e-4c44-9a55-0b9f3f1c2d7e --node node1 -o profiles
 
 What an earlier attempt has left in the output directory is not fetched again. Exit status 3: the
 daemon does not keep the result any more, or it was another's. Who has a pod that is called fetch
-names it so: necoperf-client profile fetch
+names it so: ${PROGRAM} profile fetch
 `;
 
 export function defineFetch(): Command {
-  const command = new Command("necoperf-client fetch")
+  const command = new Command(`${PROGRAM} fetch`)
     .description(
       "Fetches the result of a recording whose download was interrupted, from the daemon that keeps it.",
     )
@@ -84,7 +85,7 @@ export function toFetchOptions(command: Command): FetchOptions {
   const parsed: ParsedOptions = command.opts();
   const [recordingId, another] = command.args;
   if (recordingId === undefined) {
-    throw usageError("which recording? Give its id: necoperf-client fetch [options] RECORDING_ID");
+    throw usageError(`which recording? Give its id: ${PROGRAM} fetch [options] RECORDING_ID`);
   }
   if (another !== undefined) {
     throw usageError(`one recording at a time; '${another}' is one too many`);

@@ -6,6 +6,7 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../exit_status.ts";
+import { PROGRAM } from "../program_name.ts";
 import type { CallGraph } from "../record_options.ts";
 
 const DAEMON_PORT = 6543;
@@ -84,6 +85,6 @@ export function withoutRuntime(containerId: string): string {
 export function usageError(message: string): CliError {
   return new CliError(
     ExitStatus.USAGE,
-    `${message}\n\`necoperf-client --help\` lists the options`,
+    `${message}\n\`${PROGRAM} --help\` lists the options`,
   );
 }

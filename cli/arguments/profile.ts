@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
+import { PROGRAM } from "../program_name.ts";
 import type { CallGraph, RecordOptions } from "../record_options.ts";
 import { toFetchFlags } from "./fetch.ts";
 import {
@@ -77,18 +78,18 @@ const DEFAULT_DURATION_SECONDS = 30;
 
 const EXAMPLES = `
 Examples:
-  necoperf-client -n shop web-7d4b9 -c app -o profiles
-  necoperf-client profile web-7d4b9 -d 1m -F 499 --call-graph dwarf
-  necoperf-client -n shop web-7d4b9 -o - | less
-  necoperf-client -n shop web-7d4b9 --service-account profiler
+  ${PROGRAM} -n shop web-7d4b9 -c app -o profiles
+  ${PROGRAM} profile web-7d4b9 -d 1m -F 499 --call-graph dwarf
+  ${PROGRAM} -n shop web-7d4b9 -o - | less
+  ${PROGRAM} -n shop web-7d4b9 --service-account profiler
 
-\`necoperf-client fetch --help\` tells how to get a result whose download was interrupted, and
-\`necoperf-client convert --help\` how to make flame graphs and more of a result, and
-\`necoperf-client diff --help\` how to compare two.
+\`${PROGRAM} fetch --help\` tells how to get a result whose download was interrupted, and
+\`${PROGRAM} convert --help\` how to make flame graphs and more of a result, and
+\`${PROGRAM} diff --help\` how to compare two.
 `;
 
 export function defineProfile(version: string): Command {
-  const command = new Command("necoperf-client")
+  const command = new Command(PROGRAM)
     .description(
       "Profiles a container of a Kubernetes pod with perf, by the necoperf-daemon on its node.",
     )
@@ -180,7 +181,7 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
     };
   }
   if (pods.length === 0) {
-    throw usageError("which pod? Give its name: necoperf-client [options] POD");
+    throw usageError(`which pod? Give its name: ${PROGRAM} [options] POD`);
   }
   if (pods.length > 1) {
     const hint = pods[0] === "fetch" ? "; the word fetch goes before all options" : "";
