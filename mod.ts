@@ -39,7 +39,12 @@ export {
 } from "./cli/daemon_client.ts";
 export type { DaemonReference } from "./cli/daemon_link.ts";
 export type { RecordingHooks, RecordingOrder } from "./cli/recording.ts";
-export type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./cli/recording_event.ts";
+export type {
+  ConnectionEvent,
+  DownloadEvent,
+  RecordingEvent,
+  RecordingSummary,
+} from "./cli/recording_event.ts";
 export type { ResultSink } from "./cli/result_download.ts";
 export { ResultLeftError } from "./cli/result_left.ts";
 export {

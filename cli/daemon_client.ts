@@ -8,7 +8,7 @@ import {
   RecordingLostError,
   type RecordingOrder,
 } from "./recording.ts";
-import { type ConnectionEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
+import { type DownloadEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
 import { checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
 import { leaveResult } from "./result_left.ts";
 import { isRpcFailure, isStatus } from "./rpc_failure.ts";
@@ -26,7 +26,7 @@ export interface ResultRequest extends DaemonReference {
 
 /** What a download tells, and what ends it. */
 export interface DownloadHooks extends ResultSink {
-  onEvent?(event: ConnectionEvent): void;
+  onEvent?(event: DownloadEvent): void;
   /** Ends the download. The daemon keeps the result. */
   signal?: AbortSignal;
 }
@@ -95,7 +95,10 @@ export async function fetchRecording(
   const { signal = new AbortController().signal } = hooks;
   using link = openLink(request, hooks.onEvent);
   try {
-    const arrived = await downloadResult(link, recordingId, hooks, signal);
+    const arrived = await downloadResult(link, recordingId, hooks, {
+      signal,
+      onReceived: (receivedBytes) => hooks.onEvent?.({ kind: "downloading", receivedBytes }),
+    });
     const { finished } = arrived;
     if (!finished) {
       throw new CliError(

@@ -4,7 +4,7 @@ import type { DaemonReference } from "./daemon_link.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
 import type { ProfileResult } from "./profile.ts";
-import type { ConnectionEvent } from "./recording_event.ts";
+import type { DownloadEvent } from "./recording_event.ts";
 
 /** Which result to fetch, and where it goes. */
 export interface FetchOptions {
@@ -20,7 +20,7 @@ export interface FetchOptions {
   convertTo?: ConvertedFormat;
   /** How long a lost connection is tried again. Default: a minute. */
   patienceSeconds?: number;
-  onEvent?: (event: ConnectionEvent) => void;
+  onEvent?: (event: DownloadEvent) => void;
   /** Ends the download; what has arrived stays for the next. */
   signal?: AbortSignal;
 }

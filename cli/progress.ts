@@ -17,10 +17,7 @@ export function describeEvent(
 ): string | undefined {
   switch (event.kind) {
     case "queued":
-      if (event.sameContainer) return "waiting: this container is being recorded already";
-      return event.ahead === 0
-        ? "waiting: this recording is the next"
-        : `waiting: ${count(event.ahead, "recording")} before this one`;
+      return describeQueue(event);
     case "started":
       return `recording ${nameTarget(target)} for ${formatDuration(durationSeconds)} (${
         count(event.processes, "process", "processes")
@@ -38,8 +35,19 @@ export function describeEvent(
     case "recording again":
       return "the recording was lost with the connection; recording again";
     case "progress":
+    case "downloading":
       return undefined;
   }
+}
+
+/** Says what a recording waits for. */
+export function describeQueue(
+  { ahead, sameContainer }: { ahead: number; sameContainer: boolean },
+): string {
+  if (sameContainer) return "waiting: this container is being recorded already";
+  return ahead === 0
+    ? "waiting: this recording is the next"
+    : `waiting: ${count(ahead, "recording")} before this one`;
 }
 
 /** Says that a connection was lost, and what is done about it. */
@@ -95,7 +103,8 @@ function count(number: number, singular: string, plural = `${singular}s`): strin
   return `${number} ${number === 1 ? singular : plural}`;
 }
 
-function formatSize(bytes: number): string {
+/** For example `1.2 MB`. */
+export function formatSize(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
   if (bytes < 1e9) return `${(bytes / 1e6).toFixed(1)} MB`;

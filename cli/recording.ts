@@ -51,6 +51,7 @@ export class Recording {
   #recordingId = "";
   #finished: Finished | null | undefined;
   #arriving: Promise<Arrived> | undefined;
+  #receivedBytes = 0;
   #writeError: unknown;
   readonly #ends = new AbortController();
 
@@ -127,6 +128,7 @@ export class Recording {
           case "finished":
             this.phase = "over";
             this.#finished = message.finished;
+            this.#tellReceived();
             break;
         }
         const event = toEvent(message, this.#recordingId);
@@ -153,7 +155,21 @@ export class Recording {
         });
     const { begin, keep, write } = this.hooks;
     const sink = { begin: begin && hold(begin), keep: keep && hold(keep), write: hold(write) };
-    return this.#arriving ??= downloadResult(this.link, this.#recordingId, sink, this.#ends.signal);
+    return this.#arriving ??= downloadResult(this.link, this.#recordingId, sink, {
+      signal: this.#ends.signal,
+      onReceived: (bytes) => {
+        this.#receivedBytes = bytes;
+        this.#tellReceived();
+      },
+    });
+  }
+
+  #tellReceived(): void {
+    this.hooks.onEvent?.({
+      kind: "downloading",
+      receivedBytes: this.#receivedBytes,
+      totalBytes: this.#finished?.compressedSize || undefined,
+    });
   }
 
   #stop(): void {

@@ -22,9 +22,18 @@ export type RecordingEvent =
   | { kind: "stopping"; sampling: boolean }
   /** Sampling is over; perf script is at the rest. */
   | { kind: "converting" }
-  | ConnectionEvent
+  | DownloadEvent
   /** The daemon has nothing of the recording any more: another is asked for. */
   | { kind: "recording again" };
+
+/** What happens to a download. */
+export type DownloadEvent =
+  | ConnectionEvent
+  /**
+   * So much of the result's gzip stream is here, out of so much. How much it will be is not known
+   * while the daemon makes it, nor to who asks for no more than the result.
+   */
+  | { kind: "downloading"; receivedBytes: number; totalBytes?: number };
 
 /** What happens to the connection. */
 export type ConnectionEvent =

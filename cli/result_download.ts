@@ -22,6 +22,14 @@ export interface ResultSink {
   commit?(): Promise<void>;
 }
 
+/** What a download reads and tells. */
+export interface DownloadOptions {
+  /** Ends it. */
+  signal: AbortSignal;
+  /** Hears, as it grows, how much of the gzip stream is here. */
+  onReceived?(bytes: number): void;
+}
+
 /** What arrived of a result, for comparison with what the daemon made. */
 export interface Arrived {
   sizeBytes: number;
@@ -41,7 +49,7 @@ export async function downloadResult(
   link: DaemonLink,
   recordingId: string,
   sink: ResultSink,
-  signal: AbortSignal,
+  { signal, onReceived }: DownloadOptions,
 ): Promise<Arrived> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
@@ -56,6 +64,7 @@ export async function downloadResult(
     const onFinished = (told: Finished) => finished = told;
     for await (const bytes of fetchPacked(link, recordingId, offset, onFinished, signal)) {
       await sink.keep?.(bytes);
+      onReceived?.(offset += bytes.length);
       yield bytes;
     }
   }

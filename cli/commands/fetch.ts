@@ -5,27 +5,29 @@ import { fetchCommand } from "../fetch_command.ts";
 import { findDaemon, openDaemon } from "../find_daemon.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 import { describeLoss } from "../progress.ts";
+import { openReporter } from "./reporter.ts";
 import { sayingHowToFetch, tellResult } from "./result.ts";
-import { say } from "./say.ts";
 
 /** `necoperf-client fetch`. */
 export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
-  const { daemon: named, quiet, fetchFlags, ...download } = options;
-  const tell = (line: string) => quiet || say(line);
+  const { daemon: named, fetchFlags, quiet, ...download } = options;
+  using reporter = openReporter({ quiet, outputDirectory: download.outputDirectory });
   // There is nothing to stop early: the first Ctrl-C ends it.
   const interrupts = listenToInterrupts();
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
   const daemon = named.kind === "address"
     ? await openDaemon(named)
     : await findDaemon(named, signal);
+  const fetch = async () => {
+    using followed = reporter.follow(
+      download.name ?? download.recordingId,
+      (event) => event.kind === "lost" ? describeLoss(event) : undefined,
+    );
+    return await fetchResult({ daemon, ...download, onEvent: followed.hear, signal });
+  };
   const result = await sayingHowToFetch(
     (recordingId) => fetchCommand(recordingId, fetchFlags),
-    fetchResult({
-      daemon,
-      ...download,
-      onEvent: (event) => tell(describeLoss(event)),
-      signal,
-    }),
+    fetch(),
   );
-  return tellResult(result, tell);
+  return tellResult(result, reporter);
 }

@@ -2,7 +2,7 @@ import { CliError, ExitStatus } from "../exit_status.ts";
 import type { ProfileResult } from "../profile.ts";
 import { describeLeft, describePartial, describeSummary } from "../progress.ts";
 import { ResultLeftError } from "../result_left.ts";
-import { say } from "./say.ts";
+import type { Reporter } from "./reporter.ts";
 
 /** Says, beside the failure, with which command the result that is left can be had. */
 export async function sayingHowToFetch<T>(
@@ -21,13 +21,13 @@ export async function sayingHowToFetch<T>(
 /** Prints the path of a result, says what there is to say of it, and returns the exit status. */
 export function tellResult(
   result: ProfileResult,
-  tell: (line: string) => unknown,
+  reporter: Reporter,
   durationSeconds?: number,
 ): ExitStatus {
-  tell(describeSummary(result));
-  if (result.path !== undefined) console.log(result.path);
+  reporter.tell(describeSummary(result));
+  if (result.path !== undefined) reporter.print(result.path);
   const partial = describePartial(result, durationSeconds);
   if (partial === undefined) return ExitStatus.DONE;
-  say(partial);
+  reporter.say(partial);
   return ExitStatus.PARTIAL;
 }

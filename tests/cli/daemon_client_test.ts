@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { once } from "node:events";
 import { recordContainer } from "../../cli/daemon_client.ts";
 import type { RecordingEvent } from "../../cli/recording_event.ts";
@@ -87,6 +88,7 @@ function rejectsWith(recording: Promise<unknown>, exitStatus: ExitStatus, words:
 
 Deno.test("delivers a whole result, tells what happens, and has the daemon forget it", async () => {
   let asked: StartCall["request"] | undefined;
+  const packedBytes = gzipSync(RESULT).length;
   await using daemon = await startStandInDaemon(recordingOf({
     start: (call) => {
       asked = call.request;
@@ -94,7 +96,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
       call.write({ queued: { ahead: 2 } });
       call.write({ started: { processes: 3 } });
       call.write({ progress: { elapsed: { seconds: 1, nanos: 5e8 }, samples: 4, lostSamples: 1 } });
-      writeFinished(call, RESULT);
+      writeFinished(call, RESULT, { compressedSize: packedBytes });
     },
   }));
   const received: Received = { bytes: [], events: [] };
@@ -111,7 +113,13 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
     sampledSeconds: 2,
     sizeBytes: RESULT.length,
   });
-  assert.deepEqual(received.events, [
+  const downloading = received.events.filter(({ kind }) => kind === "downloading");
+  assert.deepEqual(downloading.at(-1), {
+    kind: "downloading",
+    receivedBytes: packedBytes,
+    totalBytes: packedBytes,
+  });
+  assert.deepEqual(received.events.filter((event) => !downloading.includes(event)), [
     { kind: "queued", ahead: 2, sameContainer: false },
     { kind: "started", recordingId: "abc", processes: 3, side: undefined },
     { kind: "progress", elapsedSeconds: 1.5, samples: 4, lostSamples: 1 },
