@@ -9,6 +9,17 @@
  * console.log(`${samples} samples in ${path}`);
  * ```
  *
+ * A result, or any other text of perf script's, is read sample by sample with `parsePerfScript`,
+ * counted with `foldPerfScript`, and made into a flame graph and more with `convertScript`:
+ *
+ * ```ts no-run
+ * import { convertScript } from "@necoperf/necoperf";
+ *
+ * const text = (await Deno.open("web.perf.txt")).readable;
+ * const page = convertScript(text, { format: "flamegraph", title: "web", inputName: "web.perf.txt" });
+ * await Deno.writeFile("web.html", ReadableStream.from(page));
+ * ```
+ *
  * Errors that are meant for a user are `CliError`s. Nothing heavy is loaded before it is needed.
  *
  * @module

@@ -12,6 +12,7 @@ export type TokenSource = (signal?: AbortSignal) => Promise<string>;
 
 /** A token that an API server has made. */
 export interface IssuedToken {
+  /** A secret. */
   token: string;
   /** How long it is good for, from when it was asked for. */
   lifetimeSeconds: number;

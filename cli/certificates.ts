@@ -5,6 +5,7 @@ import { fileError, readSmallFile } from "./small_file.ts";
 export interface ClientCertificate {
   /** The certificate and those between it and an authority, in this order. */
   certificatePem: string;
+  /** The private key of the first of them; a secret. */
   keyPem: string;
 }
 

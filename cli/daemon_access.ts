@@ -23,6 +23,7 @@ export interface AccessOptions {
   tlsServerName?: string;
   /** A client certificate and its key: both or neither. */
   clientCertificateFile?: string;
+  /** The private key of `clientCertificateFile`. */
   clientKeyFile?: string;
   /** Sends the token over plain text to any address: whoever listens in can act with it. */
   insecureSendToken?: boolean;
@@ -32,19 +33,25 @@ export interface AccessOptions {
 export interface DaemonAccess {
   /** Asked before each call. Not there: calls are made without a token, and the daemon decides. */
   token?: TokenSource;
+  /** Whether the connection is encrypted, and by what the daemon is known. */
   connection: TlsConnection | PlainConnection;
 }
 
 /** Encrypted, to a daemon that proves its name. There is no way back to plain text. */
 export interface TlsConnection {
+  /** Tells it from a `PlainConnection`. */
   kind: "tls";
+  /** Certificates of the authorities of which one has to vouch for the daemon. */
   authoritiesPem: string;
+  /** The name in the daemon's certificate. */
   serverName: string;
+  /** Shows who calls, for daemons that want one. */
   clientCertificate?: ClientCertificate;
 }
 
 /** Readable and changeable on its way. */
 export interface PlainConnection {
+  /** Tells it from a `TlsConnection`. */
   kind: "plain";
   /** Why it is not encrypted, for messages. */
   because: string;
@@ -69,6 +76,7 @@ const TOKEN_LIFETIME_SECONDS = 600;
 export interface AccessFiles {
   token?: TokenSource;
   authoritiesPem?: string;
+  /** Shows who calls, for daemons that want one. */
   clientCertificate?: ClientCertificate;
 }
 

@@ -21,11 +21,13 @@ export interface RecordingRequest extends RecordingOrder, DaemonReference {
 
 /** The result of a recording, asked of the daemon that made it. */
 export interface ResultRequest extends DaemonReference {
+  /** The recording's id, as a `ResultLeftError` has it. */
   recordingId: string;
 }
 
 /** What a download tells, and what ends it. */
 export interface DownloadHooks extends ResultSink {
+  /** Hears of what arrives, and of connections that are lost. */
   onEvent?(event: DownloadEvent): void;
   /** Ends the download. The daemon keeps the result. */
   signal?: AbortSignal;

@@ -23,9 +23,16 @@ export type ExitStatus = typeof ExitStatus[keyof typeof ExitStatus];
  * to do about it. It is made where the cause is known.
  */
 export class CliError extends Error {
+  /** Tells it from other errors, in another realm, too. */
   override readonly name = "CliError";
 
-  constructor(readonly exitStatus: ExitStatus, message: string, options?: ErrorOptions) {
+  /** `message` may have several lines. */
+  constructor(
+    /** What a program that fails of it exits with. */
+    readonly exitStatus: ExitStatus,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
   }
 }

@@ -8,7 +8,9 @@ import type { DownloadEvent } from "./recording_event.ts";
 
 /** Which result to fetch, and where it goes. */
 export interface FetchOptions {
+  /** The daemon that keeps it: from `findDaemon` or `openDaemon`. */
   daemon: DaemonReference;
+  /** The recording's id, as a `ResultLeftError` has it. */
   recordingId: string;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;
@@ -20,6 +22,7 @@ export interface FetchOptions {
   convertTo?: ConvertedFormat;
   /** How long a lost connection is tried again. Default: a minute. */
   patienceSeconds?: number;
+  /** Hears of what arrives, and of connections that are lost. */
   onEvent?: (event: DownloadEvent) => void;
   /** Ends the download; what has arrived stays for the next. */
   signal?: AbortSignal;

@@ -6,6 +6,7 @@ import { type Cluster, openCluster } from "./kubernetes.ts";
 
 /** A node of a cluster, whose daemon keeps a result. */
 export interface NodeReference extends ClusterOptions {
+  /** The name of the node. */
   nodeName: string;
   /** Where the service account of the caller is. Default: the kubeconfig context's. */
   namespace?: string;
@@ -64,6 +65,7 @@ export async function openDaemon(reference: AddressReference): Promise<DaemonRef
 
 /** Which daemon is meant. */
 export interface DaemonPlace {
+  /** The name of the node. */
   nodeName: string;
   /** The daemons' namespace. */
   namespace: string;

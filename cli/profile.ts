@@ -24,6 +24,7 @@ import { pickContainer } from "./target.ts";
 
 /** A container of a pod that a user names. */
 export interface PodReference extends ClusterOptions {
+  /** The name of the pod. */
   pod: string;
   /** Default: the kubeconfig context's, or that of the pod this runs in. */
   namespace?: string;
@@ -37,11 +38,13 @@ export interface PodReference extends ClusterOptions {
 
 /** A container that is known to a daemon by its id; no cluster is asked. */
 export interface ContainerReference extends AddressReference {
+  /** As the runtime names it, without `containerd://` before it. */
   containerId: string;
 }
 
 /** A container that runs, and the daemon that can profile it. */
 export interface Target {
+  /** As the runtime names it, without `containerd://` before it. */
   containerId: string;
   /** `host:port` of the daemon on the container's node. */
   daemonAddress: string;
@@ -55,8 +58,11 @@ export interface Target {
 
 /** What to record, and where the result goes. */
 export interface ProfileOptions {
+  /** What to profile: from `findTarget` or `openTarget`. */
   target: Target;
+  /** How long to sample; the daemon has an upper limit. */
   durationSeconds: number;
+  /** How to sample. Default: as the daemon chooses. */
   recordOptions?: RecordOptions;
   /** What perf script's text is converted to on the way. Default: it stays as it is. */
   convertTo?: ConvertedFormat;
@@ -66,6 +72,7 @@ export interface ProfileOptions {
   queueTimeoutSeconds?: number;
   /** How long a lost connection is tried again. Default: a minute. */
   patienceSeconds?: number;
+  /** Hears what happens, in order. */
   onEvent?: (event: RecordingEvent) => void;
   /** Gives up: nothing is kept. */
   signal?: AbortSignal;

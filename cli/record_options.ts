@@ -17,6 +17,7 @@ export interface RecordOptions {
   frequencyHz?: number;
   /** perf's names of the events to sample. */
   events?: string[];
+  /** How the callers of a sampled function are found. */
   callGraph?: CallGraph;
   /** Samples this side only. */
   side?: "user" | "kernel";

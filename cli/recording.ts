@@ -23,8 +23,11 @@ import { isRpcFailure, isStatus } from "./rpc_failure.ts";
 
 /** What is recorded. */
 export interface RecordingOrder {
+  /** As the runtime names it, without `containerd://` before it. */
   containerId: string;
+  /** How long to sample; the daemon has an upper limit. */
   durationSeconds: number;
+  /** How to sample. */
   options: RecordOptions;
 }
 

@@ -44,9 +44,13 @@ export type ConnectionEvent =
 export interface RecordingSummary {
   /** Whether all of the duration was sampled; if not, who ended it. */
   completeness: "full" | "stopped" | "target ended" | "daemon shut down" | "perf failed";
+  /** Samples in the result. */
   samples: number;
+  /** Samples that perf could not keep up with. */
   lostSamples: number;
+  /** How long sampling took in fact. */
   sampledSeconds: number;
+  /** Size of the result, not compressed. */
   sizeBytes: number;
 }
 

@@ -12,6 +12,7 @@ import { speedscopeText } from "./speedscope.ts";
 
 /** Says which text is converted into what. */
 export interface Conversion {
+  /** What comes out. */
   format: ConvertedFormat;
   /** What the profile is called, where the format has such a thing. */
   title: string;
@@ -23,6 +24,19 @@ export interface Conversion {
  * Converts perf script's text, compressed with gzip or not, as it comes.
  *
  * Throws a `CliError` for what is no such text (exit status 2) or has no sample (6).
+ *
+ * ```ts
+ * import { convertScript } from "@necoperf/necoperf";
+ * import { strictEqual } from "node:assert";
+ *
+ * const text = "web 7/7 12.5: 10101 cycles: \n\t55d0 work+0x10 (/web)\n\t55f0 main+0x8 (/web)\n\n";
+ * const folded = convertScript(new Blob([text]).stream(), {
+ *   format: "folded",
+ *   title: "web",
+ *   inputName: "the text",
+ * });
+ * strictEqual(await new Response(ReadableStream.from(folded)).text(), "web;main;work 1\n");
+ * ```
  */
 export async function* convertScript(
   input: AsyncIterable<Uint8Array>,

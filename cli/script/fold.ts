@@ -19,6 +19,17 @@ const SMALL = { maxEntries: 1 << 10, maxBytes: 4 * MAX_LINE_BYTES };
  *
  * Whatever the text is, it does not throw; see {@linkcode StackProfile.skippedLines} and
  * {@linkcode StackProfile.truncated}. It rejects only as `input` does.
+ *
+ * ```ts
+ * import { foldPerfScript } from "@necoperf/necoperf";
+ * import { deepStrictEqual } from "node:assert";
+ *
+ * const sample = "web 7/7 12.5: 10101 cycles: \n\t55d0 work+0x10 (/web)\n\t55f0 main+0x8 (/web)\n\n";
+ * const { events: [cycles], frames } = await foldPerfScript(new Blob([sample, sample]).stream());
+ * const [stack] = cycles.stacks;
+ * deepStrictEqual(Array.from(stack.frames, (index) => frames[index].symbol), ["main", "work"]);
+ * deepStrictEqual([stack.samples, stack.weight], [2, 20202]);
+ * ```
  */
 export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<StackProfile> {
   const decoder = new TextDecoder();

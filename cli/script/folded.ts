@@ -13,6 +13,15 @@ export interface FoldedOptions {
 /**
  * The folded form that flame graph tools read, `comm;root;...;leaf count`: a line for each stack,
  * sorted. As stackcollapse-perf.pl does, it writes `_` for the spaces of a thread's name.
+ *
+ * ```ts
+ * import { foldedLines, foldPerfScript } from "@necoperf/necoperf";
+ * import { deepStrictEqual } from "node:assert";
+ *
+ * const text = "web 7/7 12.5: 10101 cycles: \n\t55d0 work+0x10 (/web)\n\t55f0 main+0x8 (/web)\n\n";
+ * const profile = await foldPerfScript(new Blob([text]).stream());
+ * deepStrictEqual([...foldedLines(profile)], ["web;main;work 1\n"]);
+ * ```
  */
 export function* foldedLines(
   profile: StackProfile,

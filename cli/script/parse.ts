@@ -17,10 +17,11 @@ export interface ParseOptions {
  *
  * ```ts
  * import { parsePerfScript } from "@necoperf/necoperf";
+ * import { strictEqual } from "node:assert";
  *
  * const text = "web 7/7 [001] 12.5: 10101 cycles: \n\t 55d0 main+0x10 (/bin/web)\n\n";
- * for await (const sample of parsePerfScript(new Blob([text]).stream())) {
- *   console.log(sample.command, sample.frames[0].symbol); // web main
+ * for await (const { command, frames } of parsePerfScript(new Blob([text]).stream())) {
+ *   strictEqual(`${command} ${frames[0].symbol}`, "web main");
  * }
  * ```
  */

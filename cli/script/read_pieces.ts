@@ -2,6 +2,7 @@ const PIECE_BYTES = 256 * 1024;
 
 /** What can be read, such as a `Deno.FsFile`. */
 export interface Readable {
+  /** Fills `into` and resolves with how many bytes; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
 }
 
@@ -9,6 +10,18 @@ export interface Readable {
  * Reads a file for `parsePerfScript` or `foldPerfScript`, with half the work of its `readable`.
  *
  * All pieces share their memory: each is there until the next is asked for. The file stays open.
+ *
+ * ```ts
+ * import { foldPerfScript, readPieces } from "@necoperf/necoperf";
+ * import { strictEqual } from "node:assert";
+ *
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeTextFile(path, "web 7/7 12.5: 10101 cycles: \n\t55f0 main+0x8 (/web)\n\n");
+ * using file = await Deno.open(path);
+ * const { samples } = await foldPerfScript(readPieces(file));
+ * strictEqual(samples, 1);
+ * await Deno.remove(path);
+ * ```
  */
 export async function* readPieces(file: Readable): AsyncGenerator<Uint8Array, void, void> {
   const buffer = new Uint8Array(PIECE_BYTES);

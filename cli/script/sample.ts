@@ -2,8 +2,11 @@
 export interface Sample {
   /** The thread's name; empty when the text has none. */
   command: string;
+  /** The process, by its number on the node. */
   pid?: number;
+  /** The thread, by its number on the node. */
   tid?: number;
+  /** The processor that it was caught on. */
   cpu?: number;
   /** Seconds of perf's clock. */
   timeSeconds?: number;
@@ -17,6 +20,7 @@ export interface Sample {
 
 /** One line of a sample's stack. */
 export interface SampleFrame {
+  /** Of the instruction, or behind the call. */
   address: bigint;
   /** `[unknown]` when perf found no name. */
   symbol: string;

@@ -12,6 +12,7 @@ export interface Stack {
   readonly command: string;
   /** Indices into {@linkcode StackProfile.frames}, the root of the stack first. */
   readonly frames: Uint32Array;
+  /** How many samples. */
   samples: number;
   /** The sum of the samples' periods; a sample without a period counts 1. */
   weight: number;
@@ -21,13 +22,17 @@ export interface Stack {
 export interface EventProfile {
   /** As perf prints it, modifiers included: `cycles:u`, `sched:sched_switch`. */
   readonly event: string;
+  /** Each stack once. */
   readonly stacks: Stack[];
+  /** How many samples of this event. */
   samples: number;
+  /** The sum of their periods. */
   weight: number;
 }
 
 /** What is said of a perf script besides its samples. */
 export interface ScriptSummary {
+  /** How many samples the text has. */
   samples: number;
   /** Lines that are neither of a sample, nor empty, nor a comment. Frames of such lines count. */
   skippedLines: number;
