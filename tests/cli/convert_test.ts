@@ -11,17 +11,21 @@ web;main;parse;vfs_read 2
 worker;run;JS:~tick /app/main.js:3 1
 `;
 
-/** Runs the program as users do, with `input` on its standard input. */
-async function run(args: string[], input = ""): Promise<[number, string, string]> {
-  const process = new Deno.Command(Deno.execPath(), {
+function spawn(args: string[], stderr: "piped" | "inherit" = "inherit"): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
       ...[MAIN, ...args],
     ],
     stdin: "piped",
     stdout: "piped",
-    stderr: "piped",
+    stderr,
   }).spawn();
+}
+
+/** Runs the program as users do, with `input` on its standard input. */
+async function run(args: string[], input = ""): Promise<[number, string, string]> {
+  const process = spawn(args, "piped");
   const writer = process.stdin.getWriter();
   // A program that fails early does not read it.
   await writer.write(new TextEncoder().encode(input)).then(() => writer.close(), () => {});
@@ -60,6 +64,9 @@ Deno.test("a file of a name that is given, unless there is one", async () => {
   assert.deepEqual([status, stdout], [2, ""]);
   assert.equal(stderr, `necoperf-client: ${path} exists already; nothing is overwritten\n`);
   assert.equal(await Deno.readTextFile(path), html);
+  // It is seen before anything is read.
+  const [, , words] = await run(["convert", "/nowhere/x", "--format", "folded", "-o", path]);
+  assert.equal(words, stderr);
 });
 
 Deno.test("from standard input to standard output", async () => {
@@ -67,6 +74,23 @@ Deno.test("from standard input to standard output", async () => {
     await run(["convert", "-", "--format", "folded", "-o", "-"], SCRIPT),
     [0, FOLDED, ""],
   );
+});
+
+Deno.test("memory does not grow with the text", async () => {
+  const piece = new TextEncoder().encode(SCRIPT.slice(SCRIPT.indexOf("worker")).repeat(2000));
+  const process = spawn(["convert", "-", "--format", "flamegraph", "-o", "-"]);
+  const html = new Response(process.stdout).text();
+  const writer = process.stdin.getWriter();
+  let peakKilobytes = 0;
+  for (let written = 0; written < 200_000_000; written += piece.length) {
+    await writer.write(piece);
+    const status = await Deno.readTextFile(`/proc/${process.pid}/status`);
+    peakKilobytes = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)![1]);
+  }
+  await writer.close();
+  assert.equal((await process.status).code, 0);
+  assert.match(await html, /<\/html>\n$/);
+  assert(peakKilobytes < 200_000, `it took ${peakKilobytes} kB`);
 });
 
 Deno.test("what is wrong is told, with a status, and leaves no file", async () => {

@@ -45,6 +45,22 @@ Deno.test("a result never takes another's name", async () => {
   assert.equal(Deno.readTextFileSync(first), "somebody's");
 });
 
+Deno.test("an exact name is not taken from a file that appeared meanwhile", async () => {
+  using directory = temporaryDirectory();
+  const name = { stem: "graph.html", extension: "", form: "exact" } as const;
+  const output = await openFileOutput(directory.path, name);
+  Deno.writeTextFileSync(join(directory.path, "graph.html"), "somebody's");
+  await assert.rejects(output.commit(), (error) => {
+    assert(error instanceof CliError);
+    assert.equal(error.exitStatus, ExitStatus.USAGE);
+    assert.match(error.message, /graph\.html exists already/);
+    return true;
+  });
+  await output.discard();
+  assert.deepEqual(namesIn(directory.path), ["graph.html"]);
+  assert.equal(Deno.readTextFileSync(join(directory.path, "graph.html")), "somebody's");
+});
+
 Deno.test("a result that is given up leaves nothing, nor directories made for it", async () => {
   using directory = temporaryDirectory();
   const output = await openFileOutput(join(directory.path, "new", "deep"), NAME, AT);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { PAGE_SIZE } from "../../testing/chromium.ts";
 import { type OpenGraph, openPage, ROW_HEIGHT } from "./graph_page.ts";
-import { convert, SCRIPT } from "./profile.ts";
+import { convert, convertToText, SCRIPT } from "./profile.ts";
 
 /** Opens the flame graph of a perf script's text. */
 async function open(text: string): Promise<OpenGraph> {
@@ -190,6 +190,20 @@ Deno.test("what nobody could see is left out, so that the file stays small", asy
     await graph.page.evaluate(textOf("summary")),
     "3 samples, 100,010; without frames below 0.005%",
   );
+});
+
+Deno.test("however many frames there are, the file has a bound", async () => {
+  let text = "a 1/1 1.0: 20000 cycles: \n\t 1 main (/bin/a)\n\n";
+  for (let index = 0; index < 10_000; index++) {
+    text += "a 1/1 1.0: 2 cycles: \n";
+    for (let depth = 15; depth > 0; depth--) text += `\t 1 f${index}_${depth} (/bin/a)\n`;
+    text += "\n";
+  }
+  const html = await convertToText("flamegraph", text);
+  const { views: [view] } = JSON.parse(/<script id="data"[^>]*>(.*)<\/script>/.exec(html)![1]);
+  assert.deepEqual(view.depths, [0, 1, 2]);
+  // Twice the share of 2 in 40,000, which all of them have.
+  assert.equal(view.prunedShare, 1 / 10_000);
 });
 
 Deno.test("tens of thousands of frames, and stacks deeper than the window", async () => {
