@@ -2,10 +2,11 @@
  * Measures what `docs/performance.md` claims, each claim against what it is compared with in the
  * same run, and prints one table:
  *
- *     deno task bench [--quick] [--json FILE] [ROW...]
+ *     deno task bench [--quick] [--json FILE] [--table] [ROW...]
  *
  * Needs root, perf and gcc; some rows need the test cluster (`KUBECONFIG`). The same goes to
- * `FILE` (`bench/results.json`) as JSON, where rows that were not run keep what they were.
+ * `FILE` (`bench/results.json`) as JSON, where rows that were not run keep what they were. With
+ * `--table` nothing is measured, and the table is that of the file.
  *
  * @module
  */
@@ -40,6 +41,7 @@ async function main(args: string[]): Promise<void> {
     allowPositionals: true,
     options: {
       quick: { type: "boolean", default: false },
+      table: { type: "boolean", default: false },
       json: { type: "string", default: join(import.meta.dirname!, "results.json") },
     },
   });
@@ -49,7 +51,7 @@ async function main(args: string[]): Promise<void> {
   }
   const chosen = ROWS.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
   const results = await readResults(values.json);
-  for (const row of chosen) {
+  for (const row of values.table ? [] : chosen) {
     console.error(`bench: ${row.name}: ${row.title}`);
     const lines: RowResult["lines"] = [];
     await row.run({
@@ -63,7 +65,7 @@ async function main(args: string[]): Promise<void> {
     results[row.name] = { title: row.title, goal: row.goal, measured: measuredNow(), lines };
     await Deno.writeTextFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
   }
-  printTable(chosen.map(({ name }) => results[name]));
+  printTable(chosen.map(({ name }) => results[name]).filter((result) => result !== undefined));
 
   function measuredNow(): RowResult["measured"] {
     return {

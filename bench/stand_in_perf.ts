@@ -2,9 +2,10 @@ import { startDaemon, type TestDaemon } from "../tests/testing/daemon.ts";
 import { buildTargets } from "../tests/testing/targets.ts";
 
 /**
- * Starts the real daemon with a perf that samples nothing: its record ends in 50 ms, its script
- * prints a text of `textBytes`. With the real one a result of 1 GB takes a recording of many minutes,
- * and 64 at once share the processors with their targets. The text takes the usual way.
+ * Starts the real daemon with a perf that samples nothing: its record ends with the first flush, in
+ * 200 ms, and its script prints a text of `textBytes`. With the real one a result of 1 GB takes a
+ * recording of many minutes, and 64 at once share the processors with their targets. The text takes
+ * the usual way.
  */
 export async function startWithStandInPerf(
   textBytes: number,
@@ -19,7 +20,7 @@ export async function startWithStandInPerf(
     `#!/bin/sh
 case $1 in
   version) echo perf version 6.1 ;;
-  record) read -r command && echo ack >&2; printf '${data}'; exec sleep 0.05 ;;
+  record) read -r ping && echo ack >&2; read -r ping; printf '${data}' ;;
   script) cat >/dev/null; exec ${scriptText} ${textBytes} ;;
 esac
 `,
