@@ -2,14 +2,9 @@ import { createCgroupLookup } from "./cgroup_lookup.ts";
 import type { ContainerLookup } from "./containers.ts";
 import { connectCri } from "./cri.ts";
 import { createCriLookup } from "./cri_lookup.ts";
+import { LOOKUP_NAMES, type LookupName } from "./lookup_names.ts";
 import { openProcfs } from "./proc.ts";
 import { createProcessLookup } from "./process_lookup.ts";
-
-/** The names of the ways to find a container. */
-export const LOOKUP_NAMES = ["cgroup", "cri", "pid"] as const;
-
-/** The name of a way to find a container. */
-export type LookupName = typeof LOOKUP_NAMES[number];
 
 /** How to find containers on this node. */
 export interface ContainerLookupOptions {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { createContainerLookup, type LookupName } from "../../daemon/container_lookup.ts";
+import { createContainerLookup } from "../../daemon/container_lookup.ts";
+import type { LookupName } from "../../daemon/lookup_names.ts";
 import { connectCri } from "../../daemon/cri.ts";
 import { fakeProcfs } from "../testing/fake_procfs.ts";
 
