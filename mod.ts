@@ -57,7 +57,7 @@ export type {
   RecordingSummary,
 } from "./cli/recording_event.ts";
 export type { ResultSink } from "./cli/result_download.ts";
-export { ResultLeftError } from "./cli/result_left.ts";
+export { type ResultLeft, ResultLeftError } from "./cli/result_left.ts";
 export {
   type AccessOptions,
   type DaemonAccess,

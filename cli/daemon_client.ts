@@ -9,8 +9,8 @@ import {
   type RecordingOrder,
 } from "./recording.ts";
 import { type DownloadEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
-import { checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
-import { leaveResult } from "./result_left.ts";
+import { type Arrived, checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
+import { keptUntil, leaveResult } from "./result_left.ts";
 import { isRpcFailure, isStatus } from "./rpc_failure.ts";
 
 /** One recording, asked of one daemon. */
@@ -96,12 +96,13 @@ export async function fetchRecording(
   const { recordingId } = request;
   const { signal = new AbortController().signal } = hooks;
   using link = openLink(request, hooks.onEvent);
+  let finished: Arrived["finished"];
   try {
     const arrived = await downloadResult(link, recordingId, hooks, {
       signal,
       onReceived: (receivedBytes) => hooks.onEvent?.({ kind: "downloading", receivedBytes }),
     });
-    const { finished } = arrived;
+    finished = arrived.finished;
     if (!finished) {
       throw new CliError(
         ExitStatus.OTHER,
@@ -113,12 +114,17 @@ export async function fetchRecording(
     await deleteResult(link, recordingId);
     return toSummary(finished);
   } catch (error) {
-    if (signal.aborted) throw leaveResult(downloadEnded(), recordingId);
+    const left = {
+      recordingId,
+      sure: finished !== undefined,
+      keptUntil: finished && keptUntil(finished),
+    };
+    if (signal.aborted) throw leaveResult(downloadEnded(), left);
     const failure = link.describe(error);
     if (isRpcFailure(error) && isStatus(error, "NOT_FOUND")) {
       throw noSuchResult(failure as CliError);
     }
-    throw leaveResult(failure, recordingId);
+    throw leaveResult(failure, left);
   }
 }
 

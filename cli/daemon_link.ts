@@ -32,7 +32,8 @@ export interface DaemonLink extends Disposable {
   readonly losses: number;
   /**
    * Gives the connection, or makes one. The first is tried as `connect` does; one in the place of a
-   * lost one for as long as patience lasts.
+   * lost one for as long as patience lasts. Of several who ask at a time, the first one's signal
+   * counts.
    *
    * Rejects with a `CliError` as `connect` does, with words for what is in the way.
    */
@@ -63,6 +64,8 @@ export function openLink(
   let current: Connection | undefined;
   /** The last that was made: it knows which tokens were sent. */
   let latest: Connection | undefined;
+  /** The next one, while it is made: whoever needs it waits for the same. */
+  let opening: Promise<Connection> | undefined;
   let losses = 0;
   /** Since something arrived last. */
   let attempts = 0;
@@ -111,15 +114,20 @@ export function openLink(
     },
     async connect(signal) {
       if (signal.aborted) throw interrupted();
-      latest = current ??= patienceEndsAtMs === undefined
-        ? await open(signal)
-        : await reopen(signal, patienceEndsAtMs);
-      return current;
+      if (current) return current;
+      opening ??= patienceEndsAtMs === undefined ? open(signal) : reopen(signal, patienceEndsAtMs);
+      try {
+        return latest = current = await opening;
+      } finally {
+        opening = undefined;
+      }
     },
     isLost(connection, error) {
       const lost = isRpcFailure(error) ? isConnectionLoss(error) : isUnreachable(error);
-      // Two calls of one connection fail with it.
-      if (!lost || connection !== current) return lost;
+      // Several calls fail with one connection; grpc-js throws for one that comes after its end.
+      if (connection !== current) return lost || !isRpcFailure(error) && !isCliError(error);
+      if (!lost) return false;
+      drop();
       lastError = describe(error);
       losses++;
       if (attempts === 0) {
@@ -127,7 +135,6 @@ export function openLink(
         onEvent({ kind: "lost", reason: (lastError as CliError).message, patienceSeconds });
       }
       attempts++;
-      drop();
       return true;
     },
     progressed() {
@@ -164,13 +171,18 @@ function stayedLost(error: unknown): unknown {
     : error;
 }
 
-function isUnreachable(error: unknown): boolean {
-  return error instanceof CliError && error.exitStatus === ExitStatus.UNREACHABLE;
+/** Says whether the daemon could not be reached, or stayed lost. */
+export function isUnreachable(error: unknown): boolean {
+  return isCliError(error) && error.exitStatus === ExitStatus.UNREACHABLE;
 }
 
 /** The node has no daemon: not yet again, it may be. */
 function isMissing(error: unknown): boolean {
-  return error instanceof CliError && error.exitStatus === ExitStatus.NOT_FOUND;
+  return isCliError(error) && error.exitStatus === ExitStatus.NOT_FOUND;
+}
+
+function isCliError(error: unknown): error is CliError {
+  return error instanceof CliError;
 }
 
 function nameDaemon({ nodeName, daemonAddress }: DaemonReference): string {

@@ -1,7 +1,7 @@
 import { formatDuration } from "../proto/duration.ts";
 import type { Target } from "./profile.ts";
 import type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./recording_event.ts";
-import type { ResultLeftError } from "./result_left.ts";
+import type { ResultLeft } from "./result_left.ts";
 
 /**
  * Says what happens in lines for the terminal, or nothing for what is not worth one. `side` is what
@@ -56,9 +56,11 @@ export function describeLoss({ reason, patienceSeconds }: ConnectionEvent): stri
 }
 
 /** Says how to get a result that is left with the daemon: with `command`. */
-export function describeLeft({ keptUntil }: ResultLeftError, command: string): string {
+export function describeLeft({ sure, keptUntil }: ResultLeft, command: string): string {
   const until = keptUntil ? ` until ${keptUntil.toTimeString().slice(0, 8)}` : " for a while";
-  return `the daemon keeps the result${until}; this goes on with it:\n  ${command}`;
+  return `the daemon ${
+    sure ? "keeps" : "may keep"
+  } the result${until}; this goes on with it:\n  ${command}`;
 }
 
 const NO_KERNEL_SAMPLES =

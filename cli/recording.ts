@@ -2,7 +2,7 @@ import type { Metadata, ServiceError } from "@grpc/grpc-js";
 import { toDuration } from "../proto/duration.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
 import type { Connection } from "./connection.ts";
-import type { DaemonLink } from "./daemon_link.ts";
+import { type DaemonLink, isUnreachable } from "./daemon_link.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import {
   type RecordingEvent,
@@ -18,7 +18,7 @@ import {
   messages,
   type ResultSink,
 } from "./result_download.ts";
-import { leaveResult } from "./result_left.ts";
+import { keptUntil, leaveResult } from "./result_left.ts";
 import { isRpcFailure, isStatus } from "./rpc_failure.ts";
 
 /** What is recorded. */
@@ -52,7 +52,8 @@ export class Recording {
   /** Lost connections change it no more than they do on the daemon. */
   phase: "waiting" | "sampling" | "over" = "waiting";
   #recordingId = "";
-  #finished: Finished | null | undefined;
+  #finished: Finished | undefined;
+  #keptUntil: Date | undefined;
   #arriving: Promise<Arrived> | undefined;
   #receivedBytes = 0;
   #writeError: unknown;
@@ -85,7 +86,8 @@ export class Recording {
       if (waiting.aborted) giveUp();
       await this.#follow(connection, metadata);
       const arrived = await this.#receive();
-      const finished = this.#finished ??= arrived.finished;
+      if (arrived.finished) this.#hearEnd(arrived.finished);
+      const finished = this.#finished;
       if (!finished) throw endedWithoutResult(link.name);
       checkArrived(arrived, finished);
       await this.hooks.commit?.();
@@ -129,8 +131,7 @@ export class Recording {
             this.phase = "over";
             break;
           case "finished":
-            this.phase = "over";
-            this.#finished = message.finished;
+            this.#hearEnd(message.finished!);
             this.#tellReceived();
             break;
         }
@@ -145,6 +146,12 @@ export class Recording {
       return;
     }
     if (!this.#finished) throw endedWithoutResult(this.link.name);
+  }
+
+  #hearEnd(finished: Finished): void {
+    this.phase = "over";
+    this.#finished = finished;
+    this.#keptUntil = keptUntil(finished);
   }
 
   #receive(): Promise<Arrived> {
@@ -180,7 +187,7 @@ export class Recording {
     this.hooks.onEvent?.({ kind: "stopping", sampling: this.phase === "sampling" });
     if (this.phase === "over") return;
     // When this fails the recording takes its time, and the user can still give up.
-    stopRecording(this.link, this.#recordingId, this.hooks.signal).catch(() => {});
+    stopRecording(this.link, this.#recordingId, this.#ends.signal).catch(() => {});
   }
 
   /** What is behind a failure, and what to do for the daemon about it. */
@@ -196,7 +203,15 @@ export class Recording {
     if (isRpcFailure(error) && !this.#writeError) {
       return interrupted && isStatus(error, "NOT_FOUND") ? new RecordingLostError() : error;
     }
-    return this.phase === "over" ? leaveResult(cause, this.#recordingId, this.#finished) : cause;
+    const sure = this.phase === "over";
+    // The news that sampling is over may have been lost with the connection.
+    const maybe = this.phase === "sampling" && isUnreachable(cause);
+    if (!sure && !maybe) return cause;
+    return leaveResult(cause, {
+      recordingId: this.#recordingId,
+      sure,
+      keptUntil: this.#keptUntil,
+    });
   }
 }
 
@@ -217,15 +232,25 @@ export async function deleteResult(link: DaemonLink, recordingId: string): Promi
   });
 }
 
+/** Ends sampling; over the next connection when this one is lost, where the daemon may sample yet. */
 async function stopRecording(
-  { current }: DaemonLink,
+  link: DaemonLink,
   recordingId: string,
-  signal?: AbortSignal,
+  signal: AbortSignal,
 ): Promise<void> {
-  if (!current) return;
-  const metadata = await current.authorize(signal);
-  const deadline = Date.now() + PATIENCE_MS.stop;
-  current.client.stopRecording({ recordingId }, metadata, { deadline }, () => {});
+  for (;;) {
+    const connection = await link.connect(signal);
+    try {
+      const metadata = await connection.authorize(signal);
+      const deadline = Date.now() + PATIENCE_MS.stop;
+      return await new Promise((resolve, reject) => {
+        const done = (error: ServiceError | null) => error ? reject(error) : resolve();
+        connection.client.stopRecording({ recordingId }, metadata, { deadline }, done);
+      });
+    } catch (error) {
+      if (!link.isLost(connection, error)) throw error;
+    }
+  }
 }
 
 function endedWithoutResult(daemon: string): CliError {

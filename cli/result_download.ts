@@ -6,6 +6,7 @@ import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
 import type { DaemonLink } from "./daemon_link.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
+import { isRpcFailure, isStatus } from "./rpc_failure.ts";
 
 /** What takes a result. */
 export interface ResultSink {
@@ -115,6 +116,7 @@ async function* fetchPacked(
   for (;;) {
     const connection = await link.connect(signal);
     let cancel = () => {};
+    let received = false;
     try {
       const metadata = await connection.authorize(signal);
       const call = connection.client.fetchResult({ recordingId, offset }, metadata);
@@ -126,11 +128,14 @@ async function* fetchPacked(
         if (finished) onFinished(finished);
         if (data.length === 0) continue;
         offset += data.length;
+        received = true;
         yield data;
       }
       return;
     } catch (error) {
-      if (signal.aborted || !link.isLost(connection, error)) throw error;
+      // The daemon ends the call of a reader that was held up, as one is that Ctrl-Z has stopped.
+      const heldUp = received && isRpcFailure(error) && isStatus(error, "ABORTED");
+      if (signal.aborted || !heldUp && !link.isLost(connection, error)) throw error;
     } finally {
       signal.removeEventListener("abort", cancel);
       cancel();

@@ -2,17 +2,23 @@ import { fromDuration } from "../proto/duration.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 
+/** What is known of a result that is left with the daemon. */
+export interface ResultLeft {
+  /** What it is asked for by. */
+  recordingId: string;
+  /** Whether it is sure that the daemon has one. */
+  sure: boolean;
+  /** When the daemon drops it, if that is known. */
+  keptUntil?: Date;
+}
+
 /**
- * The failure to get a result that the daemon still keeps: it can be asked for again with the
+ * The failure to get a result that the daemon keeps, or may keep: it can be asked for again with the
  * recording's id.
  */
 export class ResultLeftError extends CliError {
-  /** `keptUntil` is when the daemon drops it, if that is known. */
-  constructor(
-    cause: CliError,
-    readonly recordingId: string,
-    readonly keptUntil?: Date,
-  ) {
+  /** Has the words and the exit status of `cause`. */
+  constructor(cause: CliError, readonly left: ResultLeft) {
     super(cause.exitStatus, cause.message, { cause });
   }
 }
@@ -24,14 +30,14 @@ const PASSING: ExitStatus[] = [
   ExitStatus.OTHER,
 ];
 
+/** When the daemon drops a result of which it has just said this; not there if it has not said. */
+export function keptUntil({ kept }: Finished): Date | undefined {
+  const seconds = fromDuration(kept);
+  return seconds > 0 ? new Date(Date.now() + seconds * 1000) : undefined;
+}
+
 /** Says with a failure that the result is left with the daemon, where it is. */
-export function leaveResult(
-  failure: unknown,
-  recordingId: string,
-  finished?: Finished | null,
-): unknown {
+export function leaveResult(failure: unknown, left: ResultLeft): unknown {
   if (!(failure instanceof CliError) || !PASSING.includes(failure.exitStatus)) return failure;
-  const keptSeconds = fromDuration(finished?.kept ?? null);
-  const keptUntil = keptSeconds > 0 ? new Date(Date.now() + keptSeconds * 1000) : undefined;
-  return new ResultLeftError(failure, recordingId, keptUntil);
+  return new ResultLeftError(failure, left);
 }

@@ -13,7 +13,7 @@ export async function sayingHowToFetch<T>(
     return await result;
   } catch (error) {
     if (!(error instanceof ResultLeftError)) throw error;
-    const words = describeLeft(error, command(error.recordingId));
+    const words = describeLeft(error.left, command(error.left.recordingId));
     throw new CliError(error.exitStatus, `${error.message}\n${words}`, { cause: error });
   }
 }

@@ -113,8 +113,9 @@ async function set(handlers: {
   return setting;
 }
 
+/** What happened, but for how much has arrived. */
 function kinds({ events }: Setting): string[] {
-  return events.map(({ kind }) => kind);
+  return events.map(({ kind }) => kind).filter((kind) => kind !== "downloading");
 }
 
 function assertWritten({ bytes }: Setting): void {
@@ -223,16 +224,84 @@ Deno.test("a result whose daemon stays away is left with it, and how long it is 
     lose: ({ relay }) => relay[Symbol.dispose](),
   });
   const before = Date.now();
-  await assert.rejects(setting.record({ patienceSeconds: 1 }), (error) => {
+  let lostAt = 0;
+  const onEvent = (event: RecordingEvent) => {
+    setting.events.push(event);
+    if (event.kind === "lost") lostAt = Date.now();
+  };
+  await assert.rejects(setting.record({ patienceSeconds: 1, onEvent }), (error) => {
     assert(error instanceof ResultLeftError, String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     assert.match(error.message, /the necoperf-daemon on node1/);
-    assert.equal(error.recordingId, "left-here");
-    assert(error.keptUntil!.getTime() >= before + 600_000);
+    assert.equal(error.left.recordingId, "left-here");
+    assert.equal(error.left.sure, true);
+    const keptUntil = error.left.keptUntil!.getTime();
+    // By the daemon's word, which came before the loss, not after the wait for another connection.
+    assert(keptUntil >= before + 600_000 && keptUntil <= lostAt + 600_000);
     return true;
   });
   assert.deepEqual(kinds(setting), ["started", "converting", "lost"], "it is told once");
   assert.deepEqual(setting.daemon.deleted, []);
+});
+
+Deno.test("a connection that stays lost in sampling may have left a result", async () => {
+  await using setting = await set({
+    start: (call) => writeStart(call, "maybe-here"),
+    fetch: (_call, _count, { relay }) => relay[Symbol.dispose](),
+  });
+  await assert.rejects(setting.record({ patienceSeconds: 1 }), (error) => {
+    assert(error instanceof ResultLeftError, String(error));
+    assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
+    assert.deepEqual(error.left, {
+      recordingId: "maybe-here",
+      sure: false,
+      keptUntil: undefined,
+    });
+    return true;
+  });
+});
+
+Deno.test("a connection that stays lost before sampling has left none", async () => {
+  await using setting = await set({
+    start: (call, _count, { relay }) => {
+      call.write({ accepted: { recordingId: "recording-0" } });
+      call.write({ queued: { ahead: 1 } }, () => relay[Symbol.dispose]());
+    },
+    fetch: () => {},
+  });
+  await assert.rejects(setting.record({ patienceSeconds: 1 }), (error) => {
+    assert(error instanceof CliError && !(error instanceof ResultLeftError), String(error));
+    assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
+    return true;
+  });
+});
+
+Deno.test("a reader that the daemon gave up goes on, but not for ever", async () => {
+  const giveUp = (call: FetchCall) =>
+    call.emit("error", { code: grpc.status.ABORTED, details: "took nothing for 1m" });
+  for (const healthy of [true, false]) {
+    await using setting = await set({
+      start: (call) => {
+        writeStart(call);
+        writeFinished(call, RESULT);
+      },
+      fetch: (call, count) => {
+        if (count === 1) {
+          sendPacked(call, HALF);
+          giveUp(call);
+        } else if (healthy) sendAll(call);
+        else giveUp(call);
+      },
+    });
+    if (healthy) {
+      await setting.record();
+      assertWritten(setting);
+    } else {
+      await rejectsWith(setting.record(), ExitStatus.OTHER, /took nothing/);
+    }
+    assert.equal(setting.fetches.length, 2);
+    assert.equal(setting.starts.length, 1);
+  }
 });
 
 Deno.test("patience counts from the last that arrived", async () => {
@@ -316,6 +385,26 @@ Deno.test("to stop when the recording is lost is to end with nothing", async () 
     ExitStatus.INTERRUPTED,
     /lost with the connection/,
   );
+  assert.equal(setting.starts.length, 1);
+});
+
+Deno.test("to stop while the connection is lost ends the sampling that goes on", async () => {
+  const stop = new AbortController();
+  const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>();
+  await using setting = await set({
+    start: (call) => writeStart(call),
+    fetch: (call, count, { relay }) => {
+      if (count === 1) relay.cut();
+      else stopped.then(() => sendAll(call));
+    },
+    stop: () => onStopped(),
+  });
+  await setting.record({
+    stopSignal: stop.signal,
+    onEvent: ({ kind }) => kind === "lost" && stop.abort(),
+  });
+  assertWritten(setting);
+  assert.deepEqual(setting.daemon.stopped, ["recording-1"]);
   assert.equal(setting.starts.length, 1);
 });
 
