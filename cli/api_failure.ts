@@ -7,7 +7,8 @@ export interface ApiRequest {
   /** Where server and credentials were found. */
   origin: string;
   verb: "get" | "list" | "create";
-  resource: "pods" | "configmaps" | "serviceaccounts/token";
+  /** In the plural, as in a rule of RBAC. */
+  resource: string;
   namespace: string;
   /** Of the one object that is asked for. */
   name?: string;

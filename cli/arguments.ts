@@ -1,9 +1,11 @@
 import { type Command, CommanderError } from "commander";
 import { type ConvertOptions, defineConvert, toConvertOptions } from "./arguments/convert.ts";
 import { defineDiff, type DiffOptions, toDiffOptions } from "./arguments/diff.ts";
+import { defineDoctor, toDoctorOptions } from "./arguments/doctor.ts";
 import { defineFetch, type FetchOptions, toFetchOptions } from "./arguments/fetch.ts";
 import { usageError } from "./arguments/option_values.ts";
 import { defineProfile, type ProfileOptions, toProfileOptions } from "./arguments/profile.ts";
+import type { DoctorOptions } from "./doctor.ts";
 
 /** What a command line asks for. */
 export type Invocation =
@@ -11,6 +13,7 @@ export type Invocation =
   | { kind: "fetch"; options: FetchOptions }
   | { kind: "convert"; options: ConvertOptions }
   | { kind: "diff"; options: DiffOptions }
+  | { kind: "doctor"; options: DoctorOptions }
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
@@ -24,6 +27,10 @@ const COMMANDS: Record<string, { define(): Command; toInvocation(command: Comman
     diff: {
       define: defineDiff,
       toInvocation: (command) => ({ kind: "diff", options: toDiffOptions(command) }),
+    },
+    doctor: {
+      define: defineDoctor,
+      toInvocation: (command) => ({ kind: "doctor", options: toDoctorOptions(command) }),
     },
     fetch: {
       define: defineFetch,

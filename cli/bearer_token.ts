@@ -89,19 +89,32 @@ function findFlaw(token: string): string | undefined {
  * daemon decides on them.
  */
 function isForNecoPerf(token: string): boolean {
+  const claims = readClaims(token);
+  // A service account's old kind of token names no audience: it is for the API server.
+  return claims === undefined || [claims.aud].flat().includes(TOKEN_AUDIENCE);
+}
+
+/**
+ * The user that a token says it is of; `undefined` for one that is no JSON Web Token. Nothing is
+ * verified: that is for those whom it is shown to.
+ */
+export function tokenSubject(token: string): string | undefined {
+  const subject = readClaims(token)?.sub;
+  return typeof subject === "string" ? subject : undefined;
+}
+
+/** What a JSON Web Token claims (RFC 7519), not verified; `undefined` for other tokens. */
+function readClaims(token: string): { aud?: unknown; sub?: unknown } | undefined {
   const parts = token.split(".");
-  if (parts.length !== 3) return true;
-  let claims: { aud?: unknown } | null;
+  if (parts.length !== 3) return undefined;
   try {
     const bytes = Uint8Array.from(
       atob(parts[1].replaceAll("-", "+").replaceAll("_", "/")),
       (character) => character.charCodeAt(0),
     );
-    claims = JSON.parse(new TextDecoder().decode(bytes));
+    const claims = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof claims === "object" && claims !== null ? claims : undefined;
   } catch {
-    return true;
+    return undefined;
   }
-  if (typeof claims !== "object" || claims === null) return true;
-  // A service account's old kind of token names no audience: it is for the API server.
-  return [claims.aud].flat().includes(TOKEN_AUDIENCE);
 }

@@ -38,6 +38,26 @@ export interface Cluster {
     spec: { audience: string; lifetimeSeconds: number },
     signal?: AbortSignal,
   ): Promise<IssuedToken>;
+  /**
+   * Asks whether something may be done: by whoever asks, or by `user`, which is not for everybody to
+   * ask; then, `undefined`. Rejects with a `CliError` when there is no answer.
+   */
+  mayAccess(access: ResourceAccess, user?: string): Promise<boolean | undefined>;
+  /** Lists all pods of a namespace with a label. Rejects with a `CliError`. */
+  listPodsWithLabel(namespace: string, label: string): Promise<Pod[]>;
+  /** The names of the cluster's nodes; `undefined` when they are not the caller's to list. */
+  listNodeNames(): Promise<string[] | undefined>;
+}
+
+/** Something that is done with a resource. */
+export interface ResourceAccess {
+  verb: "get" | "list" | "create";
+  /** Empty for the core's. */
+  group: string;
+  resource: string;
+  subresource?: string;
+  namespace: string;
+  name?: string;
 }
 
 const REQUEST_TIMEOUT_MS = 10_000;
@@ -70,6 +90,21 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     if ("answer" in result) return result.answer;
     throw describeApiFailure({ server, origin, ...words }, result.failure);
   };
+  async function* pages<T>(
+    words: Omit<ApiRequest, "server" | "origin">,
+    path: string,
+  ): AsyncGenerator<T> {
+    let position = "";
+    do {
+      const query = new URLSearchParams({ limit: `${PAGE_SIZE}`, continue: position });
+      const page = await send<{ items: T[]; metadata?: { continue?: string } }>(
+        words,
+        { method: "GET", path: `${path}&${query}` },
+      );
+      yield* page.items;
+      position = page.metadata?.continue ?? "";
+    } while (position !== "");
+  }
   return {
     origin,
     defaultNamespace,
@@ -130,12 +165,59 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
         lifetimeSeconds: granted.expirationSeconds ?? wanted.lifetimeSeconds,
       };
     },
+    mayAccess: async (access, user) => {
+      const kind = user === undefined ? "SelfSubjectAccessReview" : "SubjectAccessReview";
+      const result = await attempt<{ status?: { allowed?: boolean } }>({
+        method: "POST",
+        path: `/apis/authorization.k8s.io/v1/${kind.toLowerCase()}s`,
+        body: {
+          apiVersion: "authorization.k8s.io/v1",
+          kind,
+          spec: { resourceAttributes: access, user },
+        },
+      });
+      if ("answer" in result) return result.answer.status?.allowed ?? false;
+      if (isForbidden(result)) return undefined;
+      const { verb, namespace } = access;
+      throw describeApiFailure(
+        { server, origin, verb, resource: access.resource, namespace },
+        result.failure,
+      );
+    },
+    listPodsWithLabel: async (namespace, label) => {
+      const path = `${pathOf(namespace, "pods")}?${new URLSearchParams({ labelSelector: label })}`;
+      const pods: Pod[] = [];
+      for await (const pod of pages<ApiPod>({ verb: "list", resource: "pods", namespace }, path)) {
+        pods.push(toPod(pod));
+      }
+      return pods;
+    },
+    listNodeNames: async () => {
+      const names: string[] = [];
+      try {
+        const words = { verb: "list", resource: "nodes", namespace: "" } as const;
+        for await (const { metadata } of pages<ApiPod>(words, "/api/v1/nodes?")) {
+          names.push(metadata?.name ?? "");
+        }
+      } catch (error) {
+        if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_ALLOWED) return;
+        throw error;
+      }
+      return names;
+    },
   };
 }
+
+/** How many objects one answer of a list has at most. */
+const PAGE_SIZE = 500;
 
 /** The path of a namespace's objects, or of one. */
 function pathOf(namespace: string, ...parts: string[]): string {
   return ["/api/v1/namespaces", ...[namespace, ...parts].map(encodeURIComponent)].join("/");
+}
+
+function isForbidden(result: ApiResult<unknown>): boolean {
+  return "failure" in result && "httpStatus" in result.failure && result.failure.httpStatus === 403;
 }
 
 /** What the client reads of the API's `Pod`. */

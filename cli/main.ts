@@ -14,6 +14,8 @@ async function run(invocation: Invocation): Promise<ExitStatus> {
       return await (await import("./commands/convert.ts")).runConvert(invocation.options);
     case "diff":
       return await (await import("./commands/diff.ts")).runDiff(invocation.options);
+    case "doctor":
+      return await (await import("./commands/doctor.ts")).runDoctor(invocation.options);
     case "print":
       console.log(invocation.text.trimEnd());
       return ExitStatus.DONE;

@@ -71,9 +71,9 @@ export function addResultOptions(command: Command): Command {
     .option("-q, --quiet", "say nothing but errors");
 }
 
-export function addClusterOptions(command: Command, daemonTakes: string): Command {
+/** Which cluster, and where the daemons are in it. */
+export function addKubeconfigOptions(command: Command): Command {
   return command
-    .optionsGroup("Cluster:")
     .addOption(
       named("--kubeconfig <file>", "kubeconfig file (default: $KUBECONFIG, ~/.kube/config)"),
     )
@@ -81,7 +81,11 @@ export function addClusterOptions(command: Command, daemonTakes: string): Comman
     .addOption(
       named("--necoperf-namespace <name>", "namespace of the daemons")
         .default(DEFAULTS.necoperfNamespace),
-    )
+    );
+}
+
+export function addClusterOptions(command: Command, daemonTakes: string): Command {
+  return addKubeconfigOptions(command.optionsGroup("Cluster:"))
     .addOption(
       named("--daemon <host:port>", `call this daemon, without Kubernetes${daemonTakes}`)
         .conflicts(["namespace", "container", "node", "kubeconfig", "context"]),

@@ -37,7 +37,7 @@ export interface RunOptions {
 
 const RUN_DEADLINE_MS = 90_000;
 
-/** Runs the client on this machine, from source, with the permissions it is compiled with. */
+/** Runs a profile on this machine, into an output directory. */
 export async function runClient(
   tenant: Tenant,
   args: string[],
@@ -48,31 +48,45 @@ export async function runClient(
   const tokenFile = options.tokenFile ?? tenant.tokenFile;
   const token = tokenFile === "" ? [] : ["--token-file", tokenFile];
   try {
-    const process = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
-        ...["cli/main.ts", "--output-dir", outputDirectory, ...token, ...args],
-      ],
-      cwd: ROOT,
-      env: { KUBECONFIG: options.kubeconfig ?? tenant.kubeconfig },
-      stdin: "null",
-      stdout: "piped",
-      stderr: "piped",
-      signal: AbortSignal.timeout(RUN_DEADLINE_MS),
-    }).spawn();
-    const [stdout, stderr, { code }] = await Promise.all([
-      new Response(process.stdout).text(),
-      readWhileRecording(process.stderr, options.whileRecording),
-      process.status,
-    ]);
+    const run = await runCommand(
+      options.kubeconfig ?? tenant.kubeconfig,
+      ["--output-dir", outputDirectory, ...token, ...args],
+      options.whileRecording,
+    );
     const files: Record<string, string> = {};
     for await (const { name } of Deno.readDir(temporary)) {
       files[name] = await Deno.readTextFile(`${temporary}/${name}`);
     }
-    return { status: code, stdout, stderr, outputDirectory, files };
+    return { ...run, outputDirectory, files };
   } finally {
     await Deno.remove(temporary, { recursive: true });
   }
+}
+
+/** Runs the client on this machine, from source, with the permissions it is compiled with. */
+export async function runCommand(
+  kubeconfig: string,
+  args: string[],
+  whileRecording?: () => Promise<unknown>,
+): Promise<ClientRun> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
+      ...["cli/main.ts", ...args],
+    ],
+    cwd: ROOT,
+    env: { KUBECONFIG: kubeconfig },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(RUN_DEADLINE_MS),
+  }).spawn();
+  const [stdout, stderr, { code }] = await Promise.all([
+    new Response(process.stdout).text(),
+    readWhileRecording(process.stderr, whileRecording),
+    process.status,
+  ]);
+  return { status: code, stdout, stderr };
 }
 
 async function readWhileRecording(

@@ -1,0 +1,57 @@
+import { Command } from "commander";
+import type { DoctorOptions } from "../doctor.ts";
+import { parseName, usageError } from "./option_values.ts";
+import {
+  addAccessOptions,
+  addKubeconfigOptions,
+  named,
+  type ParsedCommonOptions,
+  toAccess,
+} from "./shared_options.ts";
+
+interface ParsedOptions extends ParsedCommonOptions {
+  node?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  necoperf-client doctor -n shop --service-account profiler
+  necoperf-client doctor --node node1
+
+[+] is well, [!] restricts what can be had, [-] is in the way of a profile; the exit status is that
+of a profile which meets the first of these. An administrator, who may list nodes, is told of those
+without a daemon. Who has a pod that is called doctor names it so: necoperf-client profile doctor
+`;
+
+export function defineDoctor(): Command {
+  const command = new Command("necoperf-client doctor")
+    .description("Tells what is missing on the way to a profile, and what to do about it.")
+    .usage("[options]")
+    .argument("[nothing...]")
+    .optionsGroup("Where to look:")
+    .addOption(
+      named("-n, --namespace <name>", "namespace to profile in (default: the context's)"),
+    )
+    .addOption(named("--node <name>", "ask this node's daemon only (default: all)"));
+  addKubeconfigOptions(command.optionsGroup("Cluster:"));
+  return addAccessOptions(command)
+    .optionsGroup("About:")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES);
+}
+
+export function toDoctorOptions(command: Command): DoctorOptions {
+  const parsed: ParsedOptions = command.opts();
+  if (command.args.length > 0) {
+    throw usageError(`doctor looks at the whole way; '${command.args[0]}' is one too many`);
+  }
+  const { namespace, node, kubeconfig, context } = parsed;
+  return {
+    namespace: namespace && parseName("a namespace", namespace),
+    nodeName: node && parseName("a node", node),
+    kubeconfig,
+    context,
+    necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
+    access: toAccess(parsed),
+  };
+}

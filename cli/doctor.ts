@@ -1,0 +1,361 @@
+import { formatDuration, fromDuration } from "../proto/duration.ts";
+import { VERSION } from "../version.ts";
+import { TOKEN_AUDIENCE, tokenSubject } from "./bearer_token.ts";
+import {
+  type AccessOptions,
+  completeAccess,
+  type DaemonAccess,
+  readAccessFiles,
+} from "./daemon_access.ts";
+import { type DaemonInfo, readDaemonInfo } from "./daemon_info.ts";
+import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
+import { CliError, ExitStatus } from "./exit_status.ts";
+import type { ClusterOptions } from "./kubeconfig.ts";
+import { type Cluster, openCluster, type ResourceAccess } from "./kubernetes.ts";
+import type { Pod } from "./pod.ts";
+
+/** One thing that was looked into. */
+export interface Finding {
+  level: "ok" | "warning" | "problem";
+  /** What is so. */
+  words: string;
+  /** What to do about it. */
+  fix?: string;
+  /** That of a profile which meets this problem. */
+  exitStatus?: ExitStatus;
+}
+
+/** Whose way to a profile is looked into. */
+export interface DoctorOptions extends ClusterOptions {
+  /** Where what is to be profiled is. Default: the kubeconfig context's. */
+  namespace?: string;
+  /** Look at the daemon of this node only. Default: at all. */
+  nodeName?: string;
+  necoperfNamespace: string;
+  access: AccessOptions;
+}
+
+/** How many daemons are asked at a time. */
+const DAEMONS_AT_A_TIME = 16;
+
+/**
+ * Goes the way that a profile goes, from the kubeconfig file to each node's daemon, and tells what
+ * is there and what is missing as it finds out. What is in the way is a finding, not an error;
+ * rejects only when `signal` aborts.
+ */
+export async function* examine(
+  options: DoctorOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
+  const { necoperfNamespace } = options;
+  const files = yield* attempt(() => readAccessFiles(options.access));
+  const cluster = yield* attempt(() => openCluster(options, signal));
+  if (!files || !cluster) return;
+  yield ok(`cluster: ${cluster.origin}`);
+  const namespace = options.namespace ?? cluster.defaultNamespace;
+
+  const reachable = yield* examineRights(cluster, rightsNeeded(options, namespace));
+  if (!reachable) return;
+  const access = yield* attempt(() =>
+    completeAccess(files, options.access, necoperfNamespace, {
+      cluster,
+      targetNamespace: namespace,
+    })
+  );
+  if (!access) return;
+  yield describeConnection(access);
+  yield* examineToken(cluster, access, namespace, signal);
+
+  const pods = yield* attempt(() => cluster.listPodsWithLabel(necoperfNamespace, DAEMON_LABEL));
+  if (!pods) return;
+  yield* examineNodes(cluster, pods, options);
+  yield* examineDaemons(pods, access, options, signal);
+}
+
+/** What a profile asks of the API server. */
+interface NeededRight extends ResourceAccess {
+  /** What does not work without it, where not all. */
+  without?: string;
+}
+
+function rightsNeeded(
+  { necoperfNamespace, access: { serviceAccount, caFile } }: DoctorOptions,
+  namespace: string,
+): NeededRight[] {
+  const core = { group: "", namespace };
+  return [
+    { ...core, verb: "get", resource: "pods" },
+    { ...core, verb: "list", resource: "pods", without: "several pods at once need their names" },
+    { ...core, verb: "list", resource: "pods", namespace: necoperfNamespace },
+    ...caFile === undefined
+      ? [{
+        ...{ ...core, verb: "get", resource: "configmaps", name: "necoperf-ca" } as const,
+        namespace: necoperfNamespace,
+        without: "the daemons' certificate cannot be checked without --ca-file",
+      }]
+      : [],
+    ...serviceAccount !== undefined
+      ? [{
+        ...{ ...core, verb: "create", resource: "serviceaccounts", subresource: "token" } as const,
+        name: serviceAccount,
+      }]
+      : [],
+    ...(["deployments", "statefulsets", "daemonsets"] as const).map((resource) => ({
+      ...{ ...core, verb: "get", group: "apps", resource } as const,
+      without: `${resource} have to be named by their pods or by -l`,
+    })),
+  ];
+}
+
+/** Returns whether the API server answers. */
+async function* examineRights(
+  cluster: Cluster,
+  rights: NeededRight[],
+): AsyncGenerator<Finding, boolean> {
+  const answers = yield* attempt(() =>
+    Promise.all(rights.map(({ without: _, ...right }) => cluster.mayAccess(right)))
+  );
+  if (!answers) return false;
+  for (const [index, right] of rights.entries()) {
+    const name = nameRight(right);
+    if (answers[index]) yield ok(`may ${name}`);
+    else if (right.without !== undefined) {
+      yield { level: "warning", words: `may not ${name}: ${right.without}`, fix: ruleFor(right) };
+    } else {
+      yield {
+        level: "problem",
+        words: `may not ${name}`,
+        fix: ruleFor(right),
+        exitStatus: ExitStatus.NOT_ALLOWED,
+      };
+    }
+  }
+  return true;
+}
+
+function describeConnection({ connection }: DaemonAccess): Finding {
+  if (connection.kind === "tls") return ok(`TLS: daemons are to be ${connection.serverName}`);
+  return {
+    level: "warning",
+    words: `daemons are called without TLS: ${connection.because}`,
+    fix: "deploy/make-certificates makes certificates, and the ConfigMap that tells of them",
+  };
+}
+
+/** Whether there is a token, whose it is, and what its owner may have profiled. */
+async function* examineToken(
+  cluster: Cluster,
+  access: DaemonAccess,
+  namespace: string,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
+  const { token: source } = access;
+  if (!source) {
+    yield {
+      level: "warning",
+      words: "no token for the daemons: they refuse whoever they do not know",
+      fix: `--service-account NAME asks for one of an account of ${namespace}; in a pod, a ` +
+        `projected token for the audience ${TOKEN_AUDIENCE} (deploy/tenant has an example)`,
+    };
+    return;
+  }
+  const token = yield* attempt(() => source(signal));
+  if (token === undefined) return;
+  const user = tokenSubject(token);
+  yield ok(`token for the daemons${user === undefined ? "" : ` of ${user}`}`);
+  if (user === undefined) return;
+  for (
+    const { without, ...right } of [
+      { resource: "profiles", without: undefined },
+      { resource: "profiles", subresource: "kernel", without: "kernel samples are left out" },
+    ]
+  ) {
+    const wanted: ResourceAccess = {
+      verb: "create",
+      group: "necoperf.cybozu.io",
+      namespace,
+      ...right,
+    };
+    const allowed = yield* attempt(() => cluster.mayAccess(wanted, user));
+    const name = `${nameRight(wanted)} as ${user}`;
+    if (allowed) yield ok(`may ${name}`);
+    else if (allowed === undefined) {
+      yield {
+        level: "warning",
+        words: `whether it may ${nameRight(wanted)} is not yours to ask`,
+        fix: `an administrator can: kubectl auth can-i create ${resourceName(wanted)}.` +
+          `${wanted.group} -n ${namespace} --as=${user}`,
+      };
+    } else if (without === undefined) {
+      yield {
+        level: "problem",
+        words: `may not ${name}`,
+        fix: ruleFor(wanted),
+        exitStatus: ExitStatus.NOT_ALLOWED,
+      };
+    } else yield { level: "warning", words: `may not ${name}: ${without}`, fix: ruleFor(wanted) };
+  }
+}
+
+/** Which nodes have no daemon. */
+async function* examineNodes(
+  cluster: Cluster,
+  pods: Pod[],
+  { nodeName, necoperfNamespace }: DoctorOptions,
+): AsyncGenerator<Finding> {
+  const deploy = "an administrator deploys it with: kubectl apply -k deploy/base";
+  if (pods.length === 0) {
+    yield {
+      level: "problem",
+      words: `there is no necoperf-daemon in namespace ${necoperfNamespace}`,
+      fix: `${deploy}; or name its namespace with --necoperf-namespace`,
+      exitStatus: ExitStatus.NOT_FOUND,
+    };
+    return;
+  }
+  const nodes = nodeName === undefined ? yield* attempt(() => cluster.listNodeNames()) : [nodeName];
+  if (nodes === undefined) return;
+  const served = new Set(pods.map((pod) => pod.nodeName));
+  const bare = nodes.filter((name) => !served.has(name));
+  if (bare.length === 0) {
+    yield ok(
+      nodes.length === 1 ? `${nodes[0]} has a daemon` : `all ${nodes.length} nodes have one`,
+    );
+    return;
+  }
+  yield {
+    level: nodeName === undefined ? "warning" : "problem",
+    words: `no daemon on ${bare.length} of ${nodes.length} nodes: ${bare.slice(0, 5).join(", ")}` +
+      (bare.length > 5 ? ", ..." : ""),
+    fix: "see the DaemonSet's nodeSelector and tolerations, and the nodes' taints",
+    exitStatus: ExitStatus.NOT_FOUND,
+  };
+}
+
+/** What each daemon says of itself. */
+async function* examineDaemons(
+  pods: Pod[],
+  access: DaemonAccess,
+  { nodeName, necoperfNamespace: namespace }: DoctorOptions,
+  signal: AbortSignal,
+): AsyncGenerator<Finding> {
+  const nodes = Map.groupBy(
+    pods.filter((pod) => pod.nodeName !== undefined && (nodeName ?? pod.nodeName) === pod.nodeName),
+    (pod) => pod.nodeName!,
+  );
+  const asked = [...nodes].sort(([a], [b]) => a.localeCompare(b));
+  const limits = new Map<string, string[]>();
+  while (asked.length > 0) {
+    const answers = await Promise.all(
+      asked.splice(0, DAEMONS_AT_A_TIME).map(async ([node, pods]) => {
+        try {
+          const address = pickDaemonAddress(pods, { nodeName: node, namespace });
+          const name = `the daemon on ${node} (${address})`;
+          return { node, info: await readDaemonInfo({ address, name, access, signal }) };
+        } catch (error) {
+          return { node, failure: problem(error) };
+        }
+      }),
+    );
+    for (const { node, info, failure } of answers) {
+      if (failure) yield failure;
+      else {
+        yield* describeDaemon(node, info);
+        const words = describeLimits(info);
+        limits.set(words, [...limits.get(words) ?? [], node]);
+      }
+    }
+  }
+  for (const [words, nodes] of limits) {
+    yield ok(limits.size === 1 ? words : `${words} (${nodes.length} nodes, such as ${nodes[0]})`);
+  }
+}
+
+/** One daemon's line, and what is wrong with it. */
+export function* describeDaemon(node: string, info: DaemonInfo): Generator<Finding> {
+  const { version, perfVersion, kernelRelease, runningRecordings, waitingRecordings } = info;
+  const words =
+    `${node}: necoperf-daemon ${version}, perf ${perfVersion}, kernel ${kernelRelease}, ` +
+    `${runningRecordings} recording, ${waitingRecordings} waiting`;
+  if (!info.ready) {
+    const failed = info.readiness.split("\n").filter((line) => line.startsWith("[-]"))
+      .map((line) => line.slice(3));
+    yield {
+      level: "problem",
+      words: `${words}; it is not ready: ${failed.join("; ")}`,
+      fix: `an administrator sees more with: kubectl logs -n NAMESPACE POD, and on /readyz?verbose`,
+      exitStatus: ExitStatus.RECORDING_FAILED,
+    };
+  } else yield ok(words);
+  if (info.versionSkew) {
+    yield {
+      level: "warning",
+      words: `${node}: ${info.versionSkew}`,
+      fix: "build the daemon's image with the perf of the nodes' kernel",
+    };
+  }
+  if (version !== VERSION) {
+    yield {
+      level: "warning",
+      words: `${node}: its release ${version} is not this client's (${VERSION})`,
+      fix: "use the client of the daemons' release",
+    };
+  }
+}
+
+function describeLimits({ limits }: DaemonInfo): string {
+  if (!limits) return "limits: not told";
+  return `limits: ${
+    formatDuration(fromDuration(limits.maxDuration))
+  } at ${limits.maxFrequency} Hz, ` +
+    `events ${
+      limits.allowedEvents.join(", ")
+    }; ${limits.maxConcurrent} recordings at a time on a ` +
+    `node, ${limits.maxQueue} waiting; results kept for ${
+      formatDuration(fromDuration(limits.resultRetention))
+    }`;
+}
+
+/** Yields a finding instead of throwing what is meant for the user. */
+async function* attempt<T>(act: () => Promise<T>): AsyncGenerator<Finding, T | undefined> {
+  try {
+    return await act();
+  } catch (error) {
+    yield problem(error);
+  }
+}
+
+function problem(error: unknown): Finding {
+  if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
+  const [words, ...fix] = error.message.split("\n");
+  return {
+    level: "problem",
+    words,
+    fix: fix.length > 0 ? fix.join("\n") : undefined,
+    exitStatus: error.exitStatus,
+  };
+}
+
+function ok(words: string): Finding {
+  return { level: "ok", words };
+}
+
+function resourceName({ resource, subresource }: ResourceAccess): string {
+  return subresource === undefined ? resource : `${resource}/${subresource}`;
+}
+
+function nameRight(right: ResourceAccess): string {
+  const { verb, group, namespace, name } = right;
+  const of = group === "" ? "" : `.${group}`;
+  return `${verb} ${resourceName(right)}${of}${
+    name === undefined ? "" : ` ${name}`
+  } in ${namespace}`;
+}
+
+/** The rule of a Role that gives a right. */
+function ruleFor(right: ResourceAccess): string {
+  const { verb, group, namespace, name } = right;
+  const names = name === undefined ? "" : `resourceNames: [${name}], `;
+  return `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +
+    `{apiGroups: ["${group}"], resources: [${resourceName(right)}], ${names}verbs: [${verb}]}`;
+}
