@@ -54,8 +54,8 @@ export async function* examine(
   yield ok(`cluster: ${cluster.origin}`);
   const namespace = options.namespace ?? cluster.defaultNamespace;
 
-  const reachable = yield* examineRights(cluster, rightsNeeded(options, namespace));
-  if (!reachable) return;
+  const mayGoOn = yield* examineRights(cluster, rightsNeeded(options, namespace));
+  if (!mayGoOn) return;
   const access = yield* attempt(() =>
     completeAccess(files, options.access, necoperfNamespace, {
       cluster,

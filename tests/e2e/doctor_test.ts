@@ -9,16 +9,20 @@ import { createTenant, type Tenant, TENANT_ACCOUNT } from "../testing/tenant.ts"
 const ADMIN = Deno.env.get("KUBECONFIG")!;
 
 let tenant: Tenant;
+/** Has the accounts and the token, but no right in its own namespace. */
+let bare: Tenant;
 let nodes: string[];
 
 Deno.test.beforeAll(async () => {
   await deployDaemons("cgroup");
-  tenant = await createTenant();
+  [tenant, bare] = [await createTenant(), await createTenant()];
+  await kubectl(["delete", "rolebinding", TENANT_ACCOUNT, `--namespace=${bare.namespace}`]);
   nodes = await readyNodes();
 });
 
 Deno.test.afterAll(async () => {
   await tenant?.[Symbol.asyncDispose]();
+  await bare?.[Symbol.asyncDispose]();
   await removeDaemons();
 });
 
@@ -61,28 +65,22 @@ Deno.test("an administrator sees what a tenant's account may, and that each node
 });
 
 Deno.test("an account without rights is told each, with a rule that gives it", async () => {
-  const bare = await createTenant();
-  try {
-    await kubectl(["delete", "rolebinding", TENANT_ACCOUNT, `--namespace=${bare.namespace}`]);
-    const args = ["doctor", "--token-file", bare.tokenFile];
-    const run = await runCommand(bare.kubeconfig, args);
-    assert.equal(run.status, ExitStatus.NOT_ALLOWED, run.stdout + run.stderr);
-    assert.ok(
-      run.stdout.includes(
-        `[-] may not get pods in ${bare.namespace}\n` +
-          `    a Role in namespace ${bare.namespace} with this rule, bound to that user, allows it: ` +
-          `{apiGroups: [""], resources: [pods], verbs: [get]}\n`,
-      ),
-      run.stdout,
-    );
-    const asked = await runCommand(ADMIN, [
-      ...["doctor", "-n", bare.namespace, "--service-account", TENANT_ACCOUNT],
-    ]);
-    assert.equal(asked.status, ExitStatus.NOT_ALLOWED, asked.stdout + asked.stderr);
-    assert.match(asked.stdout, /^\[-\] may not create profiles\.necoperf\.cybozu\.io in \S+ as /m);
-  } finally {
-    await bare[Symbol.asyncDispose]();
-  }
+  const args = ["doctor", "--token-file", bare.tokenFile];
+  const run = await runCommand(bare.kubeconfig, args);
+  assert.equal(run.status, ExitStatus.NOT_ALLOWED, run.stdout + run.stderr);
+  assert.ok(
+    run.stdout.includes(
+      `[-] may not get pods in ${bare.namespace}\n` +
+        `    a Role in namespace ${bare.namespace} with this rule, bound to that user, allows it: ` +
+        `{apiGroups: [""], resources: [pods], verbs: [get]}\n`,
+    ),
+    run.stdout,
+  );
+  const asked = await runCommand(ADMIN, [
+    ...["doctor", "-n", bare.namespace, "--service-account", TENANT_ACCOUNT],
+  ]);
+  assert.equal(asked.status, ExitStatus.NOT_ALLOWED, asked.stdout + asked.stderr);
+  assert.match(asked.stdout, /^\[-\] may not create profiles\.necoperf\.cybozu\.io in \S+ as /m);
 });
 
 Deno.test("a daemon that is nowhere, not reached or not told of is a finding", async () => {
