@@ -50,6 +50,11 @@ export class PerfDataCounter implements PerfDataCounts {
     this.#alive = new Set(pids);
   }
 
+  /** The processes that have not ended, as far as the stream tells. */
+  get alive(): ReadonlySet<number> {
+    return this.#alive;
+  }
+
   /** Whether all of the processes have ended. */
   get allEnded(): boolean {
     return this.#alive.size === 0;

@@ -117,7 +117,8 @@ class Recording {
     const { perf, pids } = await this.#attach();
     const counter = new PerfDataCounter(pids);
     const startedAt = performance.now();
-    const elapsedSeconds = () => (performance.now() - startedAt) / 1000;
+    const elapsedSeconds = () =>
+      Math.min((performance.now() - startedAt) / 1000, options.durationSeconds);
     observer.started(pids.length);
     const progress = setInterval(
       () => observer.progress(elapsedSeconds(), this.#counts()),
@@ -135,7 +136,7 @@ class Recording {
         () => this.#giveUp.abort(conversionTimeout(this.parts.conversionTimeoutSeconds)),
         this.parts.conversionTimeoutSeconds * 1000,
       );
-      const sampledSeconds = Math.min(elapsedSeconds(), options.durationSeconds);
+      const sampledSeconds = elapsedSeconds();
       observer.progress(sampledSeconds, this.#counts());
       observer.converting();
       return { ...exit, sampledSeconds };
@@ -150,7 +151,9 @@ class Recording {
     // What perf script says of the data of a perf record that failed is not what went wrong first.
     if (this.#giveUp.signal.aborted) throw this.#failure ?? this.#giveUp.signal.reason;
     const { wholeDuration, sampledSeconds } = await exit;
-    return this.#summarize(wholeDuration, counter.allEnded, sampledSeconds);
+    const targetsEnded = !wholeDuration &&
+      (counter.allEnded || await this.#haveEnded(counter.alive));
+    return this.#summarize(wholeDuration, targetsEnded, sampledSeconds);
   }
 
   /** Starts perf on the container's processes, listing them again when they have changed. */
@@ -301,6 +304,19 @@ class Recording {
     if (failure && !this.#abort.aborted) this.#failure ??= failure;
   }
 
+  /**
+   * Looks for processes whose end perf has not told of: that may have come just before perf sampled,
+   * or be lost as samples can.
+   */
+  async #haveEnded(pids: ReadonlySet<number>): Promise<boolean> {
+    try {
+      const left = await this.parts.lookup.processes(this.container);
+      return !left.some((pid) => pids.has(pid));
+    } catch {
+      return false;
+    }
+  }
+
   #summarize(
     wholeDuration: boolean,
     targetsEnded: boolean,
@@ -308,9 +324,7 @@ class Recording {
   ): RecordingSummary {
     const counts = this.#counts();
     const { stop } = this.control;
-    // What tells of a process' end can be lost as samples can.
-    const endsSeen = counts.lostSamples === 0;
-    if (!wholeDuration && !stop.aborted && !targetsEnded && endsSeen) {
+    if (!wholeDuration && !stop.aborted && !targetsEnded) {
       this.#failure ??= new StatusError("INTERNAL", "perf record failed: it was told to end early");
     }
     const completeness = this.#failure
