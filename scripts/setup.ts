@@ -36,6 +36,11 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
       packages: ["chromium-headless-shell"],
     },
     { name: "setcap", test: "command -v setcap", packages: ["libcap2-bin"] },
+    {
+      name: "libfaketime",
+      test: "ls /usr/lib/*/faketime/libfaketime.so.1",
+      packages: ["libfaketime"],
+    },
   ],
 };
 
