@@ -126,3 +126,18 @@ export function resetPeak(pid: number): void {
 export function wait(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
+
+/**
+ * Runs a program to its end and returns the processor time that it took, which depends less than the
+ * time on the clock on what else the machine does. Rejects with its words when it fails.
+ */
+export async function processorTime(program: string, args: string[]): Promise<{ cpu: number }> {
+  const { success, stderr } = await new Deno.Command("bash", {
+    args: ["-c", `TIMEFORMAT='%U %S'; time "$@" > /dev/null`, "bash", program, ...args],
+    stdin: "null",
+  }).output();
+  const words = new TextDecoder().decode(stderr);
+  if (!success) throw new Error(`${program} ${args.join(" ")}: ${words}`);
+  const [user, system] = words.trim().split("\n").at(-1)!.split(" ").map(Number);
+  return { cpu: (user + system) * 1000 };
+}
