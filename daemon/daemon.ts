@@ -1,11 +1,12 @@
-import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
+// Before the libraries, of which one reads a .proto file as soon as it is imported.
 import {
   grpc,
   loadNecoPerf,
   loadNecoPerfDefinition,
   loadPackageDefinition,
 } from "../proto/grpc.ts";
+import { ReflectionService } from "@grpc/reflection";
+import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
 import { type Access, createKubernetesAccess, createOpenAccess } from "./access.ts";
 import type { DaemonOptions } from "./arguments.ts";
 import { createAuthenticator } from "./authenticator.ts";
