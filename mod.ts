@@ -66,7 +66,24 @@ export {
 } from "./cli/daemon_access.ts";
 export type { IssuedToken, TokenSource } from "./cli/bearer_token.ts";
 export type { ClientCertificate } from "./cli/certificates.ts";
-export type { ClusterOptions } from "./cli/kubeconfig.ts";
+export type { SentRequest } from "./cli/api_server.ts";
+export type { KubeconfigOptions } from "./cli/kubeconfig.ts";
+export type { ClusterOptions, PodSelectors } from "./cli/kubernetes.ts";
+export { BusyError } from "./cli/rpc_failure.ts";
+export {
+  findTargets,
+  type FoundTargets,
+  type SkippedPod,
+  type TargetsReference,
+} from "./cli/find_targets.ts";
+export {
+  profileAll,
+  type ProfileAllHooks,
+  type ProfileAllOptions,
+  type ProfileAllResult,
+} from "./cli/profile_all.ts";
+export { formatTargetName, parseTargetName, type TargetName } from "./cli/target_name.ts";
+export type { WorkloadType } from "./cli/workload.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
 export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted_format.ts";
 export { type Conversion, convertScript } from "./cli/formats/format.ts";

@@ -1,4 +1,5 @@
 import { CliError, ExitStatus } from "./exit_status.ts";
+import { fullName, WORKLOAD_TYPES } from "./workload.ts";
 
 /** A request to the API server, for messages. */
 export interface ApiRequest {
@@ -7,8 +8,10 @@ export interface ApiRequest {
   /** Where server and credentials were found. */
   origin: string;
   verb: "get" | "list" | "create";
-  /** In the plural, as in a rule of RBAC. */
+  /** The plural, and the subresource if there is one. */
   resource: string;
+  /** Default: the core group. */
+  apiGroup?: string;
   namespace: string;
   /** Of the one object that is asked for. */
   name?: string;
@@ -20,13 +23,15 @@ export type ApiFailure =
   | { noAnswer: unknown };
 
 /**
- * Puts a failed request to the API server into words, with its exit status: 3 for a pod that does
- * not exist, 4 for credentials or rights that are missing (a service account that does not exist is
- * one of them), 5 for a server that gives no answer.
+ * Puts a failed request to the API server into words, with its exit status: 2 for selectors that are
+ * not understood, 3 for a pod or a workload that does not exist, 4 for credentials or rights that are
+ * missing (a service account that does not exist is one of them), 5 for a server that gives no
+ * answer.
  */
 export function describeApiFailure(request: ApiRequest, failure: ApiFailure): CliError {
-  const { server, origin, verb, resource, namespace, name } = request;
-  const what = `${resource}${name === undefined || resource === "pods" ? "" : ` ${name}`}`;
+  const { server, origin, verb, resource, apiGroup = "", namespace, name } = request;
+  const type = fullName({ resource, apiGroup });
+  const what = `${type}${name === undefined || resource === "pods" ? "" : ` ${name}`}`;
   if ("noAnswer" in failure) {
     return new CliError(
       ExitStatus.UNREACHABLE,
@@ -35,18 +40,26 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
     );
   }
   const { httpStatus, message } = failure;
-  if (httpStatus === 404 && resource === "pods" && name !== undefined) {
-    return new CliError(
-      ExitStatus.NOT_FOUND,
-      `there is no pod ${namespace}/${name} (${origin}); ` +
-        `\`kubectl get pods -n ${namespace}\` lists those there are`,
-    );
-  }
   if (httpStatus === 404 && resource === "serviceaccounts/token") {
     return new CliError(
       ExitStatus.NOT_ALLOWED,
       `no token for the daemon: there is no service account ${namespace}/${name} (${origin}); ` +
         `\`kubectl get serviceaccounts -n ${namespace}\` lists those there are`,
+    );
+  }
+  if (httpStatus === 404 && name !== undefined) {
+    return new CliError(
+      ExitStatus.NOT_FOUND,
+      `there is no ${singular(type)} ${namespace}/${name}: ${
+        message || "not found"
+      } (${origin}); ` +
+        `\`kubectl get ${type} -n ${namespace}\` lists those there are`,
+    );
+  }
+  if (httpStatus === 400 && verb === "list") {
+    return new CliError(
+      ExitStatus.USAGE,
+      `the API server does not understand the selector: ${message}`,
     );
   }
   if (httpStatus === 401) {
@@ -60,7 +73,7 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
       ExitStatus.NOT_ALLOWED,
       `not allowed to ${verb} ${what} in namespace ${namespace} (${message || origin})\n` +
         `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +
-        ruleFor(request),
+        ruleFor(request) + (selectsPods(type) ? `\n${SELECTOR_HINT}` : ""),
     );
   }
   return new CliError(
@@ -70,10 +83,23 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
   );
 }
 
-function ruleFor({ verb, resource, name }: ApiRequest): string {
+const SELECTOR_HINT =
+  "to name its pods by their labels, with -l, takes the right to list pods alone";
+
+function selectsPods(type: string): boolean {
+  return WORKLOAD_TYPES.some((workload) => fullName(workload) === type);
+}
+
+function singular(type: string): string {
+  if (type === "pods") return "pod";
+  return WORKLOAD_TYPES.find((workload) => fullName(workload) === type)?.singular ?? type;
+}
+
+function ruleFor({ verb, resource, apiGroup = "", name }: ApiRequest): string {
   // Whoever may make tokens of all service accounts can be any of them: name the one.
-  const names = resource === "pods" ? "" : `resourceNames: [${name}], `;
-  return `{apiGroups: [""], resources: [${resource}], ${names}verbs: [${verb}]}`;
+  const isOne = resource === "configmaps" || resource === "serviceaccounts/token";
+  const names = isOne ? `resourceNames: [${name}], ` : "";
+  return `{apiGroups: [${apiGroup || '""'}], resources: [${resource}], ${names}verbs: [${verb}]}`;
 }
 
 /** The words of the innermost of errors that wrap each other. */

@@ -11,6 +11,18 @@ export interface JsonRequest {
   body?: unknown;
 }
 
+/** A request that was sent, and what became of it, for those who watch. */
+export interface SentRequest {
+  /** HTTP's. */
+  method: string;
+  /** Without user and password. */
+  url: string;
+  /** For example `200 OK`, or why there was no answer. */
+  outcome: string;
+  /** From its start to the end of the answer. */
+  milliseconds: number;
+}
+
 /** What an API server answers, or why it does not. */
 export type ApiResult<T> = { answer: T } | { failure: ApiFailure };
 
@@ -26,12 +38,24 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
  * Over `node:https`, not `fetch`, which knows neither another name for the server's certificate nor
  * a server whose certificate is not checked.
  */
-export async function connectToApi(access: ClusterAccess): Promise<SendToApi> {
+export async function connectToApi(
+  access: ClusterAccess,
+  onRequest?: (request: SentRequest) => void,
+): Promise<SendToApi> {
   const agent = await agentFor(access);
   return async <T>({ method, path, body }: JsonRequest, signal: AbortSignal) => {
+    const url = new URL(access.server.replace(/\/$/, "") + path);
+    const startedAt = performance.now();
+    const sent = (outcome: string) =>
+      onRequest?.({
+        method,
+        url: url.origin + url.pathname + url.search,
+        outcome,
+        milliseconds: Math.round(performance.now() - startedAt),
+      });
     try {
-      const { httpStatus, text } = await exchange(
-        new URL(access.server.replace(/\/$/, "") + path),
+      const { httpStatus, reason, text } = await exchange(
+        url,
         {
           method,
           agent,
@@ -44,10 +68,13 @@ export async function connectToApi(access: ClusterAccess): Promise<SendToApi> {
         },
         body === undefined ? undefined : JSON.stringify(body),
       );
+      sent(`${httpStatus} ${reason}`.trimEnd());
       if (httpStatus >= 200 && httpStatus < 300) return { answer: JSON.parse(text) as T };
       return { failure: { httpStatus, message: messageOf(text) } };
     } catch (error) {
-      return { failure: { noAnswer: signal.aborted ? signal.reason : error } };
+      const noAnswer = signal.aborted ? signal.reason : error;
+      sent(`no answer (${noAnswer.message})`);
+      return { failure: { noAnswer } };
     }
   };
 }
@@ -73,15 +100,20 @@ function isPlain(server: string): boolean {
   return new URL(server).protocol === "http:";
 }
 
+interface HttpAnswer {
+  httpStatus: number;
+  /** The words beside the number. */
+  reason: string;
+  text: string;
+}
+
 /** Sends one request and reads the whole answer. */
 async function exchange(
   url: URL,
   options: https.RequestOptions,
   body?: string,
-): Promise<{ httpStatus: number; text: string }> {
-  const { promise, resolve, reject } = Promise.withResolvers<
-    { httpStatus: number; text: string }
-  >();
+): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
   const { request: send } = isPlain(url.href) ? http : https;
   const request = send(url, options, async (response) => {
     try {
@@ -91,7 +123,7 @@ async function exchange(
         text += chunk;
         if (text.length > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
       }
-      resolve({ httpStatus: response.statusCode!, text });
+      resolve({ httpStatus: response.statusCode!, reason: response.statusMessage ?? "", text });
     } catch (error) {
       request.destroy();
       reject(error);

@@ -13,7 +13,7 @@ export type Invocation =
   | { kind: "fetch"; options: FetchOptions }
   | { kind: "convert"; options: ConvertOptions }
   | { kind: "diff"; options: DiffOptions }
-  | { kind: "doctor"; options: DoctorOptions }
+  | { kind: "doctor"; options: DoctorOptions & { verbosity: number } }
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
@@ -56,8 +56,10 @@ export function parseArguments(args: string[], version: string): Invocation {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
+  // As kubectl takes them, too: -n=shop.
+  const words = args.slice(named ? 1 : 0).map((word) => word.replace(/^(-[A-Za-z])=/, "$1"));
   try {
-    command.parse(named ? args.slice(1) : args, { from: "user" });
+    command.parse(words, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { kind: "print", text: printed };

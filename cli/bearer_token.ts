@@ -59,7 +59,14 @@ export function tokenOnRequest(
   now: () => number = () => performance.now(),
 ): TokenSource {
   let current: { token: string; replaceAtMs: number } | undefined;
+  let lock = Promise.resolve();
   return async (signal) => {
+    // Whoever comes meanwhile takes the token that is being made, or asks when there was none.
+    const before = lock;
+    const { promise, resolve: unlock } = Promise.withResolvers<void>();
+    lock = promise;
+    await before;
+    using _ = { [Symbol.dispose]: unlock };
     if (!current || now() >= current.replaceAtMs) {
       // From before the request, and by the own clock: the server's may differ.
       const askedAtMs = now();

@@ -10,8 +10,12 @@ import {
 import { type DaemonInfo, readDaemonInfo } from "./daemon_info.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
-import type { ClusterOptions } from "./kubeconfig.ts";
-import { type Cluster, openCluster, type ResourceAccess } from "./kubernetes.ts";
+import {
+  type Cluster,
+  type ClusterOptions,
+  openCluster,
+  type ResourceAccess,
+} from "./kubernetes.ts";
 import type { Pod } from "./pod.ts";
 
 /** One thing that was looked into. */
@@ -66,7 +70,7 @@ export async function* examine(
   yield describeConnection(access);
   yield* examineToken(cluster, access, namespace, signal);
 
-  const pods = yield* attempt(() => cluster.listPodsWithLabel(necoperfNamespace, DAEMON_LABEL));
+  const pods = yield* attempt(() => cluster.selectPods(necoperfNamespace, { label: DAEMON_LABEL }));
   if (!pods) return;
   yield* examineNodes(cluster, pods, options);
   yield* examineDaemons(pods, access, options, signal);

@@ -1,8 +1,8 @@
 import { type AccessOptions, completeAccess, readAccessFiles } from "./daemon_access.ts";
 import type { DaemonReference } from "./daemon_link.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
-import type { ClusterOptions } from "./kubeconfig.ts";
-import { type Cluster, openCluster } from "./kubernetes.ts";
+import { CliError, ExitStatus } from "./exit_status.ts";
+import { type Cluster, type ClusterOptions, openCluster } from "./kubernetes.ts";
 
 /** A node of a cluster, whose daemon keeps a result. */
 export interface NodeReference extends ClusterOptions {
@@ -91,6 +91,47 @@ export async function findDaemonAddress(
       place,
     );
   }
+}
+
+/** As many nodes are asked about one by one, each out of the API server's cache. */
+const MOST_LISTS = 8;
+
+/**
+ * Asks the API server where the daemons of several nodes are: with one LIST of pods for each node, or
+ * for all of the daemons when the nodes are many. A node without a daemon to be called has the
+ * `CliError` that says so in its place. Rejects with a `CliError` as the lists do.
+ */
+export async function findDaemonAddresses(
+  cluster: Pick<Cluster, "listPods" | "selectPods">,
+  nodeNames: string[],
+  namespace: string,
+): Promise<Map<string, string | CliError>> {
+  const orMissing = async (address: () => Promise<string> | string) => {
+    try {
+      return await address();
+    } catch (error) {
+      if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_FOUND) return error;
+      throw error;
+    }
+  };
+  if (nodeNames.length <= MOST_LISTS) {
+    return new Map(
+      await Promise.all(nodeNames.map(async (nodeName) => {
+        const place = { nodeName, namespace };
+        return [nodeName, await orMissing(() => findDaemonAddress(cluster, place))] as const;
+      })),
+    );
+  }
+  const daemons = Map.groupBy(
+    await cluster.selectPods(namespace, { label: DAEMON_LABEL }),
+    ({ nodeName }) => nodeName,
+  );
+  const found = new Map<string, string | CliError>();
+  for (const nodeName of nodeNames) {
+    const pods = daemons.get(nodeName) ?? [];
+    found.set(nodeName, await orMissing(() => pickDaemonAddress(pods, { nodeName, namespace })));
+  }
+  return found;
 }
 
 /** Gives what asks so another time, with what the kubeconfig file says by then. */

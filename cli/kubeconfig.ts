@@ -5,7 +5,7 @@ import type { CredentialPlugin } from "./credential_plugin.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 
 /** How to find a cluster. */
-export interface ClusterOptions {
+export interface KubeconfigOptions {
   /** Default: `KUBECONFIG`, `~/.kube/config`, or the service account of the pod this runs in. */
   kubeconfig?: string;
   /** Default: the kubeconfig's current one. */
@@ -54,7 +54,7 @@ const SYSTEM_CA_FILES = [
  * Throws a `CliError`: there is no such file or context, or none at all (exit status 2), or
  * credentials cannot be had (4).
  */
-export async function findCluster(options: ClusterOptions): Promise<ClusterAccess> {
+export async function findCluster(options: KubeconfigOptions): Promise<ClusterAccess> {
   const files = kubeconfigFiles(options.kubeconfig);
   if (files.length > 0) return await fromFiles(files, options.context);
   if (options.context !== undefined) {

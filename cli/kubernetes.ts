@@ -1,9 +1,19 @@
+import { formatDuration } from "../proto/duration.ts";
 import { type ApiRequest, describeApiFailure } from "./api_failure.ts";
-import { type ApiResult, connectToApi, type JsonRequest } from "./api_server.ts";
+import { type ApiResult, connectToApi, type JsonRequest, type SentRequest } from "./api_server.ts";
 import type { IssuedToken } from "./bearer_token.ts";
 import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
-import { type ClusterOptions, findCluster } from "./kubeconfig.ts";
+import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";
+import { fullName, podSelector, type WorkloadType } from "./workload.ts";
+
+/** Which cluster, and how it is asked. */
+export interface ClusterOptions extends KubeconfigOptions {
+  /** How long an answer is waited for; 0 for as long as it takes. Default: 10. */
+  requestTimeoutSeconds?: number;
+  /** Hears of each request. */
+  onRequest?: (request: SentRequest) => void;
+}
 
 /** The requests that the client has for an API server. */
 export interface Cluster {
@@ -22,6 +32,16 @@ export interface Cluster {
     namespace: string,
     selectors: { label: string; nodeName: string; fresh?: boolean },
   ): Promise<Pod[]>;
+  /**
+   * Lists a namespace's pods that selectors fit, in as many requests as there are pages of them.
+   * Rejects with a `CliError`.
+   */
+  selectPods(namespace: string, selectors: PodSelectors): Promise<Pod[]>;
+  /**
+   * Gets which pods are a workload's, as a label selector. Rejects with a `CliError`; one that
+   * selects none is such an error, too (exit status 3).
+   */
+  readSelector(namespace: string, workload: WorkloadType, name: string): Promise<string>;
   /**
    * Gets one entry of a ConfigMap, or why there is none for this caller: it is not there, or is not
    * the caller's to read. Rejects with a `CliError` for all else.
@@ -43,8 +63,6 @@ export interface Cluster {
    * ask; then, `undefined`. Rejects with a `CliError` when there is no answer.
    */
   mayAccess(access: ResourceAccess, user?: string): Promise<boolean | undefined>;
-  /** Lists all pods of a namespace with a label. Rejects with a `CliError`. */
-  listPodsWithLabel(namespace: string, label: string): Promise<Pod[]>;
   /** The names of the cluster's nodes; `undefined` when they are not the caller's to list. */
   listNodeNames(): Promise<string[] | undefined>;
 }
@@ -60,7 +78,18 @@ export interface ResourceAccess {
   name?: string;
 }
 
-const REQUEST_TIMEOUT_MS = 10_000;
+/** As the API takes them; what is not there fits all pods. */
+export interface PodSelectors {
+  /** Labels, such as `app=web,tier!=cache`. */
+  label?: string;
+  /** Fields, such as `spec.nodeName=node1`. */
+  field?: string;
+}
+
+const REQUEST_TIMEOUT_SECONDS = 10;
+
+/** How many objects are asked for at once; kubectl's. */
+const PAGE_SIZE = 500;
 
 /**
  * Finds the cluster that a user means, as kubectl does: see `findCluster`, whose errors it throws.
@@ -69,17 +98,22 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export async function openCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
   const access = await findCluster(options);
   const { server, origin, defaultNamespace } = access;
-  const sendToApi = await connectToApi(access);
+  const { requestTimeoutSeconds = REQUEST_TIMEOUT_SECONDS } = options;
+  const sendToApi = await connectToApi(access, options.onRequest);
   const attempt = async <T>(request: JsonRequest, gaveUp = signal): Promise<ApiResult<T>> => {
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+    const ends = [gaveUp].filter((signal) => !!signal);
+    const timeout = requestTimeoutSeconds > 0
+      ? AbortSignal.timeout(requestTimeoutSeconds * 1000)
+      : undefined;
     const result = await sendToApi<T>(
       request,
-      gaveUp ? AbortSignal.any([gaveUp, timeout]) : timeout,
+      AbortSignal.any(timeout ? [...ends, timeout] : ends),
     );
     if ("answer" in result) return result;
     if (gaveUp?.aborted) throw interrupted();
-    if (!timeout.aborted) return result;
-    return { failure: { noAnswer: new Error(`no answer within ${REQUEST_TIMEOUT_MS / 1000} s`) } };
+    if (!timeout?.aborted) return result;
+    const words = `no answer within ${formatDuration(requestTimeoutSeconds)} (--request-timeout)`;
+    return { failure: { noAnswer: new Error(words) } };
   };
   const send = async <T>(
     words: Omit<ApiRequest, "server" | "origin">,
@@ -90,21 +124,29 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     if ("answer" in result) return result.answer;
     throw describeApiFailure({ server, origin, ...words }, result.failure);
   };
-  async function* pages<T>(
+  /** Lists all objects, page by page. */
+  const listAll = async <T>(
     words: Omit<ApiRequest, "server" | "origin">,
     path: string,
-  ): AsyncGenerator<T> {
-    let position = "";
-    do {
-      const query = new URLSearchParams({ limit: `${PAGE_SIZE}`, continue: position });
-      const page = await send<{ items: T[]; metadata?: { continue?: string } }>(
-        words,
-        { method: "GET", path: `${path}&${query}` },
-      );
-      yield* page.items;
-      position = page.metadata?.continue ?? "";
-    } while (position !== "");
-  }
+    selectors: Record<string, string> = {},
+  ): Promise<T[]> => {
+    const objects: T[] = [];
+    let position: Record<string, string> = { limit: `${PAGE_SIZE}` };
+    for (;;) {
+      const query = new URLSearchParams({ ...selectors, ...position });
+      const result = await attempt<Page<T>>({ method: "GET", path: `${path}?${query}` });
+      if ("answer" in result) {
+        const { items, metadata } = result.answer;
+        objects.push(...items);
+        if (!metadata?.continue) return objects;
+        position = { limit: `${PAGE_SIZE}`, continue: metadata.continue };
+      } else if ("continue" in position && hasStatus(result, HTTP_GONE)) {
+        // The server has forgotten the list that the pages are of: all of it at once, then.
+        objects.length = 0;
+        position = {};
+      } else throw describeApiFailure({ server, origin, ...words }, result.failure);
+    }
+  };
   return {
     origin,
     defaultNamespace,
@@ -127,6 +169,27 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
         { method: "GET", path: `${pathOf(namespace, "pods")}?${query}` },
       );
       return items.map(toPod);
+    },
+    selectPods: async (namespace, { label, field }) => {
+      const pods = await listAll<ApiPod>(
+        { verb: "list", resource: "pods", namespace },
+        pathOf(namespace, "pods"),
+        { ...label && { labelSelector: label }, ...field && { fieldSelector: field } },
+      );
+      return pods.map(toPod);
+    },
+    readSelector: async (namespace, workload, name) => {
+      const { resource, apiGroup } = workload;
+      const { spec } = await send<{ spec?: { selector?: unknown } }>(
+        { verb: "get", resource, apiGroup, namespace, name },
+        { method: "GET", path: pathIn(apiGroup, namespace, resource, name) },
+      );
+      const selector = podSelector(workload, spec?.selector);
+      if (selector !== undefined) return selector;
+      throw new CliError(
+        ExitStatus.NOT_FOUND,
+        `${fullName(workload)} ${namespace}/${name} has no selector, and so no pods`,
+      );
     },
     readConfigMapKey: async (namespace, name, key) => {
       const result = await attempt<{ data?: Record<string, string> }>(
@@ -177,47 +240,49 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
         },
       });
       if ("answer" in result) return result.answer.status?.allowed ?? false;
-      if (isForbidden(result)) return undefined;
+      if (hasStatus(result, HTTP_FORBIDDEN)) return undefined;
       const { verb, namespace } = access;
       throw describeApiFailure(
         { server, origin, verb, resource: access.resource, namespace },
         result.failure,
       );
     },
-    listPodsWithLabel: async (namespace, label) => {
-      const path = `${pathOf(namespace, "pods")}?${new URLSearchParams({ labelSelector: label })}`;
-      const pods: Pod[] = [];
-      for await (const pod of pages<ApiPod>({ verb: "list", resource: "pods", namespace }, path)) {
-        pods.push(toPod(pod));
-      }
-      return pods;
-    },
     listNodeNames: async () => {
-      const names: string[] = [];
       try {
         const words = { verb: "list", resource: "nodes", namespace: "" } as const;
-        for await (const { metadata } of pages<ApiPod>(words, "/api/v1/nodes?")) {
-          names.push(metadata?.name ?? "");
-        }
+        const nodes = await listAll<{ metadata: { name: string } }>(words, "/api/v1/nodes");
+        return nodes.map(({ metadata }) => metadata.name);
       } catch (error) {
         if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_ALLOWED) return;
         throw error;
       }
-      return names;
     },
   };
 }
 
-/** How many objects one answer of a list has at most. */
-const PAGE_SIZE = 500;
-
-/** The path of a namespace's objects, or of one. */
+/** The path of a namespace's objects of the core group, or of one. */
 function pathOf(namespace: string, ...parts: string[]): string {
-  return ["/api/v1/namespaces", ...[namespace, ...parts].map(encodeURIComponent)].join("/");
+  return pathIn("", namespace, ...parts);
 }
 
-function isForbidden(result: ApiResult<unknown>): boolean {
-  return "failure" in result && "httpStatus" in result.failure && result.failure.httpStatus === 403;
+function pathIn(apiGroup: string, namespace: string, ...parts: string[]): string {
+  const root = apiGroup === "" ? "/api" : `/apis/${apiGroup}`;
+  return [`${root}/v1/namespaces`, ...[namespace, ...parts].map(encodeURIComponent)].join("/");
+}
+
+/** Objects of a list, and where the next are. */
+interface Page<T> {
+  metadata?: { continue?: string };
+  items: T[];
+}
+
+const HTTP_FORBIDDEN = 403;
+/** A list's next page cannot be had any more. */
+const HTTP_GONE = 410;
+
+function hasStatus(result: ApiResult<unknown>, httpStatus: number): boolean {
+  return "failure" in result && "httpStatus" in result.failure &&
+    result.failure.httpStatus === httpStatus;
 }
 
 /** What the client reads of the API's `Pod`. */

@@ -186,7 +186,21 @@ export function openStandardOutput(): Output {
   };
 }
 
-async function writeAll(
+/** Opens an output that keeps nothing. */
+export function openNowhere(): Output {
+  const nothing = () => Promise.resolve(undefined);
+  return {
+    begin: nothing,
+    keep: nothing,
+    write: nothing,
+    commit: nothing,
+    suspend: nothing,
+    discard: nothing,
+  };
+}
+
+/** Writes all of `bytes`. */
+export async function writeAll(
   writer: { write(bytes: Uint8Array): Promise<number> },
   bytes: Uint8Array,
 ): Promise<void> {

@@ -15,8 +15,8 @@ import {
   openDaemon,
 } from "./find_daemon.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
-import type { ClusterOptions } from "./kubeconfig.ts";
-import { openCluster } from "./kubernetes.ts";
+import { type ClusterOptions, openCluster } from "./kubernetes.ts";
+import type { Output } from "./output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
 import { ResultLeftError } from "./result_left.ts";
@@ -131,13 +131,23 @@ export async function openTarget(reference: ContainerReference): Promise<Target>
  * when the connection stays lost what `fetchResult` goes on from.
  */
 export async function profile(options: ProfileOptions): Promise<ProfileResult> {
+  return await profileInto(options, (output) => Promise.resolve(output));
+}
+
+/** Profiles as `profile` does, into what is made of its output. */
+export async function profileInto(
+  options: ProfileOptions,
+  through: (output: Output) => Promise<Output>,
+): Promise<ProfileResult> {
   const { target, signal, stopSignal, recordOptions = {} } = options;
   if (signal?.aborted || stopSignal?.aborted) throw interrupted();
-  const output = await openResultOutput(options.outputDirectory, {
-    stem: nameResult(target),
-    format: recordOptions.format,
-    convertTo: options.convertTo,
-  });
+  const output = await through(
+    await openResultOutput(options.outputDirectory, {
+      stem: nameResult(target),
+      format: recordOptions.format,
+      convertTo: options.convertTo,
+    }),
+  );
   let path: string | undefined;
   try {
     const summary = await recordContainer({

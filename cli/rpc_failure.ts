@@ -11,6 +11,19 @@ export interface RpcFailure {
   metadata?: Pick<Metadata, "get">;
 }
 
+/** The failure of a daemon with too many recordings, that may have room later. */
+export class BusyError extends CliError {
+  /** `retryMilliseconds` is when the daemon says to ask again. */
+  constructor(
+    status: ExitStatus,
+    message: string,
+    readonly retryMilliseconds: number,
+    options?: ErrorOptions,
+  ) {
+    super(status, message, options);
+  }
+}
+
 /** The names of the gRPC statuses; each one's number is its place. */
 const STATUS_NAMES = [
   "OK",
@@ -83,7 +96,13 @@ export function describeRpcFailure(
     : STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
   const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
   const hint = name === "UNAUTHENTICATED" && !withToken ? `\n${TOKEN_HINT}` : "";
-  const text = words(name, failure.details) + tryAgainIn(failure.metadata);
+  const retryMilliseconds = Number(failure.metadata?.get("grpc-retry-pushback-ms")[0]);
+  if (retryMilliseconds > 0) {
+    const wait = formatDuration(Math.ceil(retryMilliseconds / 1000));
+    const text = `${daemon}: ${words(name, failure.details)}; try again in ${wait}`;
+    return new BusyError(status, text, retryMilliseconds, { cause: failure });
+  }
+  const text = words(name, failure.details);
   return new CliError(status, `${daemon}: ${text}${hint}`, {
     cause: failure,
   });
@@ -91,12 +110,6 @@ export function describeRpcFailure(
 
 const TOKEN_HINT = "no token was sent: name a service account of the pod's namespace with " +
   "--service-account, or a file with a token for the audience 'necoperf' with --token-file";
-
-/** What a daemon with a full queue tells of when there may be room. */
-function tryAgainIn(trailer?: RpcFailure["metadata"]): string {
-  const milliseconds = Number(trailer?.get("grpc-retry-pushback-ms")[0]);
-  return milliseconds > 0 ? `; try again in ${formatDuration(Math.ceil(milliseconds / 1000))}` : "";
-}
 
 function words(name: string, details: string): string {
   switch (name) {

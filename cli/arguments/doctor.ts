@@ -7,6 +7,7 @@ import {
   named,
   type ParsedCommonOptions,
   toAccess,
+  toCluster,
 } from "./shared_options.ts";
 
 interface ParsedOptions extends ParsedCommonOptions {
@@ -40,17 +41,17 @@ export function defineDoctor(): Command {
     .addHelpText("after", EXAMPLES);
 }
 
-export function toDoctorOptions(command: Command): DoctorOptions {
+export function toDoctorOptions(command: Command): DoctorOptions & { verbosity: number } {
   const parsed: ParsedOptions = command.opts();
   if (command.args.length > 0) {
     throw usageError(`doctor looks at the whole way; '${command.args[0]}' is one too many`);
   }
-  const { namespace, node, kubeconfig, context } = parsed;
+  const { namespace, node } = parsed;
   return {
     namespace: namespace && parseName("a namespace", namespace),
     nodeName: node && parseName("a node", node),
-    kubeconfig,
-    context,
+    ...toCluster(parsed),
+    verbosity: parsed.v,
     necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
     access: toAccess(parsed),
   };

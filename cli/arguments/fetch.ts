@@ -8,8 +8,10 @@ import {
   addResultOptions,
   type CommonOptions,
   named,
+  type ParsedCluster,
   type ParsedCommonOptions,
   toAccess,
+  toCluster,
   toCommonOptions,
 } from "./shared_options.ts";
 
@@ -31,8 +33,7 @@ export type DaemonOptions =
     nodeName: string;
     /** Of the service account. Default: the kubeconfig context's. */
     namespace?: string;
-    kubeconfig?: string;
-    context?: string;
+    cluster: ParsedCluster;
     necoperfNamespace: string;
     access: AccessOptions;
   }
@@ -118,8 +119,7 @@ function toDaemon(parsed: ParsedOptions): DaemonOptions {
     kind: "node",
     nodeName: parseName("a node", node),
     namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
-    kubeconfig: parsed.kubeconfig,
-    context: parsed.context,
+    cluster: toCluster(parsed),
     ...common,
   };
 }

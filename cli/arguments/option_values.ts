@@ -6,6 +6,7 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../exit_status.ts";
+import { isObjectName } from "../object_name.ts";
 import { PROGRAM } from "../program_name.ts";
 import type { CallGraph } from "../record_options.ts";
 
@@ -23,6 +24,16 @@ export function parseTime(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(`${(error as RangeError).message}.`);
   }
+}
+
+/** As kubectl's `--request-timeout`: zero for none, a plain number for seconds. */
+export function parseRequestTimeout(text: string): number {
+  return /^0+(h|ms|m|s)?$/.test(text) ? 0 : parseTime(text);
+}
+
+export function parseVerbosity(text: string): number {
+  if (!/^\d{1,2}$/.test(text)) throw new InvalidArgumentError("It must be a number, such as 6.");
+  return Number(text);
 }
 
 export function parseCount(text: string): number {
@@ -51,9 +62,8 @@ export function parseCallGraph(text: string): CallGraph {
   throw new InvalidArgumentError("It must be fp, dwarf, dwarf,BYTES, lbr or none.");
 }
 
-/** Names go into the API server's paths: `..` or a slash would ask for something else there. */
 export function parseName(what: string, name: string): string {
-  if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(name) || name.length > 253) {
+  if (!isObjectName(name)) {
     throw usageError(
       `'${name}' is not the name of ${what}: these are of lower case letters, digits, - and .`,
     );

@@ -1,7 +1,9 @@
 import { Command } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
+import type { PodSelectors } from "../kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
 import type { CallGraph, RecordOptions } from "../record_options.ts";
+import { parseTargetName, type TargetName } from "../target_name.ts";
 import { toFetchFlags } from "./fetch.ts";
 import {
   collectEvents,
@@ -20,8 +22,10 @@ import {
   type CommonOptions,
   named,
   option,
+  type ParsedCluster,
   type ParsedCommonOptions,
   toAccess,
+  toCluster,
   toCommonOptions,
 } from "./shared_options.ts";
 
@@ -34,6 +38,10 @@ export interface ProfileOptions extends CommonOptions {
   recordOptions: RecordOptions;
   /** How long to wait for sampling to start; not there: until it does. */
   queueTimeoutSeconds?: number;
+  /** How many containers are recorded at a time. */
+  maxConcurrent: number;
+  /** Whether the results of several containers are put together, too. */
+  merge: boolean;
 }
 
 /** What to profile, and how to find it. */
@@ -45,8 +53,18 @@ export type TargetOptions =
     namespace?: string;
     container?: string;
     /** Default: `KUBECONFIG`, `~/.kube/config`, or the service account of the pod it runs in. */
-    kubeconfig?: string;
-    context?: string;
+    cluster: ParsedCluster;
+    necoperfNamespace: string;
+    access: AccessOptions;
+  }
+  | {
+    kind: "pods";
+    names: TargetName[];
+    selectors?: PodSelectors;
+    /** Default: the kubeconfig context's. */
+    namespace?: string;
+    container?: string;
+    cluster: ParsedCluster;
     necoperfNamespace: string;
     access: AccessOptions;
   }
@@ -72,15 +90,23 @@ interface ParsedOptions extends ParsedCommonOptions {
   mainProcess?: true;
   containerId?: string;
   queueTimeout?: number;
+  selector?: string;
+  fieldSelector?: string;
+  all?: true;
+  maxConcurrent: number;
+  merge: boolean;
 }
 
 const DEFAULT_DURATION_SECONDS = 30;
+const DEFAULT_MAX_CONCURRENT = 8;
 
 const EXAMPLES = `
 Examples:
   ${PROGRAM} -n shop web-7d4b9 -c app -o profiles
   ${PROGRAM} profile web-7d4b9 -d 1m -F 499 --call-graph dwarf
   ${PROGRAM} -n shop web-7d4b9 -o - | less
+  ${PROGRAM} -n shop deploy/web statefulset/db-0 -o profiles
+  ${PROGRAM} -n shop -l app=web,tier!=cache --format flamegraph
   ${PROGRAM} -n shop web-7d4b9 --service-account profiler
 
 \`${PROGRAM} fetch --help\` tells how to get a result whose download was interrupted, and
@@ -91,16 +117,21 @@ Examples:
 export function defineProfile(version: string): Command {
   const command = new Command(PROGRAM)
     .description(
-      "Profiles a container of a Kubernetes pod with perf, by the necoperf-daemon on its node.",
+      "Profiles containers of Kubernetes pods with perf, by the necoperf-daemons on their nodes.",
     )
     // The word `profile` is what the Go client wants before the pod; it may stand there or not.
-    .usage("[profile] [options] POD")
+    .usage("[profile] [options] (POD | TYPE/NAME)...")
     .argument("[pod...]")
     .optionsGroup("What to profile:")
     .addOption(named("-n, --namespace <name>", "namespace of the pod (default: the context's)"))
     .addOption(
       named("-c, --container <name>", "container of the pod (default: as kubectl picks it)"),
     )
+    .addOption(
+      named("-l, --selector <labels>", "all pods with these labels, such as app=web,tier!=cache"),
+    )
+    .addOption(named("--field-selector <fields>", "all pods with these fields"))
+    .addOption(option("--all", "all pods of the namespace"))
     .option("--main-process", "only the container's first process, not all of them")
     .optionsGroup("How:")
     .addOption(
@@ -130,8 +161,13 @@ export function defineProfile(version: string): Command {
     .addOption(
       option("--queue-timeout <time>", "how long to wait for it to start (default: until it does)")
         .argParser(parseTime),
+    )
+    .addOption(
+      option("--max-concurrent <number>", "how many containers at a time")
+        .argParser(parseCount).default(DEFAULT_MAX_CONCURRENT),
     );
-  addResultOptions(command);
+  addResultOptions(command)
+    .option("--no-merge", "of several containers: only a result for each, not one of all, too");
   addClusterOptions(command, "; with --container-id")
     .addOption(named("--container-id <id>", "the container as the daemon's runtime names it"));
   return addAccessOptions(command)
@@ -158,19 +194,22 @@ export function toProfileOptions(command: Command): ProfileOptions {
       mainProcess: parsed.mainProcess ?? false,
     },
     queueTimeoutSeconds: parsed.queueTimeout,
+    maxConcurrent: parsed.maxConcurrent,
+    merge: parsed.merge,
   };
 }
 
 function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
   const access = toAccess(parsed);
   const necoperfNamespace = parseName("a namespace", parsed.necoperfNamespace);
-  const pods = operands[0] === "profile" ? operands.slice(1) : operands;
+  const names = operands[0] === "profile" ? operands.slice(1) : operands;
+  const selectors = toSelectors(parsed);
   if (parsed.daemon !== undefined || parsed.containerId !== undefined) {
     if (parsed.daemon === undefined || parsed.containerId === undefined) {
       throw usageError("--daemon and --container-id need each other");
     }
-    if (pods.length > 0) {
-      throw usageError(`--container-id says what to profile; '${pods[0]}' is one too many`);
+    if (names.length > 0) {
+      throw usageError(`--container-id says what to profile; '${names[0]}' is one too many`);
     }
     return {
       kind: "container",
@@ -180,21 +219,38 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
       access,
     };
   }
-  if (pods.length === 0) {
+  if (names.length === 0 && !selectors) {
     throw usageError(`which pod? Give its name: ${PROGRAM} [options] POD`);
   }
-  if (pods.length > 1) {
-    const hint = pods[0] === "fetch" ? "; the word fetch goes before all options" : "";
-    throw usageError(`one pod at a time; '${pods[1]}' is one too many${hint}`);
+  if (names.length > 0 && selectors) {
+    throw usageError(
+      `either names or --selector, --field-selector and --all; not '${names[0]}', too`,
+    );
   }
-  return {
-    kind: "pod",
-    pod: parseName("a pod", pods[0].replace(/^(pods?|po)\//, "")),
+  if (operands[0] === "fetch" && names.length > 1) {
+    throw usageError("the word fetch goes before all options");
+  }
+  const common = {
     namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
     container: parsed.container,
-    kubeconfig: parsed.kubeconfig,
-    context: parsed.context,
+    cluster: toCluster(parsed),
     necoperfNamespace,
     access,
   };
+  const targets = names.map(parseTargetName);
+  if (targets.length === 1 && !targets[0].workload) {
+    return { kind: "pod", pod: targets[0].name, ...common };
+  }
+  if (parsed.outputDir === "-" && (parsed.format === "data" || !parsed.merge)) {
+    throw usageError(
+      "on standard output there is place for one result: merged, which --format data cannot be",
+    );
+  }
+  return { kind: "pods", names: targets, selectors, ...common };
+}
+
+function toSelectors({ selector, fieldSelector, all }: ParsedOptions): PodSelectors | undefined {
+  if (selector === undefined && fieldSelector === undefined && !all) return undefined;
+  if (all && selector !== undefined) throw usageError("--all leaves nothing for --selector");
+  return { label: selector, field: fieldSelector };
 }

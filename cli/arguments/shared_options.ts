@@ -6,7 +6,16 @@
 import { type Command, Option } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
-import { parseName, parseServerName, parseText, parseTime, usageError } from "./option_values.ts";
+import type { KubeconfigOptions } from "../kubeconfig.ts";
+import {
+  parseName,
+  parseRequestTimeout,
+  parseServerName,
+  parseText,
+  parseTime,
+  parseVerbosity,
+  usageError,
+} from "./option_values.ts";
 
 /** What commands have that end with a result. */
 export interface CommonOptions {
@@ -17,6 +26,14 @@ export interface CommonOptions {
   /** What perf script's text is converted to on the way; not there: it stays as it is. */
   convertTo?: ConvertedFormat;
   quiet: boolean;
+  /** As kubectl's `-v`. */
+  verbosity: number;
+}
+
+/** Which cluster, and how long it may take to answer. */
+export interface ParsedCluster extends KubeconfigOptions {
+  /** 0: as long as it takes. */
+  requestTimeoutSeconds?: number;
 }
 
 /** The shared options as commander names and holds them. */
@@ -28,6 +45,8 @@ export interface ParsedCommonOptions {
   quiet?: true;
   kubeconfig?: string;
   context?: string;
+  requestTimeout?: number;
+  v: number;
   necoperfNamespace: string;
   daemon?: string;
   tokenFile?: string;
@@ -79,6 +98,16 @@ export function addKubeconfigOptions(command: Command): Command {
     )
     .addOption(named("--context <name>", "context of the kubeconfig file"))
     .addOption(
+      option(
+        "--request-timeout <time>",
+        "how long to wait for the API server's answer; 0 for ever (default: 10s)",
+      ).argParser(parseRequestTimeout),
+    )
+    .addOption(
+      option("-v, --v <level>", "6 and above: print each request to the API server")
+        .argParser(parseVerbosity).default(0),
+    )
+    .addOption(
       named("--necoperf-namespace <name>", "namespace of the daemons")
         .default(DEFAULTS.necoperfNamespace),
     );
@@ -88,7 +117,10 @@ export function addClusterOptions(command: Command, daemonTakes: string): Comman
   return addKubeconfigOptions(command.optionsGroup("Cluster:"))
     .addOption(
       named("--daemon <host:port>", `call this daemon, without Kubernetes${daemonTakes}`)
-        .conflicts(["namespace", "container", "node", "kubeconfig", "context"]),
+        .conflicts([
+          ...["namespace", "container", "selector", "fieldSelector", "all", "node"],
+          ...["kubeconfig", "context", "requestTimeout"],
+        ]),
     );
 }
 
@@ -140,7 +172,14 @@ export function toCommonOptions(parsed: ParsedCommonOptions): CommonOptions {
     outputDirectory: parsed.outputDir,
     patienceSeconds: parsed.retryTimeout,
     quiet: parsed.quiet ?? false,
+    verbosity: parsed.v,
   };
+}
+
+export function toCluster(
+  { kubeconfig, context, requestTimeout }: ParsedCommonOptions,
+): ParsedCluster {
+  return { kubeconfig, context, requestTimeoutSeconds: requestTimeout };
 }
 
 export function toAccess(parsed: ParsedCommonOptions): AccessOptions {

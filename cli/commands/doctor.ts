@@ -1,16 +1,19 @@
 import { type DoctorOptions, examine, type Finding } from "../doctor.ts";
 import { ExitStatus } from "../exit_status.ts";
 import { listenToInterrupts } from "../interrupts.ts";
+import { requestLog, say } from "./say.ts";
 
 const MARKS: Record<Finding["level"], string> = { ok: "[+]", warning: "[!]", problem: "[-]" };
 
 /** `necoperf-client doctor`: what it finds goes to standard output, it is what was asked for. */
-export async function runDoctor(options: DoctorOptions): Promise<ExitStatus> {
+export async function runDoctor(
+  { verbosity, ...options }: DoctorOptions & { verbosity: number },
+): Promise<ExitStatus> {
   const interrupts = listenToInterrupts();
   // There is nothing to stop early: the first Ctrl-C ends it.
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
   let exitStatus: ExitStatus = ExitStatus.DONE;
-  for await (const finding of examine(options, signal)) {
+  for await (const finding of examine({ ...options, ...requestLog(verbosity, { say }) }, signal)) {
     console.log(printFinding(finding));
     if (finding.level === "problem" && exitStatus === ExitStatus.DONE) {
       exitStatus = finding.exitStatus ?? ExitStatus.OTHER;

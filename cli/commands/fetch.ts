@@ -7,17 +7,18 @@ import { listenToInterrupts } from "../interrupts.ts";
 import { describeLoss } from "../progress.ts";
 import { openReporter } from "./reporter.ts";
 import { sayingHowToFetch, tellResult } from "./result.ts";
+import { requestLog } from "./say.ts";
 
 /** `necoperf-client fetch`. */
 export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
-  const { daemon: named, fetchFlags, quiet, ...download } = options;
+  const { daemon: named, fetchFlags, quiet, verbosity, ...download } = options;
   using reporter = openReporter({ quiet, outputDirectory: download.outputDirectory });
   // There is nothing to stop early: the first Ctrl-C ends it.
   const interrupts = listenToInterrupts();
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
   const daemon = named.kind === "address"
     ? await openDaemon(named)
-    : await findDaemon(named, signal);
+    : await findDaemon({ ...named, ...named.cluster, ...requestLog(verbosity, reporter) }, signal);
   const fetch = async () => {
     using followed = reporter.follow(
       download.name ?? download.recordingId,

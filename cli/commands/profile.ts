@@ -1,20 +1,36 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { ExitStatus } from "../exit_status.ts";
 import { fetchCommand } from "../fetch_command.ts";
-import { listenToInterrupts } from "../interrupts.ts";
-import { findTarget, nameResult, openTarget, profile, type Target } from "../profile.ts";
+import { type Interrupts, listenToInterrupts } from "../interrupts.ts";
+import { findTarget, nameResult, openTarget, profile } from "../profile.ts";
 import { describeEvent } from "../progress.ts";
 import type { RecordingEvent } from "../recording_event.ts";
-import { openReporter } from "./reporter.ts";
+import { runProfileAll } from "./profile_all.ts";
+import { openReporter, type Reporter } from "./reporter.ts";
 import { sayingHowToFetch, tellResult } from "./result.ts";
+import { requestLog } from "./say.ts";
 
 /** `necoperf-client [profile]`. */
 export async function runProfile(options: ProfileOptions): Promise<ExitStatus> {
-  const { target: named, quiet, fetchFlags, ...recording } = options;
-  const { durationSeconds, outputDirectory, recordOptions: { side } } = recording;
-  using reporter = openReporter({ quiet, outputDirectory });
+  const { target, ...others } = options;
+  using reporter = openReporter(options);
   const interrupts = listenToInterrupts();
-  const target = await locate(named, AbortSignal.any([interrupts.signal, interrupts.stopSignal]));
+  return target.kind === "pods"
+    ? await runProfileAll(target, others, interrupts, reporter)
+    : await runProfileOne(target, others, interrupts, reporter);
+}
+
+async function runProfileOne(
+  named: Exclude<TargetOptions, { kind: "pods" }>,
+  { quiet: _, verbosity, fetchFlags, ...recording }: Omit<ProfileOptions, "target">,
+  interrupts: Interrupts,
+  reporter: Reporter,
+): Promise<ExitStatus> {
+  const { durationSeconds, recordOptions: { side } } = recording;
+  const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
+  const target = named.kind === "container"
+    ? await openTarget(named)
+    : await findTarget({ ...named, ...named.cluster, ...requestLog(verbosity, reporter) }, signal);
   const describe = (event: RecordingEvent) =>
     describeEvent(event, { target, durationSeconds, side });
   const record = async () => {
@@ -26,8 +42,4 @@ export async function runProfile(options: ProfileOptions): Promise<ExitStatus> {
     record(),
   );
   return tellResult(result, reporter, durationSeconds);
-}
-
-function locate(options: TargetOptions, signal: AbortSignal): Promise<Target> {
-  return options.kind === "container" ? openTarget(options) : findTarget(options, signal);
 }

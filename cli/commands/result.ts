@@ -13,9 +13,17 @@ export async function sayingHowToFetch<T>(
     return await result;
   } catch (error) {
     if (!(error instanceof ResultLeftError)) throw error;
-    const words = describeLeft(error.left, command(error.left.recordingId));
-    throw new CliError(error.exitStatus, `${error.message}\n${words}`, { cause: error });
+    throw new CliError(error.exitStatus, withHowToFetch(error, command), { cause: error });
   }
+}
+
+/** A failure's words, and below them the command with which the result that is left can be had. */
+export function withHowToFetch(
+  error: CliError,
+  command: (recordingId: string) => string,
+): string {
+  if (!(error instanceof ResultLeftError)) return error.message;
+  return `${error.message}\n${describeLeft(error.left, command(error.left.recordingId))}`;
 }
 
 /** Prints the path of a result, says what there is to say of it, and returns the exit status. */

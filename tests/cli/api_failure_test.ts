@@ -16,7 +16,34 @@ const TOKEN = {
 Deno.test("a pod that does not exist", () => {
   const error = describeApiFailure(GET, { httpStatus: 404, message: 'pods "web-0" not found' });
   assert.equal(error.exitStatus, ExitStatus.NOT_FOUND);
-  assert.match(error.message, /no pod shop\/web-0 \(context dev of kubeconfig\)/);
+  assert.match(
+    error.message,
+    /no pod shop\/web-0: pods "web-0" not found \(context dev of kubeconfig\).*kubectl get pods -n/,
+  );
+});
+
+Deno.test("a workload: that does not exist, and that may not be read", () => {
+  const request = { ...GET, resource: "deployments", apiGroup: "apps" };
+  const message = 'deployments.apps "web-0" not found';
+  const missing = describeApiFailure(request, { httpStatus: 404, message });
+  assert.equal(missing.exitStatus, ExitStatus.NOT_FOUND);
+  assert.match(
+    missing.message,
+    /no deployment shop\/web-0: deployments\.apps "web-0" not found .*kubectl get deployments\.apps/,
+  );
+  const forbidden = describeApiFailure(request, { httpStatus: 403, message: "" });
+  assert.equal(forbidden.exitStatus, ExitStatus.NOT_ALLOWED);
+  assert.match(forbidden.message, /not allowed to get deployments\.apps web-0 in namespace shop/);
+  assert.match(
+    forbidden.message,
+    /\{apiGroups: \[apps\], resources: \[deployments\], verbs: \[get\]\}\n.*-l/,
+  );
+});
+
+Deno.test("a selector that the API server does not understand", () => {
+  const error = describeApiFailure(LIST, { httpStatus: 400, message: "unable to parse" });
+  assert.equal(error.exitStatus, ExitStatus.USAGE);
+  assert.match(error.message, /selector: unable to parse/);
 });
 
 Deno.test("a missing right: verb, resource, namespace, and the rule that gives it", () => {

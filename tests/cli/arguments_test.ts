@@ -3,6 +3,7 @@ import { parseArguments } from "../../cli/arguments.ts";
 import type { FetchOptions } from "../../cli/arguments/fetch.ts";
 import type { ProfileOptions } from "../../cli/arguments/profile.ts";
 import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { formatTargetName } from "../../cli/target_name.ts";
 
 function parse(...args: string[]): ProfileOptions {
   const invocation = parseArguments(args, "1.2.3");
@@ -21,6 +22,13 @@ const NO_ACCESS = {
   insecureSendToken: false,
 };
 
+/** Which cluster is asked when nothing is said about it. */
+const NO_CLUSTER = {
+  kubeconfig: undefined,
+  context: undefined,
+  requestTimeoutSeconds: undefined,
+};
+
 function refuses(words: RegExp, ...args: string[]) {
   assert.throws(() => parseArguments(args, "1.2.3"), (error) => {
     assert(error instanceof CliError, String(error));
@@ -37,8 +45,7 @@ Deno.test("the line of the design", () => {
     pod: "web-0",
     namespace: "shop",
     container: "app",
-    kubeconfig: undefined,
-    context: undefined,
+    cluster: NO_CLUSTER,
     necoperfNamespace: "necoperf",
     access: NO_ACCESS,
   });
@@ -174,8 +181,7 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
       kind: "node",
       nodeName: "node1",
       namespace: "shop",
-      kubeconfig: undefined,
-      context: undefined,
+      cluster: NO_CLUSTER,
       necoperfNamespace: "necoperf",
       access: NO_ACCESS,
     },
@@ -185,6 +191,7 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
     outputDirectory: "out",
     patienceSeconds: 10,
     quiet: false,
+    verbosity: 0,
   });
   assert.deepEqual(parseFetch("4c1e", "--daemon", "node1:7000", "--ca-file", "ca").daemon, {
     kind: "address",
@@ -230,7 +237,6 @@ Deno.test("how long to wait", () => {
 Deno.test("refuses what it does not understand", () => {
   refuses(/which pod/);
   refuses(/which pod/, "profile");
-  refuses(/'b' is one too many/, "a", "b");
   refuses(/unknown option '--bogus'/, "a", "--bogus");
   refuses(/argument missing/, "a", "-c");
   refuses(/It is empty/, "a", "-n", "");
@@ -271,11 +277,77 @@ Deno.test("refuses values that no daemon could take", () => {
   for (const events of ["", "a,,b", ","]) refuses(/--event/, "a", "-e", events);
 });
 
+Deno.test("several names, and names of workloads", () => {
+  const { target, maxConcurrent, merge } = parse("profile", "web-0", "deploy/web", "pods/db-0");
+  assert(target.kind === "pods");
+  assert.deepEqual(target.names.map(formatTargetName), [
+    ...["pod/web-0", "deployments.apps/web", "pod/db-0"],
+  ]);
+  assert.equal(target.selectors, undefined);
+  assert.deepEqual({ maxConcurrent, merge }, { maxConcurrent: 8, merge: true });
+  for (const name of ["web-0", "pod/web-0", "po/web-0", "pods/web-0"]) {
+    const { target } = parse(name);
+    assert(target.kind === "pod", name);
+    assert.equal(target.pod, "web-0");
+  }
+});
+
+Deno.test("pods by their labels and fields, as kubectl takes them", () => {
+  const selectorsOf = (...args: string[]) => {
+    const { target } = parse(...args);
+    assert(target.kind === "pods");
+    assert.deepEqual(target.names, []);
+    return target.selectors;
+  };
+  const web = { label: "app in (web,api),!canary", field: undefined };
+  assert.deepEqual(selectorsOf("-l", web.label), web);
+  assert.deepEqual(selectorsOf(`--selector=${web.label}`), web);
+  assert.deepEqual(selectorsOf(`-l=${web.label}`), web);
+  assert.deepEqual(selectorsOf("--all"), { label: undefined, field: undefined });
+  const field = "spec.nodeName=n1";
+  assert.deepEqual(selectorsOf("--field-selector", field), { label: undefined, field });
+  refuses(/either names or --selector.*'web-0'/, "web-0", "-l", "app=web");
+  refuses(/either names or/, "web-0", "--all");
+  refuses(/--all leaves nothing/, "--all", "-l", "app=web");
+  refuses(/It is empty/, "-l", "");
+  refuses(/cannot be used with/, "--daemon", "h:1", "--container-id", "abc", "--all");
+});
+
+Deno.test("standard output has place for the merged result of several, if there is one", () => {
+  assert.equal(parse("deploy/web", "-o", "-").target.kind, "pods");
+  refuses(/place for one result/, "deploy/web", "-o", "-", "--no-merge");
+  refuses(/place for one result/, "a", "b", "-o", "-", "--format", "data");
+  assert.equal(parse("a", "-o", "-", "--format", "data").target.kind, "pod");
+});
+
+Deno.test("how the API server is asked, as kubectl takes it", () => {
+  const timeoutOf = (...args: string[]) => {
+    const { target } = parse("a", ...args);
+    assert(target.kind === "pod");
+    return target.cluster.requestTimeoutSeconds;
+  };
+  const timeouts = { "5": 5, "5s": 5, "1m30s": 90, "0": 0, "0s": 0, "2h": 7200, "250ms": 0.25 };
+  for (const [text, seconds] of Object.entries(timeouts)) {
+    assert.equal(timeoutOf(`--request-timeout=${text}`), seconds, text);
+  }
+  for (const text of ["", "-1", "5 s", "soon", "5d"]) {
+    refuses(/--request-timeout/, "a", "--request-timeout", text);
+  }
+  for (const args of [["-v=6"], ["-v6"], ["-v", "6"], ["--v=6"], ["--v", "6"]]) {
+    assert.equal(parse("a", ...args).verbosity, 6, args.join(" "));
+  }
+  for (const text of ["", "-1", "high", "1.5"]) refuses(/-v, --v/, "a", "--v", text);
+  assert.deepEqual(parse("a", "-n=shop", "-c=app"), parse("a", "-n", "shop", "-c", "app"));
+});
+
 Deno.test("prints its version and help", () => {
   assert.deepEqual(parseArguments(["--version"], "1.2.3"), { kind: "print", text: "1.2.3\n" });
   const help = parseArguments(["--help"], "1.2.3");
   assert(help.kind === "print");
-  assert.match(help.text, /^Usage: necoperf-client \[profile\] \[options\] POD$/m);
+  assert.match(
+    help.text,
+    /^Usage: necoperf-client \[profile\] \[options\] \(POD \| TYPE\/NAME\)\.\.\.$/m,
+  );
   const ofFetch = parseArguments(["fetch", "--help"], "1.2.3");
   assert(ofFetch.kind === "print");
   assert.match(ofFetch.text, /^Usage: necoperf-client fetch \[options\] RECORDING_ID$/m);

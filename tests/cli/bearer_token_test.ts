@@ -122,6 +122,19 @@ Deno.test("a requested token is used for most of its lifetime, then replaced", a
   assert.equal(await source(), "token2");
 });
 
+Deno.test("callers at the same time have one token made", async () => {
+  const { promise: go, resolve } = Promise.withResolvers<void>();
+  let requests = 0;
+  const source = tokenOnRequest(async () => {
+    requests++;
+    await go;
+    return { token: `token${requests}`, lifetimeSeconds: 600 };
+  });
+  const tokens = Promise.all([source(), source(), source()]);
+  resolve();
+  assert.deepEqual(await tokens, ["token1", "token1", "token1"]);
+});
+
 Deno.test("a request that fails is not remembered", async () => {
   const answers = [
     () => Promise.reject(new Error("down")),

@@ -1,0 +1,86 @@
+import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
+import type { Followed } from "../display.ts";
+import { type CliError, ExitStatus } from "../exit_status.ts";
+import { fetchCommand } from "../fetch_command.ts";
+import { findTargets } from "../find_targets.ts";
+import type { Interrupts } from "../interrupts.ts";
+import { nameResult, type Target } from "../profile.ts";
+import { profileAll } from "../profile_all.ts";
+import { describeEvent, describePartial, describeSummary } from "../progress.ts";
+import type { Reporter } from "./reporter.ts";
+import { withHowToFetch } from "./result.ts";
+import { requestLog } from "./say.ts";
+
+/** `necoperf-client [profile]` of all that names or selectors mean. */
+export async function runProfileAll(
+  named: Extract<TargetOptions, { kind: "pods" }>,
+  { quiet: _, verbosity, fetchFlags, merge, ...recording }: Omit<ProfileOptions, "target">,
+  { signal, stopSignal }: Interrupts,
+  reporter: Reporter,
+): Promise<ExitStatus> {
+  const { durationSeconds, recordOptions: { side, format } } = recording;
+  const { targets, failures, skipped } = await findTargets(
+    { ...named, ...named.cluster, ...requestLog(verbosity, reporter) },
+    AbortSignal.any([signal, stopSignal]),
+  );
+  for (const { name, reason } of skipped) reporter.tell(`${name} is skipped: ${reason}`);
+  for (const { name, error } of failures) reporter.say(`${name}: ${error.message}`);
+  let isPartial = false;
+  const followed = new Map<Target, Followed>();
+  const all = await profileAll({
+    targets,
+    ...recording,
+    mergedName: merge && format !== "data" ? `${nameOfAll(named, targets)}-merged` : undefined,
+    signal,
+    stopSignal,
+  }, {
+    onBegin(target) {
+      const name = nameResult(target);
+      followed.set(
+        target,
+        reporter.follow(name, (event) => {
+          const line = describeEvent(event, { target, durationSeconds, side });
+          return line && `${name}: ${line}`;
+        }, durationSeconds),
+      );
+    },
+    onEvent: (event, target) => followed.get(target)!.hear(event),
+    onBusy: (error, target) => reporter.tell(`${nameResult(target)}: waiting: ${error.message}`),
+    onResult(result, target) {
+      followed.get(target)![Symbol.dispose]();
+      reporter.tell(`${nameResult(target)}: ${describeSummary(result)}`);
+      if (result.path !== undefined) reporter.print(result.path);
+      const partial = describePartial(result, durationSeconds);
+      if (partial === undefined) return;
+      isPartial = true;
+      reporter.say(`${nameResult(target)}: ${partial}`);
+    },
+    onFailure(error, target) {
+      followed.get(target)![Symbol.dispose]();
+      const command = (recordingId: string) => fetchCommand(recordingId, fetchFlags, target);
+      reporter.say(`${nameResult(target)}: ${withHowToFetch(error, command)}`);
+    },
+  });
+  if (all.mergedPath !== undefined) reporter.print(all.mergedPath);
+  const errors = [...failures, ...all.failures].map(({ error }) => error);
+  if (all.results.length === 0) return mostCommonStatus(errors);
+  if (errors.length === 0) return isPartial ? ExitStatus.PARTIAL : ExitStatus.DONE;
+  const wanted = targets.length + failures.length;
+  reporter.say(`${errors.length} of ${wanted} failed; there are results of the others`);
+  return ExitStatus.PARTIAL;
+}
+
+/** One workload's name, else the namespace's. */
+function nameOfAll(
+  { names }: Extract<TargetOptions, { kind: "pods" }>,
+  [first]: Target[],
+): string {
+  return names.length === 1 ? names[0].name : first.pod!.namespace;
+}
+
+/** The first of those that are most common. */
+function mostCommonStatus(errors: CliError[]): ExitStatus {
+  const counts = new Map<ExitStatus, number>();
+  for (const { exitStatus } of errors) counts.set(exitStatus, (counts.get(exitStatus) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one)[0][0];
+}

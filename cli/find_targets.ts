@@ -1,0 +1,167 @@
+import { type AccessOptions, completeAccess, readAccessFiles } from "./daemon_access.ts";
+import { CliError, ExitStatus } from "./exit_status.ts";
+import { findAgain, findDaemonAddresses, NECOPERF_NAMESPACE } from "./find_daemon.ts";
+import { type Cluster, type ClusterOptions, openCluster, type PodSelectors } from "./kubernetes.ts";
+import { forEachLimited } from "./limited.ts";
+import type { Pod } from "./pod.ts";
+import type { Target } from "./profile.ts";
+import { pickContainer, type RunningContainer } from "./target.ts";
+import { formatTargetName, type TargetName } from "./target_name.ts";
+
+/** Containers of pods that a user names, by their own names or others. */
+export interface TargetsReference extends ClusterOptions {
+  /** Pods, and workloads for all of their pods. */
+  names?: TargetName[];
+  /** All pods of the namespace that these fit; an empty one fits all. */
+  selectors?: PodSelectors;
+  /** Default: the kubeconfig context's, or that of the pod this runs in. */
+  namespace?: string;
+  /** One of each pod. Default: as kubectl picks it. */
+  container?: string;
+  /** Where the daemons are. Default: `necoperf`. */
+  necoperfNamespace?: string;
+  /** How the daemons are called. Default: as `AccessOptions` says. */
+  access?: AccessOptions;
+}
+
+/** What there is behind names. */
+export interface FoundTargets {
+  /** One container of each pod; pods of one node are as far from each other as they can be. */
+  targets: Target[];
+  /** What was named and cannot be profiled, and why. */
+  failures: { name: string; error: CliError }[];
+  /** Pods behind workloads or selectors that do not run. */
+  skipped: SkippedPod[];
+}
+
+/** A pod that nobody has named, and that cannot be profiled. */
+export interface SkippedPod {
+  /** `namespace/name`. */
+  name: string;
+  /** Why not, in words for the user. */
+  reason: string;
+}
+
+/** A container that runs, and its pod. */
+interface FoundContainer extends RunningContainer {
+  pod: Pod;
+}
+
+/** Requests for names that are under way at once. */
+const MOST_REQUESTS = 8;
+
+/**
+ * Finds the containers behind names and selectors, and the daemons on their nodes: with one GET for
+ * each name, one LIST of pods for each workload and page of them, and what `findDaemonAddresses` and
+ * `findTarget` ask. All targets share one access.
+ *
+ * Rejects with a `CliError` as `findTarget` does when there is nothing to profile, or for what
+ * concerns all alike. What concerns one of them is among the `failures`.
+ */
+export async function findTargets(
+  reference: TargetsReference,
+  signal?: AbortSignal,
+): Promise<FoundTargets> {
+  const { access: options = {}, necoperfNamespace = NECOPERF_NAMESPACE } = reference;
+  const files = await readAccessFiles(options);
+  const cluster = await openCluster(reference, signal);
+  const namespace = reference.namespace ?? cluster.defaultNamespace;
+  const access = completeAccess(files, options, necoperfNamespace, {
+    cluster,
+    targetNamespace: namespace,
+  });
+  // Awaited last: what is wrong with the pods is what people want to hear first.
+  access.catch(() => {});
+  const { containers, failures, skipped } = await findContainers(cluster, namespace, reference);
+  const nodeNames = [...new Set(containers.map(({ nodeName }) => nodeName))];
+  const addresses = await findDaemonAddresses(cluster, nodeNames, necoperfNamespace);
+  const targets: Target[] = [];
+  for (const { id, name: container, nodeName, pod } of spread(containers)) {
+    const daemonAddress = addresses.get(nodeName)!;
+    if (daemonAddress instanceof CliError) {
+      failures.push({ name: `${pod.namespace}/${pod.name}`, error: daemonAddress });
+      continue;
+    }
+    targets.push({
+      containerId: id,
+      daemonAddress,
+      findAddress: findAgain(reference, { nodeName, namespace: necoperfNamespace }),
+      access: await access,
+      pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
+    });
+  }
+  if (targets.length === 0) throw nothingFound(namespace, failures, skipped);
+  return { targets, failures, skipped };
+}
+
+async function findContainers(
+  cluster: Cluster,
+  namespace: string,
+  { names = [], selectors, container }: TargetsReference,
+) {
+  const named = new Map<string, FoundContainer>();
+  const behind = new Map<string, Pod>();
+  const failures: FoundTargets["failures"] = [];
+  const list = async (selectors: PodSelectors) => {
+    const pods = await cluster.selectPods(namespace, selectors);
+    for (const pod of pods) behind.set(pod.name, pod);
+    return pods.length;
+  };
+  await forEachLimited(names, MOST_REQUESTS, async (target) => {
+    const { workload, name } = target;
+    try {
+      if (!workload) {
+        const pod = await cluster.readPod(namespace, name);
+        named.set(name, { ...pickContainer(pod, container), pod });
+        return;
+      }
+      const label = await cluster.readSelector(namespace, workload, name);
+      if (await list({ label }) > 0) return;
+      throw new CliError(
+        ExitStatus.NOT_FOUND,
+        `${formatTargetName(target)} has no pods in namespace ${namespace} (${label})`,
+      );
+    } catch (error) {
+      if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
+      failures.push({ name: formatTargetName(target), error });
+    }
+  });
+  if (selectors) await list(selectors);
+  const skipped: SkippedPod[] = [];
+  const containers = [...named.values()];
+  for (const pod of behind.values()) {
+    if (named.has(pod.name)) continue;
+    try {
+      containers.push({ ...pickContainer(pod, container), pod });
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      skipped.push({ name: `${pod.namespace}/${pod.name}`, reason: error.message });
+    }
+  }
+  return { containers, failures, skipped };
+}
+
+/** Takes one of each node in turn: a node's daemon records few at a time. */
+function spread(containers: FoundContainer[]): FoundContainer[] {
+  const nodes = [...Map.groupBy(containers, ({ nodeName }) => nodeName).values()];
+  const longest = Math.max(0, ...nodes.map(({ length }) => length));
+  return Array.from({ length: longest }, (_, turn) => nodes.flatMap((node) => node[turn] ?? []))
+    .flat();
+}
+
+function nothingFound(
+  namespace: string,
+  failures: FoundTargets["failures"],
+  skipped: SkippedPod[],
+): CliError {
+  const words = [
+    ...failures.map(({ error }) => error.message),
+    ...skipped.map(({ reason }) => reason),
+  ];
+  const exitStatus = failures[0]?.error.exitStatus ?? ExitStatus.NOT_FOUND;
+  return new CliError(
+    exitStatus,
+    // The pods of a node without a daemon all say the same.
+    [...new Set(words)].join("\n") || `no pods were found in namespace ${namespace}`,
+  );
+}

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import type { SentRequest } from "../../cli/api_server.ts";
+import { ExitStatus } from "../../cli/exit_status.ts";
+import { openCluster } from "../../cli/kubernetes.ts";
+import { runningPod, startStandInApi } from "./stand_in_api.ts";
+
+Deno.test("each request is told with its status, and nothing of who asks", async () => {
+  await using api = await startStandInApi({ pods: [runningPod("web-0", "n1")] });
+  const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
+  config.users[0].user = { token: "s3cret" };
+  const { server } = config.clusters[0].cluster;
+  config.clusters[0].cluster.server = server.replace("//", "//user:s3cret@");
+  await Deno.writeTextFile(api.kubeconfig, JSON.stringify(config));
+  const told: SentRequest[] = [];
+  const { kubeconfig } = api;
+  const cluster = await openCluster({ kubeconfig, onRequest: (request) => told.push(request) });
+  await cluster.readPod("shop", "web-0");
+  await assert.rejects(cluster.readPod("shop", "nobody"));
+  await cluster.selectPods("shop", { label: "app=web" });
+  const pods = `${server}/api/v1/namespaces/shop/pods`;
+  assert.deepEqual(told.map(({ milliseconds: _, ...request }) => request), [
+    { method: "GET", url: `${pods}/web-0`, outcome: "200 OK" },
+    { method: "GET", url: `${pods}/nobody`, outcome: "404 Not Found" },
+    { method: "GET", url: `${pods}?labelSelector=app%3Dweb&limit=500`, outcome: "200 OK" },
+  ]);
+  assert(told.every(({ milliseconds }) => Number.isInteger(milliseconds)));
+  assert(!Deno.inspect(told).includes("s3cret"));
+});
+
+Deno.test("an answer is waited for as long as was asked for", async () => {
+  // Takes connections and says nothing.
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await using api = await startStandInApi({ pods: [] });
+  const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
+  config.clusters[0].cluster.server = `http://127.0.0.1:${listener.addr.port}`;
+  await Deno.writeTextFile(api.kubeconfig, JSON.stringify(config));
+  const outcomes: string[] = [];
+  const cluster = await openCluster({
+    kubeconfig: api.kubeconfig,
+    requestTimeoutSeconds: 0.05,
+    onRequest: ({ outcome }) => outcomes.push(outcome),
+  });
+  await assert.rejects(cluster.readPod("shop", "web-0"), {
+    exitStatus: ExitStatus.UNREACHABLE,
+    message: /no answer within 50ms \(--request-timeout\)/,
+  });
+  assert.match(outcomes[0], /^no answer/);
+  // Without a timeout the caller's signal is what ends it.
+  const giveUp = new AbortController();
+  const patient = await openCluster(
+    { kubeconfig: api.kubeconfig, requestTimeoutSeconds: 0 },
+    giveUp.signal,
+  );
+  const accepted = listener.accept();
+  const asked = patient.readPod("shop", "web-0");
+  using _ = await accepted;
+  giveUp.abort();
+  await assert.rejects(asked, { exitStatus: ExitStatus.INTERRUPTED });
+});

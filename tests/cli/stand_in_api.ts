@@ -1,0 +1,115 @@
+import { once } from "node:events";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import type { ApiPod } from "../../cli/kubernetes.ts";
+
+/** A pod of a {@linkcode StandInApi}. */
+export interface StandInPod extends ApiPod {
+  metadata: { namespace: string; name: string; labels: Record<string, string> };
+}
+
+/** What a {@linkcode StandInApi} has. */
+export interface StandInObjects {
+  pods: StandInPod[];
+  /** `spec.selector` of objects, by their paths. */
+  selectors?: Record<string, unknown>;
+  /** HTTP statuses with which requests fail; the text is looked for in the URL. */
+  failures?: Record<string, number>;
+}
+
+/** An API server on loopback, without TLS. */
+export interface StandInApi extends AsyncDisposable {
+  /** A kubeconfig file for it. Its context's namespace is `shop`. */
+  kubeconfig: string;
+  /** The URLs of the requests so far. */
+  requests: URL[];
+}
+
+/**
+ * Starts a stand-in for the API server, for more pods and nodes than a test cluster has, and for
+ * pages that are gone. Label selectors may be `key=value` only.
+ */
+export async function startStandInApi(objects: StandInObjects): Promise<StandInApi> {
+  const { pods, selectors = {}, failures = {} } = objects;
+  const requests: URL[] = [];
+  const server = http.createServer((request, response) => {
+    const url = new URL(request.url!, "http://api");
+    requests.push(url);
+    const [status, body] = answer(url);
+    response.statusCode = status;
+    response.end(JSON.stringify(body));
+  });
+  const answer = (url: URL): [number, unknown] => {
+    const missing = { kind: "Status", message: "not here" };
+    const failure = Object.keys(failures).find((text) => url.href.includes(text));
+    if (failure !== undefined) return [failures[failure], missing];
+    if (url.pathname in selectors) return [200, { spec: { selector: selectors[url.pathname] } }];
+    const [, namespace, name] = /^\/api\/v1\/namespaces\/([^/]+)\/pods(?:\/([^/]+))?$/
+      .exec(url.pathname) ?? [];
+    const own = pods.filter(({ metadata }) => metadata.namespace === namespace);
+    if (name !== undefined) {
+      const pod = own.find(({ metadata }) => metadata.name === name);
+      return pod ? [200, pod] : [404, { kind: "Status", message: `pods "${name}" not found` }];
+    }
+    if (namespace === undefined) return [404, missing];
+    const [label, value] = (url.searchParams.get("labelSelector") ?? "").split("=");
+    const node = url.searchParams.get("fieldSelector")?.replace("spec.nodeName=", "");
+    const fitting = own.filter(({ metadata, spec }) =>
+      (label === "" || metadata.labels[label] === value) && (!node || spec?.nodeName === node)
+    );
+    const start = Number(url.searchParams.get("continue") ?? 0);
+    const end = start + Number(url.searchParams.get("limit") ?? Infinity);
+    const more = end < fitting.length ? { continue: `${end}` } : {};
+    return [200, { metadata: more, items: fitting.slice(start, end) }];
+  };
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-kubeconfig-" });
+  const config = {
+    clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${port}` } }],
+    users: [{ name: "u", user: {} }],
+    contexts: [{ name: "x", context: { cluster: "c", user: "u", namespace: "shop" } }],
+    "current-context": "x",
+  };
+  await Deno.writeTextFile(kubeconfig, JSON.stringify(config));
+  return {
+    kubeconfig,
+    requests,
+    async [Symbol.asyncDispose]() {
+      await Deno.remove(kubeconfig);
+      const closed = Promise.withResolvers<void>();
+      server.close(() => closed.resolve());
+      server.closeAllConnections();
+      await closed.promise;
+    },
+  };
+}
+
+/** A pod that runs, with one container `app`. */
+export function runningPod(
+  name: string,
+  nodeName: string,
+  labels: Record<string, string> = {},
+  namespace = "shop",
+): StandInPod {
+  const running = {
+    name: "app",
+    containerID: `containerd://id-of-${name}`,
+    state: { running: {} },
+  };
+  return {
+    metadata: { namespace, name, labels },
+    spec: { nodeName, containers: [{ name: "app" }] },
+    status: { phase: "Running", containerStatuses: [running] },
+  };
+}
+
+/** The pod of a daemon, at an address. */
+export function daemonPod(nodeName: string, podIP: string, port = 6543): StandInPod {
+  const labels = { "app.kubernetes.io/name": "necoperf-daemon" };
+  const pod = runningPod(`daemon-${nodeName}`, nodeName, labels, "necoperf");
+  pod.status!.podIP = podIP;
+  pod.spec!.containers![0].ports = [{ name: "necoperf-grpc", containerPort: port }];
+  return pod;
+}
