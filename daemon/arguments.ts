@@ -182,7 +182,13 @@ function defineStart(command: Command): Command {
       option("--conversion-timeout <time>", "how long perf script may go on when sampling is over"),
       600,
     ),
-    size(option("--max-record-response <size>", "largest answer of the method Record"), 16 << 20),
+    size(
+      option(
+        "--max-record-response <size>",
+        "largest answer of Record; all that wait to be taken: twice that",
+      ),
+      16 << 20,
+    ),
     size(
       option("--max-results-size <size>", "room for all results in the work directory, compressed"),
       2 * GI,

@@ -24,6 +24,9 @@ export const PARTIAL_TRAILER = "necoperf-partial";
 /** Metadata of the trailer that says in how many milliseconds to try again (gRPC's A6 proposal). */
 export const RETRY_TRAILER = "grpc-retry-pushback-ms";
 
+/** How many of the largest answers of Record may be under way: each takes its size in memory. */
+const MAX_ANSWERS = 2;
+
 const SILENT: RecordingListener = {
   accepted() {},
   queued() {},
@@ -48,7 +51,7 @@ const SIDES: Record<Side, ProtoSide> = {
 
 /** What the service needs to know of the server it is in. */
 export interface ServiceOptions {
-  /** Bounds what Record holds in memory. */
+  /** Bounds an answer of Record; all that are under way have twice as much. */
   maxRecordResponseBytes: number;
   /** How long a caller may take nothing of a stream: it holds a file, or a place in a connection. */
   stallSeconds: number;
@@ -64,6 +67,7 @@ export function createService(
   options: ServiceOptions,
 ): NecoPerfHandlers {
   const { unary, serverStream } = createHandlers(options);
+  const answers = new AnswersUnderWay(options.maxRecordResponseBytes * MAX_ANSWERS);
   return {
     Record: unary("Record", async ({ request, call, trailer }) => {
       const duration = { field: "interval", seconds: request.interval } as const;
@@ -76,6 +80,7 @@ export function createService(
               "that Record answers with (--max-record-response): use Profile or StartRecording",
           );
         }
+        answers.add(finished.sizeBytes, call.signal);
         const parts: Uint8Array[] = [];
         for await (const chunk of readResult(recordings, finished, call.signal)) parts.push(chunk);
         markPartial(trailer, finished);
@@ -124,6 +129,27 @@ export function createService(
 
     GetDaemonInfo: unary("GetDaemonInfo", ({ call }) => options.describe(call.credentials)),
   };
+}
+
+/** Answers of Record, which rest in memory until their callers have taken them. */
+class AnswersUnderWay {
+  #sizeBytes = 0;
+
+  constructor(private readonly maxBytes: number) {}
+
+  /** Counts an answer until its call is over. Throws `RESOURCE_EXHAUSTED` when it is one too many. */
+  add(bytes: number, call: AbortSignal): void {
+    if (call.aborted) return;
+    if (this.#sizeBytes + bytes > this.maxBytes) {
+      throw new StatusError(
+        "RESOURCE_EXHAUSTED",
+        "answers of Record that their callers have not taken yet fill the daemon's memory: try again " +
+          "later, or use Profile or StartRecording",
+      );
+    }
+    this.#sizeBytes += bytes;
+    call.addEventListener("abort", () => this.#sizeBytes -= bytes, { once: true });
+  }
 }
 
 function reportTo(send: (event: RecordingEvent) => void): RecordingListener {
@@ -300,6 +326,7 @@ function credentialsOf(call: ServerCall): Credentials {
   };
 }
 
+/** Aborts when a call is over: given up, or answered with all of the answer sent. */
 function abortSignalOf(
   call: { on(event: "cancelled", listener: () => void): unknown },
 ): AbortSignal {
