@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
 import { fetchRecording, recordContainer } from "../../cli/daemon_client.ts";
+import { NO_ACCESS } from "../../cli/daemon_access.ts";
 import { CliError, ExitStatus } from "../../cli/exit_status.ts";
 import type { RecordingEvent } from "../../cli/recording_event.ts";
 import { ResultLeftError } from "../../cli/result_left.ts";
@@ -406,6 +407,45 @@ Deno.test("to stop while the connection is lost ends the sampling that goes on",
   assertWritten(setting);
   assert.deepEqual(setting.daemon.stopped, ["recording-1"]);
   assert.equal(setting.starts.length, 1);
+});
+
+Deno.test("to stop goes over the next connection when it was lost with this one", async () => {
+  const stop = new AbortController();
+  const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>();
+  await using setting = await set({
+    start: (call) => writeStart(call),
+    fetch: (call) => stopped.then(() => sendAll(call)),
+    // The answer to the first is lost.
+    stop: () => setting.daemon.stopped.length === 1 ? setting.relay.cut() : onStopped(),
+  });
+  await setting.record({
+    stopSignal: stop.signal,
+    onEvent: ({ kind }) => kind === "started" && stop.abort(),
+  });
+  assertWritten(setting);
+  assert.equal(setting.daemon.stopped.length, 2);
+  assert.equal(setting.starts.length, 1);
+});
+
+Deno.test("a call that is made when its connection was lost meanwhile goes over the next", async () => {
+  const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
+  await using setting = await set({ start: (call) => writeStart(call), fetch: sendAll });
+  let tokens = 0;
+  await setting.record({
+    access: {
+      ...NO_ACCESS,
+      // That of the first FetchResult comes when StartRecording has been lost.
+      token: async () => {
+        if (++tokens !== 2) return "token";
+        setting.relay.cut();
+        await lost;
+        return "token";
+      },
+    },
+    onEvent: ({ kind }) => kind === "lost" && onLost(),
+  });
+  assertWritten(setting);
+  assert.equal(setting.fetches.length, 1);
 });
 
 Deno.test("a result that is given up is deleted, when it was converted by then", async () => {
