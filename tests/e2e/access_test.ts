@@ -46,7 +46,7 @@ Deno.test.beforeAll(async () => {
   await Deno.writeTextFile(`${directory}/ca.crt`, authority.data["ca.crt"]);
   direct = [
     ...["--daemon", `${await daemonAddress()}:6543`, "--ca-file", `${directory}/ca.crt`],
-    ...["--tls-server-name", `necoperf-daemon.${NAMESPACE}.svc`, "-d", "1s"],
+    ...["--tls-server-name", `necoperf-daemon.${NAMESPACE}.svc`],
   ];
   othersContainer = await containerId(other);
 });
@@ -89,29 +89,77 @@ async function tokenFile(name: string, token: string): Promise<string> {
 }
 
 Deno.test("a tenant profiles its own container, by its id as well", async () => {
-  const run = await runClient(caller, [...direct, "--container-id", await containerId(caller)]);
+  const run = await runClient(caller, [
+    ...direct,
+    "-d",
+    "1s",
+    "--container-id",
+    await containerId(caller),
+  ]);
   assert.equal(run.status, 0, run.stderr);
   assertBusy(Object.values(run.files)[0]);
 });
 
 Deno.test("another tenant's container and one that is none are refused alike", async () => {
-  const others = await runClient(caller, [...direct, "--container-id", othersContainer]);
+  const others = await runClient(caller, [
+    ...direct,
+    "-d",
+    "1s",
+    "--container-id",
+    othersContainer,
+  ]);
   assertRefused(others, ExitStatus.NOT_ALLOWED, "profiles", "necoperf.cybozu.io", "create");
   assert.ok(!others.stderr.includes(other.namespace), others.stderr);
-  const guessed = await runClient(caller, [...direct, "--container-id", "0f".repeat(32)]);
+  const guessed = await runClient(caller, [
+    ...direct,
+    "-d",
+    "1s",
+    "--container-id",
+    "0f".repeat(32),
+  ]);
   assert.equal(guessed.status, others.status);
   const anonymous = (run: ClientRunOutside) => run.stderr.replace(/[0-9a-f]{12,64}/g, "ID");
   assert.equal(anonymous(guessed), anonymous(others));
 });
 
+Deno.test("another tenant's result and one that is none are told alike", async () => {
+  const fetch = (tenant: Tenant, id: string) => runClient(tenant, ["fetch", id, ...direct]);
+  let runs: ClientRunOutside[] = [];
+  const record = [...direct, "-d", "10s", "--container-id", await containerId(caller)];
+  const recorded = await runClient(caller, record, {
+    whileRecording: async (said) => {
+      const [, id] = /, id (\S+)/.exec(said)!;
+      const others = await Promise.all([fetch(other, id), fetch(other, crypto.randomUUID())]);
+      // It is there all the time: this one waits for its end.
+      runs = [...others, await fetch(caller, id)];
+    },
+  });
+  assert.equal(recorded.status, 0, recorded.stderr);
+  const [others, guessed, own] = runs;
+  assertRefused(others, ExitStatus.NOT_FOUND, "no such result", "only for who asked for it");
+  assert.equal(guessed.status, others.status);
+  assert.equal(guessed.stderr, others.stderr);
+  assert.equal(own.status, 0, own.stderr);
+  assertBusy(Object.values(own.files)[0]);
+});
+
 for (const id of ["kubepods", "../../etc/passwd", "a/b", "x".repeat(64), "0f\n0f"]) {
   Deno.test(`a container id such as ${JSON.stringify(id)} is a usage error`, async () => {
-    assertRefused(await runClient(caller, [...direct, "--container-id", id]), ExitStatus.USAGE);
+    assertRefused(
+      await runClient(caller, [...direct, "-d", "1s", "--container-id", id]),
+      ExitStatus.USAGE,
+    );
   });
 }
 
 Deno.test("without a token the caller is asked for one", async () => {
-  const run = await runClient(caller, [...direct, "--container-id", await containerId(caller)], {
+  const run = await runClient(caller, [
+    ...direct,
+    "-d",
+    "1s",
+    "--container-id",
+    await containerId(caller),
+  ], {
     tokenFile: "",
   });
   assertRefused(run, ExitStatus.NOT_ALLOWED, "token");
@@ -129,7 +177,13 @@ Deno.test("a token is not sent where the daemons' authority is not known", async
     !["--ca-file", "--tls-server-name"].includes(arg) &&
     !["--ca-file", "--tls-server-name"].includes(direct[index - 1])
   );
-  const run = await runClient(caller, [...withoutAuthority, "--container-id", othersContainer]);
+  const run = await runClient(caller, [
+    ...withoutAuthority,
+    "-d",
+    "1s",
+    "--container-id",
+    othersContainer,
+  ]);
   assertRefused(run, ExitStatus.NOT_ALLOWED, "the token was not sent", "not be encrypted");
 });
 
@@ -143,7 +197,13 @@ Deno.test("an authority that is not the daemons' is refused", async () => {
   }).output();
   assert.ok(success);
   const args = direct.map((arg) => arg.replace(/\/ca\.crt$/, "/wrong.crt"));
-  const run = await runClient(caller, [...args, "--container-id", await containerId(caller)]);
+  const run = await runClient(caller, [
+    ...args,
+    "-d",
+    "1s",
+    "--container-id",
+    await containerId(caller),
+  ]);
   assertRefused(run, ExitStatus.UNREACHABLE, "certificate");
 });
 

@@ -265,8 +265,7 @@ Deno.test("those who may profile a container can, and nobody else", async (t) =>
       ...["--kube-api", config.server],
     ];
     const binds = { [SERVICE_ACCOUNT_DIR]: accountDir, [CONFIG_DIR]: configDir };
-    await using daemon = await startDaemon({
-      binds,
+    const options = {
       args: [
         ...args,
         ...["--tls-cert-file", `${CONFIG_DIR}/server.crt`],
@@ -275,7 +274,8 @@ Deno.test("those who may profile a container can, and nobody else", async (t) =>
       ],
       credentials: grpc.credentials.createSsl(Buffer.from(authority.cert)),
       clientOptions: { "grpc.ssl_target_name_override": "necoperf-daemon" },
-    });
+    };
+    await using daemon = await startDaemon({ ...options, binds });
     const { client } = daemon;
     const refused = (token: string | undefined, id = containerA, options?: RecordOptions) =>
       failure(record(client, token, id, options));
@@ -419,6 +419,19 @@ Deno.test("those who may profile a container can, and nobody else", async (t) =>
         assert.deepEqual(anothers, await failure(call(client, tokens.b, unknown)));
       }
       assert.ok((await fetchText(client, tokens.a, recordingId)).includes(BUSY_FUNCTION));
+
+      // The next daemon knows no more than what is in the work directory.
+      const workDir = `${directory}/left`;
+      await new Deno.Command("cp", { args: ["--archive", daemon.workDir, workDir] }).output();
+      await using next = await startDaemon({
+        ...options,
+        binds: { ...binds, "/var/necoperf": workDir },
+      });
+      for (const call of [fetchText, deleteCall]) {
+        const anothers = await failure(call(next.client, tokens.b, recordingId));
+        assert.equal(anothers.code, grpc.status.NOT_FOUND, call.name);
+      }
+      assert.ok((await fetchText(next.client, tokens.a, recordingId)).includes(BUSY_FUNCTION));
     });
 
     await t.step("a client certificate is another way in", async () => {

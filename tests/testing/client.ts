@@ -31,8 +31,8 @@ export interface RunOptions {
   outputDirectory?: string;
   /** A file with a token for the daemon. Default: the tenant's; `""` for none. */
   tokenFile?: string;
-  /** Called once the client has said that the recording runs. */
-  whileRecording?: () => Promise<unknown>;
+  /** Called, with what the client has said, once that has the line that the recording runs. */
+  whileRecording?: (said: string) => Promise<unknown>;
 }
 
 const RUN_DEADLINE_MS = 90_000;
@@ -67,7 +67,7 @@ export async function runClient(
 export async function runCommand(
   kubeconfig: string,
   args: string[],
-  whileRecording?: () => Promise<unknown>,
+  whileRecording?: RunOptions["whileRecording"],
 ): Promise<ClientRun> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
@@ -91,13 +91,13 @@ export async function runCommand(
 
 async function readWhileRecording(
   stderr: ReadableStream<Uint8Array>,
-  whileRecording: () => Promise<unknown> = () => Promise.resolve(),
+  whileRecording: (said: string) => Promise<unknown> = () => Promise.resolve(),
 ): Promise<string> {
   let text = "";
   let done: Promise<unknown> | undefined;
   for await (const chunk of stderr.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    if (/^necoperf-client: recording /m.test(text)) done ??= whileRecording();
+    if (/^necoperf-client: recording .*\n/m.test(text)) done ??= whileRecording(text);
   }
   await done;
   return text;
