@@ -279,6 +279,10 @@ const DAMAGES: Record<string, (data: string, metadata: string) => Promise<unknow
   "its metadata are of another version": (_, metadata) => edit(metadata, { version: 2 }),
   "its metadata have no owner": (_, metadata) => edit(metadata, { owner: { user: "alice" } }),
   "its metadata have no time": (_, metadata) => edit(metadata, { wholeAt: "yesterday" }),
+  "its metadata have a text for a number": async (_, metadata) => {
+    const { whole } = JSON.parse(await Deno.readTextFile(metadata));
+    await edit(metadata, { whole: { ...whole, samples: "3" } });
+  },
   "its metadata are endless": (_, metadata) => Deno.truncate(metadata, 1 << 30),
 };
 
