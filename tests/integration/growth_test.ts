@@ -29,10 +29,14 @@ Deno.test("it does not end before all recordings are over, and loses no result",
     });
     await using one = run(targets.spin);
     await using two = run(targets.spin);
-    // Longer than it takes the daemon to look at its memory.
-    const duration = { seconds: 7, nanos: 0 };
+    // The daemon looks at its memory each 5 s: when one runs and the other waits.
     const recordings = await Promise.all(
-      [one, two].map(({ pid }) => collect(daemon, { containerId: `${pid}`, duration })),
+      [one, two].map(({ pid }, index) =>
+        collect(daemon, {
+          containerId: `${pid}`,
+          duration: { seconds: index === 0 ? 6 : 1, nanos: 0 },
+        })
+      ),
     );
     daemon.client.close();
     assert.equal((await daemon.status).code, 0);

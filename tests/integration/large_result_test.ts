@@ -139,7 +139,7 @@ Deno.test("a reader of 1 MB/s of a text of 1 GB from Profile", async () => {
     await using target = run(targets.spin);
     await using readers = startSlowReaders(daemon.address, {
       ...{ method: "Profile", request: { containerId: `${target.pid}`, timeout: SECOND } },
-      ...{ count: 10, bytesPerSecond: BYTES_PER_SECOND },
+      ...{ count: 1, bytesPerSecond: BYTES_PER_SECOND },
     });
     const [{ bytes, sha256, ended }] = await eventually(async () => {
       const states = await readers.states();
