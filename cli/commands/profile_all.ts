@@ -7,6 +7,7 @@ import type { Interrupts } from "../interrupts.ts";
 import { nameResult, type Target } from "../profile.ts";
 import { profileAll } from "../profile_all.ts";
 import { describeEvent, describePartial, describeSummary } from "../progress.ts";
+import { ResultLeftError } from "../result_left.ts";
 import type { Reporter } from "./reporter.ts";
 import { withHowToFetch } from "./result.ts";
 import { requestLog } from "./say.ts";
@@ -26,6 +27,7 @@ export async function runProfileAll(
   for (const { name, reason } of skipped) reporter.tell(`${name} is skipped: ${reason}`);
   for (const { name, error } of failures) reporter.say(`${name}: ${error.message}`);
   let isPartial = false;
+  let interrupted = 0;
   const followed = new Map<Target, Followed>();
   const all = await profileAll({
     targets,
@@ -57,16 +59,25 @@ export async function runProfileAll(
     },
     onFailure(error, target) {
       followed.get(target)![Symbol.dispose]();
+      if (error.exitStatus === ExitStatus.INTERRUPTED && !(error instanceof ResultLeftError)) {
+        interrupted++;
+        return;
+      }
       const command = (recordingId: string) => fetchCommand(recordingId, fetchFlags, target);
       reporter.say(`${nameResult(target)}: ${withHowToFetch(error, command)}`);
     },
   });
   if (all.mergedPath !== undefined) reporter.print(all.mergedPath);
   const errors = [...failures, ...all.failures].map(({ error }) => error);
+  const wanted = targets.length + failures.length;
+  if (interrupted > 0) {
+    reporter.say(`interrupted; nothing was kept of ${interrupted} of ${wanted} containers`);
+  }
+  if (errors.length > interrupted) {
+    reporter.say(`${errors.length - interrupted} of ${wanted} have failed`);
+  }
   if (all.results.length === 0) return mostCommonStatus(errors);
   if (errors.length === 0) return isPartial ? ExitStatus.PARTIAL : ExitStatus.DONE;
-  const wanted = targets.length + failures.length;
-  reporter.say(`${errors.length} of ${wanted} failed; there are results of the others`);
   return ExitStatus.PARTIAL;
 }
 
