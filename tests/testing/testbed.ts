@@ -1,0 +1,68 @@
+/**
+ * What breaks on the test cluster's machine: its containerds, its API server, its processes. Needs
+ * the cluster of `../shared/testbed`, whose nodes are this machine's own processes.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { get, ROOT } from "./cluster.ts";
+
+const TESTBED = join(ROOT, "../shared/testbed");
+
+/** Whether the cluster is one that tests may break. */
+export const BREAKABLE = Deno.env.has("KUBECONFIG") && exists(`${TESTBED}/restart-containerd`);
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Kills a node's containerd, and resolves when the next one answers. */
+export async function restartContainerd(node: string): Promise<void> {
+  await output(`${TESTBED}/restart-containerd`, node);
+}
+
+/** A process of a node. */
+export interface NodeProcess {
+  pid: number;
+  args: string[];
+}
+
+/** Kills the first process of a pod's only container, as the kernel does. */
+export async function killContainer(namespace: string, pod: string): Promise<void> {
+  const { status } = await get("pod", pod, namespace);
+  const [{ containerID }] = status.containerStatuses;
+  const processes = await processesOf(containerID.replace("containerd://", ""));
+  Deno.kill(Math.min(...processes.map(({ pid }) => pid)), "SIGKILL");
+}
+
+/** The perfs on a node. */
+export async function findPerfs(node: string): Promise<NodeProcess[]> {
+  const processes = await processesOf(`/nptb/${node}/`);
+  return processes.filter(({ args }) => args[0].endsWith("perf") && args.length > 1);
+}
+
+/** The processes with a word in their cgroups' paths. */
+async function processesOf(word: string): Promise<NodeProcess[]> {
+  const found: NodeProcess[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    // A process that ends meanwhile is none to find.
+    const read = (file: string) => Deno.readTextFile(`/proc/${name}/${file}`).catch(() => "");
+    if (!(await read("cgroup")).includes(word)) continue;
+    found.push({ pid: Number(name), args: (await read("cmdline")).split("\0").slice(0, -1) });
+  }
+  return found;
+}
+
+async function output(command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, stdin: "null" })
+    .output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(`${command} ${args.join(" ")}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
