@@ -52,7 +52,8 @@ Deno.test.beforeAll(async () => {
 });
 
 Deno.test.afterAll(async () => {
-  await Deno.remove(directory, { recursive: true });
+  // One that was not made must not hide why.
+  if (directory) await Deno.remove(directory, { recursive: true });
   await caller?.[Symbol.asyncDispose]();
   await other?.[Symbol.asyncDispose]();
   await removeDaemons();
