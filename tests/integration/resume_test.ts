@@ -346,9 +346,15 @@ Deno.test("a fetch goes on from what a killed client has left, and then there is
   const partial = `${setting.directory}/.necoperf-${id}.partial.gz`;
   const { size } = await Deno.stat(partial);
   assert(size > 0);
+  const kept = `/proc/${setting.daemon.pid}/root/var/necoperf/${id}.result.gz`;
+  const { size: whole } = await Deno.stat(kept);
   const args = ["fetch", id, "--daemon", setting.relay.address, "-o", setting.directory];
   const fetching = startClient(...args, "--format", "data");
   assert.equal((await fetching.ended).status, ExitStatus.PARTIAL, fetching.said);
+  const sent = () =>
+    setting.daemon.log.filter(({ method }) => method === "FetchResult")
+      .map(({ sentBytes }) => sentBytes);
+  await eventually(() => assert(sent().includes(whole - size), `${sent()} of ${whole}, ${size}`));
   await assert.rejects(Deno.stat(partial), Deno.errors.NotFound);
   await assertNothingLeft(setting);
 
