@@ -9,6 +9,8 @@ export interface JsonRequest {
   /** With the query. */
   path: string;
   body?: unknown;
+  /** The form of the answer, with its encoding, JSON. Default: the object as it is. */
+  accept?: string;
 }
 
 /** A request that was sent, and what became of it, for those who watch. */
@@ -43,7 +45,10 @@ export async function connectToApi(
   onRequest?: (request: SentRequest) => void,
 ): Promise<SendToApi> {
   const agent = await agentFor(access);
-  return async <T>({ method, path, body }: JsonRequest, signal: AbortSignal) => {
+  return async <T>(
+    { method, path, body, accept = "application/json" }: JsonRequest,
+    signal: AbortSignal,
+  ) => {
     const url = new URL(access.server.replace(/\/$/, "") + path);
     const startedAt = performance.now();
     const sent = (outcome: string) =>
@@ -61,7 +66,7 @@ export async function connectToApi(
           agent,
           headers: {
             ...access.headers,
-            accept: "application/json",
+            accept,
             ...body !== undefined && { "content-type": "application/json" },
           },
           signal,

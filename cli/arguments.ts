@@ -1,4 +1,5 @@
 import { type Command, CommanderError } from "commander";
+import { defineCompletion, type Shell, toShell } from "./arguments/completion.ts";
 import { type ConvertOptions, defineConvert, toConvertOptions } from "./arguments/convert.ts";
 import { defineDiff, type DiffOptions, toDiffOptions } from "./arguments/diff.ts";
 import { defineDoctor, toDoctorOptions } from "./arguments/doctor.ts";
@@ -14,12 +15,19 @@ export type Invocation =
   | { kind: "convert"; options: ConvertOptions }
   | { kind: "diff"; options: DiffOptions }
   | { kind: "doctor"; options: DoctorOptions & { verbosity: number } }
+  | { kind: "completion"; shell: Shell }
+  /** What the scripts of `completion` run; the last of the words is to be completed. */
+  | { kind: "complete"; words: string[] }
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
 /** The commands whose names go before everything else; without one it is `profile`. */
 const COMMANDS: Record<string, { define(): Command; toInvocation(command: Command): Invocation }> =
   {
+    completion: {
+      define: defineCompletion,
+      toInvocation: (command) => ({ kind: "completion", shell: toShell(command) }),
+    },
     convert: {
       define: defineConvert,
       toInvocation: (command) => ({ kind: "convert", options: toConvertOptions(command) }),
@@ -38,6 +46,16 @@ const COMMANDS: Record<string, { define(): Command; toInvocation(command: Comman
     },
   };
 
+/** The commands, by their names. */
+export function defineCommands(version: string): Record<string, Command> {
+  const commands = Object.entries(COMMANDS).map(([name, { define }]) => [name, define()]);
+  return { profile: defineProfile(version), ...Object.fromEntries(commands) };
+}
+
+function findNamed(name = "") {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+}
+
 /**
  * Reads a command line (without the program's name).
  *
@@ -45,7 +63,9 @@ const COMMANDS: Record<string, { define(): Command; toInvocation(command: Comman
  * daemon's administrator sets are the daemon's to check.
  */
 export function parseArguments(args: string[], version: string): Invocation {
-  const named = Object.hasOwn(COMMANDS, args[0] ?? "") ? COMMANDS[args[0]] : undefined;
+  // As programs have it that are made with cobra, such as kubectl.
+  if (args[0] === "__complete") return { kind: "complete", words: args.slice(1) };
+  const named = findNamed(args[0]);
   let printed = "";
   const command = (named ? named.define() : defineProfile(version)).exitOverride()
     .configureOutput({

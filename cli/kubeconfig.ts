@@ -134,13 +134,41 @@ interface Entry<T> {
   directory: string;
 }
 
+/** A context, as it can be chosen. */
+export interface ContextChoice {
+  name: string;
+  cluster?: string;
+  namespace?: string;
+  current: boolean;
+}
+
+/** Lists the contexts to choose from. Throws a `CliError` (exit status 2) as `findCluster` does. */
+export async function listContexts(
+  options: Pick<KubeconfigOptions, "kubeconfig">,
+): Promise<ContextChoice[]> {
+  const { contexts, currentContext } = await readFiles(kubeconfigFiles(options.kubeconfig));
+  return contexts
+    .filter(({ name }, index) => contexts.findIndex((other) => other.name === name) === index)
+    .map(({ name, value: { cluster, namespace } }) => (
+      { name, cluster, namespace, current: name === currentContext }
+    ));
+}
+
+/** What kubeconfig files have together. */
+interface Entries {
+  clusters: Entry<Cluster>[];
+  users: Entry<User>[];
+  contexts: Entry<Context>[];
+  currentContext?: string;
+}
+
 /** Of clusters, users and contexts with one name, and of current contexts, the first file's count. */
-async function fromFiles(files: string[], contextName?: string): Promise<ClusterAccess> {
+async function readFiles(files: string[]): Promise<Entries> {
   const { load } = await import("js-yaml");
   const clusters: Entry<Cluster>[] = [];
   const users: Entry<User>[] = [];
   const contexts: Entry<Context>[] = [];
-  let name = contextName;
+  let currentContext: string | undefined;
   for (const file of files) {
     try {
       const part = (load(await Deno.readTextFile(file)) ?? {}) as Kubeconfig;
@@ -154,11 +182,17 @@ async function fromFiles(files: string[], contextName?: string): Promise<Cluster
       for (const { name, context } of part.contexts ?? []) {
         contexts.push({ name, value: context ?? {}, directory });
       }
-      name ||= part["current-context"];
+      currentContext ||= part["current-context"];
     } catch (error) {
       throw kubeconfigError(file, (error as Error).message.split("\n")[0], error);
     }
   }
+  return { clusters, users, contexts, currentContext };
+}
+
+async function fromFiles(files: string[], contextName?: string): Promise<ClusterAccess> {
+  const { clusters, users, contexts, currentContext } = await readFiles(files);
+  const name = contextName || currentContext;
   const where = files.join(", ");
   if (!name) throw kubeconfigError(where, "it has no current context; choose one with --context");
   const context = find(contexts, name)?.value;

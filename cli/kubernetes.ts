@@ -265,7 +265,8 @@ function pathOf(namespace: string, ...parts: string[]): string {
   return pathIn("", namespace, ...parts);
 }
 
-function pathIn(apiGroup: string, namespace: string, ...parts: string[]): string {
+/** The path of a namespace's objects, or of one. */
+export function pathIn(apiGroup: string, namespace: string, ...parts: string[]): string {
   const root = apiGroup === "" ? "/api" : `/apis/${apiGroup}`;
   return [`${root}/v1/namespaces`, ...[namespace, ...parts].map(encodeURIComponent)].join("/");
 }

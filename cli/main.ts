@@ -16,6 +16,10 @@ async function run(invocation: Invocation): Promise<ExitStatus> {
       return await (await import("./commands/diff.ts")).runDiff(invocation.options);
     case "doctor":
       return await (await import("./commands/doctor.ts")).runDoctor(invocation.options);
+    case "completion":
+      return await (await import("./commands/completion.ts")).runCompletion(invocation.shell);
+    case "complete":
+      return await (await import("./commands/complete.ts")).runComplete(invocation.words);
     case "print":
       console.log(invocation.text.trimEnd());
       return ExitStatus.DONE;

@@ -35,6 +35,8 @@ const CALL_GRAPHS = {
   lbr: "CALL_GRAPH_LBR",
   none: "CALL_GRAPH_NONE",
 } as const;
+/** The methods of `CallGraph`. */
+export const CALL_GRAPH_METHODS = Object.keys(CALL_GRAPHS);
 const SIDES = { user: "SIDE_USER", kernel: "SIDE_KERNEL" } as const;
 const FORMATS = { script: "FORMAT_SCRIPT", data: "FORMAT_DATA" } as const;
 

@@ -10,7 +10,21 @@ export interface TargetName {
   name: string;
 }
 
-const POD = { resource: "pods", apiGroup: "", singular: "pod", shortNames: ["po"] };
+/** A type of object with pods, or the pod's own. */
+export type TargetType = Omit<WorkloadType, "selects">;
+
+/** The pod's own. */
+export const POD: TargetType = {
+  resource: "pods",
+  apiGroup: "",
+  singular: "pod",
+  shortNames: ["po"],
+};
+
+/** Finds the type that a word before a slash stands for. */
+export function findTargetType(word: string): TargetType | undefined {
+  return [POD, ...WORKLOAD_TYPES].find((type) => isCalled(type, word.toLowerCase()));
+}
 
 /**
  * Reads what kubectl takes where it takes pods: `NAME` for a pod, or `TYPE/NAME`, where the type is
@@ -49,7 +63,7 @@ export function formatTargetName({ workload, name }: TargetName): string {
 }
 
 function isCalled(
-  { resource, apiGroup, singular, shortNames }: Omit<WorkloadType, "selects">,
+  { resource, apiGroup, singular, shortNames }: TargetType,
   type: string,
 ): boolean {
   const groups = apiGroup === "" ? [""] : ["", `.${apiGroup}`, `.v1.${apiGroup}`];

@@ -1,5 +1,6 @@
 import type { Duration__Output } from "../proto/gen/google/protobuf/Duration.ts";
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
+import { COMMON_EVENTS } from "../proto/common_events.ts";
 import { formatDuration, fromDuration } from "../proto/duration.ts";
 import { quoted } from "./quoted.ts";
 import { StatusError } from "./status_error.ts";
@@ -44,21 +45,7 @@ export const DEFAULT_LIMITS: Limits = {
   // The most that the kernel copies: the size of a sample's part is an unsigned 16-bit number, and
   // `perf record` itself refuses more than this.
   maxStackSizeBytes: 65528,
-  allowedEvents: [
-    "cpu-clock",
-    "task-clock",
-    "cycles",
-    "instructions",
-    "branches",
-    "branch-misses",
-    "cache-references",
-    "cache-misses",
-    "context-switches",
-    "cpu-migrations",
-    "page-faults",
-    "minor-faults",
-    "major-faults",
-  ],
+  allowedEvents: COMMON_EVENTS,
 };
 
 const DEFAULT_FREQUENCY_HZ = 99;

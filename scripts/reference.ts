@@ -19,7 +19,7 @@ const NOTE = "<!-- Made by `deno task gen`; what it says stands in the code. -->
 
 /** The commands of each program that have a help text of their own. */
 const COMMANDS: Record<Program, string[][]> = {
-  client: [[], ["fetch"], ["convert"], ["diff"], ["doctor"]],
+  client: [[], ["fetch"], ["convert"], ["diff"], ["doctor"], ["completion"]],
   daemon: [[], ["start"]],
 };
 

@@ -35,6 +35,10 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
       test: "command -v chromium-headless-shell || command -v chromium || command -v google-chrome",
       packages: ["chromium-headless-shell"],
     },
+    { name: "zsh", test: "command -v zsh", packages: ["zsh"] },
+    { name: "fish", test: "command -v fish", packages: ["fish"] },
+    // A terminal for shells.
+    { name: "script", test: "command -v script", packages: ["bsdutils"] },
     { name: "setcap", test: "command -v setcap", packages: ["libcap2-bin"] },
     {
       name: "libfaketime",

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import type { DoctorOptions } from "../doctor.ts";
+import { PROGRAM } from "../program_name.ts";
 import { parseName, usageError } from "./option_values.ts";
 import {
   addAccessOptions,
@@ -16,16 +17,16 @@ interface ParsedOptions extends ParsedCommonOptions {
 
 const EXAMPLES = `
 Examples:
-  necoperf-client doctor -n shop --service-account profiler
-  necoperf-client doctor --node node1
+  ${PROGRAM} doctor -n shop --service-account profiler
+  ${PROGRAM} doctor --node node1
 
 [+] is well, [!] restricts what can be had, [-] is in the way of a profile; the exit status is that
 of a profile which meets the first of these. An administrator, who may list nodes, is told of those
-without a daemon. Who has a pod that is called doctor names it so: necoperf-client profile doctor
+without a daemon. Who has a pod that is called doctor names it so: ${PROGRAM} profile doctor
 `;
 
 export function defineDoctor(): Command {
-  const command = new Command("necoperf-client doctor")
+  const command = new Command(`${PROGRAM} doctor`)
     .description("Tells what is missing on the way to a profile, and what to do about it.")
     .usage("[options]")
     .argument("[nothing...]")
