@@ -9,7 +9,7 @@ import { ANYONE } from "../../daemon/caller.ts";
 import { ResultStore } from "../../daemon/result_store.ts";
 import { fromDuration } from "../../proto/duration.ts";
 import { grpc } from "../../proto/grpc.ts";
-import { collect, deleteResult, fetchWhole } from "../testing/calls.ts";
+import { assertNothingLeft, collect, deleteResult, fetchWhole } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
 import { eventually, findProcesses, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
@@ -104,6 +104,28 @@ Deno.test("a caller lost during the conversion finds the result", async () => {
   assert.equal(finished.completeness, "COMPLETENESS_FULL");
   const line = await daemon.logged(({ message }) => message === "recording finished");
   assert.equal(line.requestId, recordingId);
+});
+
+Deno.test("a target that is killed during the conversion is recorded whole", async () => {
+  await using perf = await slowPerf();
+  await using daemon = await start(perf);
+  await using target = run(targets.spin);
+  const request = { containerId: `${target.pid}`, duration: SECOND };
+  let released: Promise<void> | undefined;
+  const events = await collect(daemon, request, ({ event }) => {
+    if (event !== "converting") return;
+    target.kill("SIGKILL");
+    released = Promise.all([target.status, perf.converted()]).then(() => perf.release());
+  });
+  await released;
+  const finished = events.at(-1)!.finished!;
+  assert.equal(finished.completeness, "COMPLETENESS_FULL");
+  const { compressed } = await fetchWhole(daemon, events[0].accepted!.recordingId);
+  const text = gunzipSync(compressed).toString();
+  assert.equal(text.match(/^spin /gm)?.length, finished.samples);
+  assert.ok(text.includes(BUSY_FUNCTION));
+  await deleteResult(daemon, events[0].accepted!.recordingId);
+  await assertNothingLeft(daemon);
 });
 
 Deno.test("a caller lost before the conversion ends the recording, with nothing kept", async () => {
