@@ -205,7 +205,7 @@ export class Recording {
     }
     const sure = this.phase === "over";
     // The news that sampling is over may have been lost with the connection.
-    const maybe = this.phase === "sampling" && isUnreachable(cause);
+    const maybe = this.phase === "sampling" && !this.#writeError && isUnreachable(cause);
     if (!sure && !maybe) return cause;
     return leaveResult(cause, {
       recordingId: this.#recordingId,

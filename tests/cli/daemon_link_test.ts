@@ -277,6 +277,16 @@ Deno.test("a connection that stays lost before sampling has left none", async ()
   });
 });
 
+Deno.test("a recording that ends in sampling because it can go nowhere has left no result", async () => {
+  await using setting = await set({ start: (call) => writeStart(call), fetch: () => {} });
+  // As standard output says when what it has printed is of another recording.
+  const begin = () => Promise.reject(new CliError(ExitStatus.UNREACHABLE, "record again"));
+  await assert.rejects(setting.record({ begin }), (error) => {
+    assert(error instanceof CliError && !(error instanceof ResultLeftError), String(error));
+    return true;
+  });
+});
+
 Deno.test("a reader that the daemon gave up goes on, but not for ever", async () => {
   const giveUp = (call: FetchCall) =>
     call.emit("error", { code: grpc.status.ABORTED, details: "took nothing for 1m" });
