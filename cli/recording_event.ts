@@ -48,6 +48,8 @@ export interface RecordingSummary {
   samples: number;
   /** Samples that perf could not keep up with. */
   lostSamples: number;
+  /** Times the kernel took no samples for a while, because they took too long. */
+  throttled: number;
   /** How long sampling took in fact. */
   sampledSeconds: number;
   /** Size of the result, not compressed. */
@@ -80,6 +82,7 @@ export function toSummary(finished: Finished): RecordingSummary {
     completeness: COMPLETENESS[finished.completeness],
     samples: finished.samples,
     lostSamples: finished.lostSamples,
+    throttled: finished.throttled,
     sampledSeconds: fromDuration(finished.sampled),
     sizeBytes: finished.size,
   };

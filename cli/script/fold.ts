@@ -1,7 +1,7 @@
 import { type ByteTable, createByteTable } from "./byte_table.ts";
 import { createHeaderReader } from "./header_reader.ts";
 import { isOtherRecord } from "./parse.ts";
-import { parseFrame, parseHeader, parseOnlyFrame } from "./sample.ts";
+import { parseFrame, parseHeader, parseOnlyFrame, toFrame } from "./sample.ts";
 import { createScanner, type LineMeaning, MAX_LINE_BYTES } from "./scan.ts";
 import { createStackCounter } from "./stack_counter.ts";
 import type { StackProfile } from "./stack_profile.ts";
@@ -32,6 +32,19 @@ const SMALL = { maxEntries: 1 << 10, maxBytes: 4 * MAX_LINE_BYTES };
  * ```
  */
 export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<StackProfile> {
+  const folder = createScriptFolder();
+  for await (const chunk of input) folder.push(chunk);
+  return folder.finish();
+}
+
+/** Counts stacks as `foldPerfScript` does, of text that comes in pieces of any size. */
+export interface ScriptFolder {
+  push(chunk: Uint8Array): void;
+  /** Call it once, behind the last piece. */
+  finish(): StackProfile;
+}
+
+export function createScriptFolder(): ScriptFolder {
   const decoder = new TextDecoder();
   const counter = createStackCounter();
   let startSeconds = Infinity;
@@ -66,7 +79,7 @@ export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<
       isOtherRecord(event) ? OTHER_RECORD : counter.eventId(event);
     const findOnlyFrame = (rest: string) => {
       const frame = parseOnlyFrame(rest);
-      return frame ? counter.frameId(frame) : NO_FRAME;
+      return frame ? counter.frameId(toFrame(frame)) : NO_FRAME;
     };
 
     function endSample(): void {
@@ -121,7 +134,9 @@ export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<
       if (eventId === OTHER_RECORD) return "record";
       commandId = counter.commandId(sample.command);
       beginSample(sample.timeSeconds, sample.period);
-      return sample.frames.length === 0 ? "sample" : wholeSample(counter.frameId(sample.frames[0]));
+      return sample.frames.length === 0
+        ? "sample"
+        : wholeSample(counter.frameId(toFrame(sample.frames[0])));
     }
 
     return {
@@ -142,7 +157,7 @@ export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<
         if (entry === 0) {
           const frame = parseFrame(text(start, end));
           if (!frame) return false;
-          entry = frames.add(start, end, counter.frameId(frame));
+          entry = frames.add(start, end, counter.frameId(toFrame(frame)));
         }
         followers[previous] = entry;
         previous = entry;
@@ -158,11 +173,15 @@ export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<
       end: endSample,
     };
   });
-  for await (const chunk of input) scanner.push(chunk);
-  const summary = scanner.finish();
   return {
-    ...counter.finish(),
-    ...summary,
-    ...(startSeconds <= endSeconds && { startSeconds, endSeconds }),
+    push: (chunk) => scanner.push(chunk),
+    finish() {
+      const summary = scanner.finish();
+      return {
+        ...counter.finish(),
+        ...summary,
+        ...(startSeconds <= endSeconds && { startSeconds, endSeconds }),
+      };
+    },
   };
 }

@@ -1,3 +1,5 @@
+import type { Frame } from "./stack_profile.ts";
+
 /** One sample of a perf script. A field that the text does not have is undefined. */
 export interface Sample {
   /** The thread's name; empty when the text has none. */
@@ -107,6 +109,16 @@ export function parseFrame(line: string): SampleFrame | undefined {
     // perf 6.4 and later print the offset in the file when they are asked for it.
     dso: dso.replace(/\+0x[0-9a-f]{1,16}$/, ""),
   };
+}
+
+/** On processors with 64 bits. What is behind is the beginning of no function, but small numbers below 0. */
+const KERNEL_ADDRESSES = { first: 0xffff_8000_0000_0000n, last: 0xffff_ffff_feff_ffffn };
+
+/** The function that a line of a stack is in. A perf without the kernel's symbols names no file. */
+export function toFrame({ address, symbol, dso }: SampleFrame): Frame {
+  const isKernel = dso === "[unknown]" && address >= KERNEL_ADDRESSES.first &&
+    address <= KERNEL_ADDRESSES.last;
+  return { symbol, dso: isKernel ? "[kernel]" : dso };
 }
 
 /**

@@ -2,7 +2,10 @@
 export interface Frame {
   /** As perf prints it: `[unknown]` when perf found no name. */
   readonly symbol: string;
-  /** The file it is in, as perf prints it; `inlined` for a function inlined into its caller. */
+  /**
+   * The file it is in, as perf prints it; `inlined` for a function inlined into its caller, `[kernel]`
+   * where perf knew of no file and the address is the kernel's.
+   */
   readonly dso: string;
 }
 

@@ -96,7 +96,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
       call.write({ queued: { ahead: 2 } });
       call.write({ started: { processes: 3 } });
       call.write({ progress: { elapsed: { seconds: 1, nanos: 5e8 }, samples: 4, lostSamples: 1 } });
-      writeFinished(call, RESULT, { compressedSize: packedBytes });
+      writeFinished(call, RESULT, { compressedSize: packedBytes, throttled: 2 });
     },
   }));
   const received: Received = { bytes: [], events: [] };
@@ -110,6 +110,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
     completeness: "full",
     samples: 7,
     lostSamples: 1,
+    throttled: 2,
     sampledSeconds: 2,
     sizeBytes: RESULT.length,
   });

@@ -1,4 +1,5 @@
 import { parsePerfScript } from "../../../cli/script/parse.ts";
+import { toFrame } from "../../../cli/script/sample.ts";
 import type { EventProfile, Frame, StackProfile } from "../../../cli/script/stack_profile.ts";
 
 /** What `foldPerfScript` has to return, by looking for everything in all that was found before. */
@@ -10,7 +11,7 @@ export async function plainFold(input: AsyncIterable<Uint8Array>): Promise<Stack
   for await (
     const { command, event: name, frames: leafFirst, period = 1, timeSeconds } of samples
   ) {
-    const ids = leafFirst.map(({ symbol, dso }) => {
+    const ids = leafFirst.map(toFrame).map(({ symbol, dso }) => {
       const id = frames.findIndex((frame) => frame.symbol === symbol && frame.dso === dso);
       return id === -1 ? frames.push({ symbol, dso }) - 1 : id;
     }).reverse();

@@ -1,0 +1,283 @@
+import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
+import { fileName } from "./formats/frame_name.ts";
+import type { RecordingSummary } from "./recording_event.ts";
+import type { CallGraph } from "./record_options.ts";
+import { mainEvent } from "./script/hottest.ts";
+import { type Frame, frameKind, type StackProfile } from "./script/stack_profile.ts";
+
+/** Something that makes a result worth less than it looks, with what to do about it. */
+export interface Advice {
+  kind:
+    | "lost"
+    | "throttled"
+    | "idle"
+    | "broken stacks"
+    | "no symbols"
+    | "JIT"
+    | "Python"
+    | "kernel";
+  text: string;
+}
+
+/** What advice is given on. */
+export interface Recorded {
+  summary: RecordingSummary;
+  /** Not there when perf script's text was not what arrived. */
+  stacks?: StackProfile;
+  cpuUse?: CpuUse;
+  /** What was asked for. Default: by frame pointers. */
+  callGraph?: CallGraph;
+}
+
+/** From when on something is worth a warning: rather none than one about what hardly matters. */
+const THRESHOLDS = {
+  /** Of all samples that perf should have had: less does not change the order of functions. */
+  lostShare: 0.01,
+  /** Per second: each time is as long as a tick of the kernel's clock, 1 to 10 ms. */
+  throttledPerSecond: 1,
+  /** At the default frequency, 5 samples per second: a function with 10% of them has 15 in 30s. */
+  idleCpus: 0.05,
+  /** Of what a share is taken of. With fewer samples chance decides. */
+  samples: 20,
+  /** Of the samples in user space. Leaves of the C library have no callers in healthy profiles. */
+  brokenShare: 0.5,
+  /** Of the frames in files. Some small libraries have no symbols in most images. */
+  namelessShare: 0.5,
+  /** Of the samples in user space. Regular expressions and stubs are made at run time, too. */
+  jitShare: 0.2,
+  /** Of the samples in user space, in the interpreter: extensions may do the work. */
+  pythonShare: 0.5,
+  /** Of all samples, in the kernel; below, its names are of little use. */
+  kernelShare: 0.05,
+};
+
+/** Finds what is worth a warning, that which spoils most of the result first. */
+export function advise(recorded: Recorded): Advice[] {
+  const { summary, cpuUse, callGraph } = recorded;
+  const advice = [
+    adviseOnLost(summary, callGraph),
+    adviseOnThrottled(summary),
+    adviseOnIdle(cpuUse),
+  ];
+  const event = recorded.stacks && mainEvent(recorded.stacks);
+  if (recorded.stacks && event && event.samples >= THRESHOLDS.samples) {
+    const seen = look(recorded.stacks.frames, event.stacks);
+    advice.push(
+      adviseOnBrokenStacks(seen, callGraph),
+      adviseOnJit(seen),
+      adviseOnPython(seen),
+      adviseOnSymbols(seen),
+      adviseOnKernel(seen, event.samples),
+    );
+  }
+  return advice.filter((one) => one !== undefined);
+}
+
+function adviseOnLost(
+  { samples, lostSamples }: RecordingSummary,
+  callGraph?: CallGraph,
+): Advice | undefined {
+  const share = lostSamples / (samples + lostSamples || 1);
+  if (share < THRESHOLDS.lostShare) return undefined;
+  const less = callGraph?.method === "dwarf"
+    ? "take fewer with --frequency, or copy less of the stack, as with --call-graph dwarf,4096"
+    : "take fewer with --frequency";
+  return {
+    kind: "lost",
+    text: `${percent(share)} of the samples were lost, because perf could not keep up: ${less}`,
+  };
+}
+
+function adviseOnThrottled(
+  { throttled, sampledSeconds }: RecordingSummary,
+): Advice | undefined {
+  if (throttled < THRESHOLDS.throttledPerSecond * sampledSeconds || throttled === 0) {
+    return undefined;
+  }
+  return {
+    kind: "throttled",
+    text: `the kernel held sampling up ${throttled} times, because it took too much of the CPU: ` +
+      "take fewer samples with --frequency",
+  };
+}
+
+function adviseOnIdle(cpuUse?: CpuUse): Advice | undefined {
+  if (!cpuUse || cpuUse.cpus >= THRESHOLDS.idleCpus) return undefined;
+  return {
+    kind: "idle",
+    text:
+      `the target was mostly idle: it used about ${
+        formatCpuUse(cpuUse)
+      }. perf samples what runs, ` +
+      "not what waits for a lock, a disk or an answer; record while there is load",
+  };
+}
+
+/** What there is to see of an event, in samples. */
+interface Seen {
+  /** With a frame in user space. */
+  user: number;
+  /** Of `user`, with one function at most that is in a file. */
+  broken: number;
+  /** Of `user`, with a function that was made at run time. */
+  jit: number;
+  /** Of `user`, with a function of Python's interpreter. */
+  python: number;
+  /** In the kernel. */
+  kernel: number;
+  /** Of `kernel`, without the kernel's names. */
+  kernelNameless: number;
+  /** Frames of functions made at run time, once for each sample they are in. */
+  jitFrames: number;
+  /** Of `jitFrames`, without a name. Some code a runtime does not tell of at all. */
+  jitNameless: number;
+  /** Frames in files of user space, likewise. */
+  frames: number;
+  /** Of `frames`, without a name, by their files. */
+  nameless: Map<string, number>;
+  /** Whether Python tells the names of its functions. */
+  hasPythonNames: boolean;
+  /** Files of which something was seen. */
+  files: Set<string>;
+}
+
+function look(frames: Frame[], stacks: StackProfile["events"][number]["stacks"]): Seen {
+  const seen: Seen = {
+    ...{ user: 0, broken: 0, jit: 0, python: 0, kernel: 0, kernelNameless: 0 },
+    ...{
+      jitFrames: 0,
+      jitNameless: 0,
+      frames: 0,
+      nameless: new Map(),
+      hasPythonNames: false,
+      files: new Set(),
+    },
+  };
+  const facts = frames.map((frame) => ({
+    kind: frameKind(frame),
+    nameless: frame.symbol === "[unknown]",
+    python: PYTHON_FILES.test(frame.dso),
+    dso: frame.dso,
+  }));
+  for (const { symbol, dso } of frames) {
+    seen.files.add(dso);
+    seen.hasPythonNames ||= symbol.startsWith("py::");
+  }
+  for (const stack of stacks) {
+    const { samples } = stack;
+    const on = Array.from(stack.frames, (frame) => facts[frame]);
+    const inUser = on.filter(({ kind }) => kind !== "kernel");
+    const inFiles = inUser.filter(({ kind }) => kind !== "unknown");
+    const leaf = on.at(-1);
+    if (leaf?.kind === "kernel") {
+      seen.kernel += samples;
+      if (leaf.nameless) seen.kernelNameless += samples;
+    }
+    if (inUser.length === 0) continue;
+    seen.user += samples;
+    if (inFiles.length <= 1) seen.broken += samples;
+    if (inUser.some(({ kind }) => kind === "jit")) seen.jit += samples;
+    if (inUser.some(({ python }) => python)) seen.python += samples;
+    for (const { kind, nameless, dso } of inFiles) {
+      if (kind === "jit") {
+        seen.jitFrames += samples;
+        if (nameless) seen.jitNameless += samples;
+        continue;
+      }
+      seen.frames += samples;
+      if (nameless) seen.nameless.set(dso, (seen.nameless.get(dso) ?? 0) + samples);
+    }
+  }
+  return seen;
+}
+
+function adviseOnBrokenStacks(seen: Seen, callGraph?: CallGraph): Advice | undefined {
+  const { method } = callGraph ?? { method: "fp" };
+  const share = seen.broken / (seen.user || 1);
+  if (method !== "fp" || seen.user < THRESHOLDS.samples || share < THRESHOLDS.brokenShare) {
+    return undefined;
+  }
+  return {
+    kind: "broken stacks",
+    text:
+      `${
+        percent(share)
+      } of the samples in user space are without their callers: the program, or a ` +
+      "library it spends its time in, was compiled without frame pointers. Try " +
+      "--call-graph dwarf, or compile with -fno-omit-frame-pointer",
+  };
+}
+
+const PYTHON_FILES = /\/(libpython3[.\d]*\.so[.\d]*|python3[.\d]*)$/;
+
+/** What makes code at run time, by a file of it, and how it tells the names of that code. */
+const RUNTIMES: { files: RegExp; name: string; flag: string }[] = [
+  {
+    files: /\/libjvm\.so$/,
+    name: "Java",
+    flag: "run java with -XX:+PreserveFramePointer, and while it records have the names written: " +
+      "jcmd PID Compiler.perfmap (JDK 17 and later)",
+  },
+  { files: /\/node$|\/libnode\.so/, name: "Node.js", flag: "run node with --perf-basic-prof" },
+  { files: /\/libcoreclr\.so$/, name: ".NET", flag: "run it with DOTNET_PerfMapEnabled=1" },
+];
+
+function adviseOnJit(seen: Seen): Advice | undefined {
+  const share = seen.jit / (seen.user || 1);
+  const nameless = seen.jitNameless / (seen.jitFrames || 1);
+  if (
+    seen.user < THRESHOLDS.samples || share < THRESHOLDS.jitShare ||
+    nameless < THRESHOLDS.namelessShare
+  ) return undefined;
+  const files = [...seen.files];
+  const runtime = RUNTIMES.find((runtime) => files.some((file) => runtime.files.test(file)));
+  return {
+    kind: "JIT",
+    text: `${percent(share)} of the samples in user space are in code that ` +
+      `${runtime?.name ?? "the program"} made at run time, whose names perf does not know: ` +
+      (runtime?.flag ?? "have it write a perf map, /tmp/perf-PID.map"),
+  };
+}
+
+function adviseOnPython(seen: Seen): Advice | undefined {
+  const share = seen.python / (seen.user || 1);
+  if (
+    seen.user < THRESHOLDS.samples || share < THRESHOLDS.pythonShare || seen.hasPythonNames
+  ) return undefined;
+  return {
+    kind: "Python",
+    text: "the functions are those of Python's interpreter, not those of the program: " +
+      "run python with -X perf (3.12 and later)",
+  };
+}
+
+function adviseOnSymbols(seen: Seen): Advice | undefined {
+  const [[file, most] = ["", 0]] = [...seen.nameless].toSorted(([, a], [, b]) => b - a);
+  const all = [...seen.nameless.values()].reduce((sum, count) => sum + count, 0);
+  const share = all / (seen.frames || 1);
+  if (seen.frames < THRESHOLDS.samples || share < THRESHOLDS.namelessShare) return undefined;
+  return {
+    kind: "no symbols",
+    text: `${percent(share)} of the functions have no name, most of them in ${fileName(file)} ` +
+      `(${percent(most / seen.frames)}): it has no symbols. Do not strip it (go build without ` +
+      "-ldflags=-s, cargo with strip = false, no strip in the Dockerfile), or put the debug " +
+      "symbols' package into the image",
+  };
+}
+
+function adviseOnKernel(seen: Seen, samples: number): Advice | undefined {
+  if (
+    seen.kernel / samples < THRESHOLDS.kernelShare || seen.kernel < THRESHOLDS.samples / 2 ||
+    seen.kernelNameless / seen.kernel < THRESHOLDS.namelessShare
+  ) return undefined;
+  return {
+    kind: "kernel",
+    text: `${percent(seen.kernel / samples)} of the samples are in the kernel, and perf may not ` +
+      "read its names: the node's administrator sets kernel.kptr_restrict to 1 or 0, and gives " +
+      "the daemon CAP_SYSLOG. --all-user leaves the kernel out",
+  };
+}
+
+function percent(share: number): string {
+  return share < 0.1 ? `${(share * 100).toFixed(1)}%` : `${Math.round(share * 100)}%`;
+}

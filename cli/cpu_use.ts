@@ -1,0 +1,55 @@
+import { isClockEvent } from "./formats/clock_event.ts";
+import type { RecordingSummary } from "./recording_event.ts";
+import type { RecordOptions } from "./record_options.ts";
+import { mainEvent } from "./script/hottest.ts";
+import type { StackProfile } from "./script/stack_profile.ts";
+
+/** What the daemon takes, per second and processor, when nothing is asked for. */
+const DEFAULT_FREQUENCY_HZ = 99;
+
+/** How much of the CPUs' time a target used. */
+export interface CpuUse {
+  /** How many CPUs it kept busy, on average. */
+  cpus: number;
+  /** There when only this side was sampled. */
+  side?: "user" | "kernel";
+}
+
+/**
+ * Finds how much the target used. Undefined when the samples do not tell: they are of an event that
+ * does not go with time. `asked` is not known to who fetches another's result.
+ */
+export function findCpuUse(
+  { samples, sampledSeconds }: RecordingSummary,
+  { stacks, asked }: { stacks?: StackProfile; asked?: RecordOptions },
+): CpuUse | undefined {
+  if (sampledSeconds <= 0) return undefined;
+  const event = stacks && mainEvent(stacks);
+  const side = event ? sideOf(event.event) : asked?.side;
+  // A clock's periods are nanoseconds.
+  if (event && isClockEvent(event.event)) {
+    return { cpus: event.weight / 1e9 / sampledSeconds, side };
+  }
+  // perf's default event is cycles or a clock, of which the kernel takes samples at the frequency.
+  const ticks = event ? CYCLES.test(event.event) : asked && asked.events === undefined;
+  if (!ticks || !asked) return undefined;
+  const { frequencyHz = DEFAULT_FREQUENCY_HZ } = asked;
+  return { cpus: (event?.samples ?? samples) / frequencyHz / sampledSeconds, side };
+}
+
+/** As processors name it: `cycles`, `cpu-cycles`, `cpu_core/cycles/`. */
+const CYCLES = /^(cpu_\w+\/)?(cpu-)?cycles(?![\w-])/;
+
+/** The side that an event's modifiers keep to, as in `cycles:u` or `cpu-clock:ppk`. */
+function sideOf(event: string): "user" | "kernel" | undefined {
+  const modifiers = /:([a-zA-Z]+)$/.exec(event)?.[1] ?? "";
+  const [user, kernel] = [modifiers.includes("u"), modifiers.includes("k")];
+  return user === kernel ? undefined : user ? "user" : "kernel";
+}
+
+/** For example `1.4 CPUs`. */
+export function formatCpuUse({ cpus, side }: CpuUse): string {
+  const digits = cpus >= 9.95 ? 0 : cpus >= 0.095 ? 1 : 2;
+  const where = { user: " in user space", kernel: " in the kernel" };
+  return `${cpus.toFixed(digits)} CPUs${side ? where[side] : ""}`;
+}

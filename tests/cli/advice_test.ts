@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { advise, type Recorded } from "../../cli/advice.ts";
+import type { Frame, StackProfile } from "../../cli/script/stack_profile.ts";
+
+const SUMMARY = {
+  completeness: "full",
+  samples: 1000,
+  lostSamples: 0,
+  throttled: 0,
+  sampledSeconds: 10,
+  sizeBytes: 1,
+} as const;
+
+const HEALTHY: Frame[] = [
+  { symbol: "main", dso: "/bin/web" },
+  { symbol: "serve", dso: "/bin/web" },
+];
+
+/** A profile with so many samples of each stack; frames are `symbol dso`, the root first. */
+function profileOf(...stacks: [samples: number, ...frames: string[]][]): StackProfile {
+  const names = [...new Set(stacks.flatMap(([, ...frames]) => frames))];
+  const samples = stacks.reduce((sum, [samples]) => sum + samples, 0);
+  return {
+    frames: names.map((name) => {
+      const [symbol, dso] = name.split(" ");
+      return { symbol, dso };
+    }),
+    events: [{
+      event: "cpu-clock",
+      samples,
+      weight: samples,
+      stacks: stacks.map(([samples, ...frames]) => ({
+        command: "web",
+        frames: Uint32Array.from(frames, (frame) => names.indexOf(frame)),
+        samples,
+        weight: samples,
+      })),
+    }],
+    ...{ samples, skippedLines: 0, truncated: false },
+  };
+}
+
+const OK = HEALTHY.map(({ symbol, dso }) => `${symbol} ${dso}`);
+const kinds = (recorded: Partial<Recorded>) =>
+  advise({ summary: SUMMARY, ...recorded }).map(({ kind }) => kind);
+const textOf = (recorded: Partial<Recorded>) =>
+  advise({ summary: SUMMARY, ...recorded }).map(({ text }) => text).join("\n");
+const stacksOf = (...stacks: [number, ...string[]][]) => ({ stacks: profileOf(...stacks) });
+
+Deno.test("has nothing to say of a recording that is as it should be", () => {
+  assert.deepEqual(kinds({ ...stacksOf([100, ...OK]), cpuUse: { cpus: 1 } }), []);
+  assert.deepEqual(kinds({}), []);
+});
+
+Deno.test("lost samples, from one of a hundred on", () => {
+  assert.deepEqual(kinds({ summary: { ...SUMMARY, lostSamples: 9 } }), []);
+  const lost = { summary: { ...SUMMARY, lostSamples: 250 } };
+  assert.match(textOf(lost), /^20% of the samples were lost.*: take fewer with --frequency$/);
+  assert.match(textOf({ ...lost, callGraph: { method: "dwarf" } }), /--call-graph dwarf,4096/);
+});
+
+Deno.test("a kernel that held sampling up, from once a second on", () => {
+  assert.deepEqual(kinds({ summary: { ...SUMMARY, throttled: 9 } }), []);
+  assert.match(textOf({ summary: { ...SUMMARY, throttled: 10 } }), /10 times.* --frequency$/);
+});
+
+Deno.test("a target that was mostly idle", () => {
+  assert.deepEqual(kinds({ cpuUse: { cpus: 0.05 } }), []);
+  assert.match(textOf({ cpuUse: { cpus: 0.02, side: "user" } }), /about 0.02 CPUs in user space\./);
+});
+
+Deno.test("stacks without callers, for lack of frame pointers", () => {
+  const broken = stacksOf([60, "serve /bin/web"], [40, ...OK]);
+  assert.deepEqual(kinds(broken), ["broken stacks"]);
+  assert.match(textOf(broken), /^60% .*--call-graph dwarf/);
+  // What is not in any file is what was on the stack by chance.
+  const chance = "[unknown] [unknown]";
+  assert.deepEqual(kinds(stacksOf([60, chance, chance, "serve /bin/web"])), ["broken stacks"]);
+  assert.deepEqual(kinds(stacksOf([40, "serve /bin/web"], [60, ...OK])), []);
+  // Too few to tell, or of another kind of call graph.
+  assert.deepEqual(kinds(stacksOf([19, "serve /bin/web"])), []);
+  for (const method of ["dwarf", "none", "lbr"] as const) {
+    assert.deepEqual(kinds({ ...broken, callGraph: { method } }), [], method);
+  }
+});
+
+Deno.test("callers in user space are what counts, also of samples in the kernel", () => {
+  const kernel = "read [kernel.kallsyms]";
+  const entry = "entry_SYSCALL_64 [kernel.kallsyms]";
+  assert.deepEqual(kinds(stacksOf([60, "serve /bin/web", entry, kernel])), ["broken stacks"]);
+  assert.deepEqual(kinds(stacksOf([60, ...OK, kernel], [100, entry, kernel])), []);
+});
+
+Deno.test("functions without names, with the file that has most of them", () => {
+  const stripped = stacksOf(
+    [50, "[unknown] /bin/web", "[unknown] /bin/web", "[unknown] /lib/libz.so"],
+    [50, "main /bin/web", "[unknown] /bin/web"],
+  );
+  assert.deepEqual(kinds(stripped), ["no symbols"]);
+  assert.match(textOf(stripped), /^80% .* most of them in web \(60%\): it has no symbols\./);
+  assert.deepEqual(kinds(stacksOf([49, "[unknown] /bin/web", "f /bin/web", "g /bin/web"])), []);
+});
+
+for (
+  const [file, flag] of [
+    ["/usr/bin/node", /^100% .*Node\.js.*: run node with --perf-basic-prof$/],
+    ["/opt/java/lib/server/libjvm.so", /Java.*-XX:\+PreserveFramePointer.*Compiler\.perfmap/],
+    ["/usr/share/dotnet/libcoreclr.so", /\.NET.*DOTNET_PerfMapEnabled=1/],
+    ["/bin/other", /code that the program made .*\/tmp\/perf-PID\.map$/],
+  ] as const
+) {
+  Deno.test(`code that was made at run time without names: ${file}`, () => {
+    const run = `run ${file}`;
+    const nameless = "[unknown] /tmp/perf-7.map";
+    assert.deepEqual(kinds(stacksOf([50, run, nameless, nameless])), ["JIT"]);
+    assert.match(textOf(stacksOf([50, run, nameless, nameless])), flag);
+    assert.deepEqual(kinds(stacksOf([50, run, "JS:f /tmp/perf-7.map"])), []);
+    assert.deepEqual(kinds(stacksOf([50, run, "JS:f /tmp/perf-7.map"], [40, run, nameless])), []);
+    // A regular expression's code, say.
+    assert.deepEqual(kinds(stacksOf([10, run, nameless], [50, ...OK])), []);
+  });
+}
+
+Deno.test("Python's interpreter in the place of the program", () => {
+  const evaluate = "_PyEval_EvalFrameDefault /usr/lib/libpython3.12.so.1.0";
+  const main = "Py_RunMain /usr/bin/python3.12";
+  assert.deepEqual(kinds(stacksOf([50, main, evaluate])), ["Python"]);
+  assert.match(textOf(stacksOf([50, main, evaluate])), /-X perf/);
+  assert.deepEqual(kinds(stacksOf([50, main, "py::f:/app/f.py /tmp/perf-7.map", evaluate])), []);
+});
+
+Deno.test("a kernel whose names perf may not read", () => {
+  const kernel = "[unknown] [kernel]";
+  assert.deepEqual(kinds(stacksOf([90, ...OK], [10, ...OK, kernel])), ["kernel"]);
+  assert.match(textOf(stacksOf([80, ...OK], [20, ...OK, kernel])), /^20% .*kptr_restrict/);
+  // Of so little the names hardly matter.
+  assert.deepEqual(kinds(stacksOf([970, ...OK], [30, ...OK, kernel])), []);
+  assert.deepEqual(kinds(stacksOf([50, ...OK], [50, ...OK, "read [kernel.kallsyms]"])), []);
+});
