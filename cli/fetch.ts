@@ -1,4 +1,5 @@
 import { openResultOutput } from "./converting_output.ts";
+import { countingOutput } from "./counting_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
 import type { DaemonReference } from "./daemon_link.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
@@ -20,6 +21,8 @@ export interface FetchOptions {
   format?: "script" | "data";
   /** What perf script's text is converted to on the way. Default: it stays as it is. */
   convertTo?: ConvertedFormat;
+  /** Counts the stacks of perf script's text on the way. */
+  countStacks?: boolean;
   /** How long a lost connection is tried again. Default: a minute. */
   patienceSeconds?: number;
   /** Hears of what arrives, and of connections that are lost. */
@@ -38,6 +41,7 @@ export interface FetchOptions {
 export async function fetchResult(options: FetchOptions): Promise<ProfileResult> {
   const { daemon, recordingId, outputDirectory, name = recordingId, format, convertTo } = options;
   const output = await openResultOutput(outputDirectory, { stem: name, format, convertTo });
+  const counting = options.countStacks && format !== "data" ? countingOutput(output) : undefined;
   let path: string | undefined;
   try {
     const summary = await fetchRecording({
@@ -45,12 +49,12 @@ export async function fetchResult(options: FetchOptions): Promise<ProfileResult>
       recordingId,
       patienceSeconds: options.patienceSeconds,
     }, {
-      ...output,
+      ...(counting ?? output),
       commit: async () => void (path = await output.commit()),
       onEvent: options.onEvent,
       signal: options.signal,
     });
-    return { ...summary, path };
+    return { ...summary, path, stacks: counting?.stacks() };
   } catch (error) {
     if (isOfNoUse(error)) await output.discard();
     else await output.suspend();

@@ -5,6 +5,7 @@ import {
   readAccessFiles,
 } from "./daemon_access.ts";
 import { openResultOutput } from "./converting_output.ts";
+import { countingOutput } from "./counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
 import { interrupted } from "./exit_status.ts";
 import {
@@ -20,6 +21,7 @@ import type { Output } from "./output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
 import { ResultLeftError } from "./result_left.ts";
+import type { StackProfile } from "./script/stack_profile.ts";
 import { pickContainer } from "./target.ts";
 
 /** A container of a pod that a user names. */
@@ -68,6 +70,8 @@ export interface ProfileOptions {
   convertTo?: ConvertedFormat;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;
+  /** Counts the stacks of perf script's text on the way. */
+  countStacks?: boolean;
   /** How long to wait for sampling to start. Default: until it does. */
   queueTimeoutSeconds?: number;
   /** How long a lost connection is tried again. Default: a minute. */
@@ -84,6 +88,8 @@ export interface ProfileOptions {
 export interface ProfileResult extends RecordingSummary {
   /** Not there when it went to standard output. */
   path?: string;
+  /** There when they were to be counted, and perf script's text was what arrived. */
+  stacks?: StackProfile;
 }
 
 /**
@@ -148,6 +154,9 @@ export async function profileInto(
       convertTo: options.convertTo,
     }),
   );
+  const counting = options.countStacks && recordOptions.format !== "data"
+    ? countingOutput(output)
+    : undefined;
   let path: string | undefined;
   try {
     const summary = await recordContainer({
@@ -158,13 +167,13 @@ export async function profileInto(
       queueTimeoutSeconds: options.queueTimeoutSeconds,
       patienceSeconds: options.patienceSeconds,
     }, {
-      ...output,
+      ...(counting ?? output),
       commit: async () => void (path = await output.commit()),
       onEvent: options.onEvent,
       signal,
       stopSignal,
     });
-    return { ...summary, path };
+    return { ...summary, path, stacks: counting?.stacks() };
   } catch (error) {
     if (error instanceof ResultLeftError) await output.suspend();
     else await output.discard();

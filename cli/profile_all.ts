@@ -36,7 +36,7 @@ export interface ProfileAllHooks {
 
 /** What became of several targets; each is in one of the two lists. */
 export interface ProfileAllResult {
-  /** Those with a result, in the order in which they ended. */
+  /** Those with a result, in the order in which they ended; without their stacks. */
   results: { target: Target; result: ProfileResult }[];
   /** Those without, and why. */
   failures: { target: Target; error: CliError }[];
@@ -76,7 +76,8 @@ export async function profileAll(
     hooks.onBegin?.(target);
     try {
       const result = await profileWhenFree(target, options, hooks, { merge, ends });
-      results.push({ target, result });
+      // The stacks of hundreds would fill the memory.
+      results.push({ target, result: { ...result, stacks: undefined } });
       hooks.onResult?.(result, target);
     } catch (error) {
       if (!(error instanceof CliError)) throw error;

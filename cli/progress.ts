@@ -1,7 +1,10 @@
 import { formatDuration } from "../proto/duration.ts";
+import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
+import { fileName } from "./formats/frame_name.ts";
 import type { Target } from "./profile.ts";
 import type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { ResultLeft } from "./result_left.ts";
+import type { FunctionShare } from "./script/hottest.ts";
 
 /**
  * Says what happens in lines for the terminal, or nothing for what is not worth one. `side` is what
@@ -66,12 +69,31 @@ export function describeLeft({ sure, keptUntil }: ResultLeft, command: string): 
 const NO_KERNEL_SAMPLES =
   "kernel samples are left out: the caller has no right to profiles/kernel here";
 
-/** For example: `2970 samples in 30s, none lost; 1.2 MB`. */
-export function describeSummary(summary: RecordingSummary): string {
-  const lost = summary.lostSamples === 0 ? "none" : summary.lostSamples;
-  return `${count(summary.samples, "sample")} in ${
-    formatDuration(summary.sampledSeconds)
-  }, ${lost} lost; ${formatSize(summary.sizeBytes)}`;
+/** For example: `2970 samples in 30s, none lost; about 1.0 CPUs used; 1.2 MB`. */
+export function describeSummary(summary: RecordingSummary, cpuUse?: CpuUse): string {
+  const { samples, lostSamples, throttled, sampledSeconds, sizeBytes } = summary;
+  return [
+    `${count(samples, "sample")} in ${formatDuration(sampledSeconds)}, ${
+      lostSamples || "none"
+    } lost`,
+    ...throttled > 0 ? [`throttled ${count(throttled, "time")}`] : [],
+    ...cpuUse ? [`about ${formatCpuUse(cpuUse)} used`] : [],
+    formatSize(sizeBytes),
+  ].join("; ");
+}
+
+/** A table of functions with their shares, as kubectl prints tables; nothing when there is none. */
+export function describeHottest(functions: FunctionShare[], columns = Infinity): string[] {
+  if (functions.length === 0) return [];
+  const percent = (share: number) => `${(share * 100).toFixed(1)}%`.padStart(6);
+  return ["  SELF   TOTAL  FUNCTION"].concat(functions.map((one) => {
+    const file = one.dso === "" ? "" : ` (${fileName(one.dso)})`;
+    const start = `${percent(one.self)}  ${percent(one.total)}  `;
+    // Names of templates fill many lines.
+    const room = Math.max(columns - start.length - file.length, 20);
+    const name = one.symbol.length > room ? `${one.symbol.slice(0, room - 3)}...` : one.symbol;
+    return start + name + file;
+  }));
 }
 
 /** Says why a result is partial; nothing when it is not. */

@@ -11,6 +11,8 @@ export interface ProgressLine {
 
 const MOST_BAR_COLUMNS = 30;
 const LEAST_BAR_COLUMNS = 8;
+/** What is behind a bar mostly fits into it, so that the bar's end stays where it is. */
+const USUAL_TEXT_COLUMNS = 26;
 
 /** Makes the line of a recording, or of a download when that is all there is. */
 export function createProgressLine(
@@ -113,7 +115,8 @@ export function createProgressLine(
 function withBar(before: string, share: number, after: string, columns: number): string {
   const room = columns - before.length - after.length - " []".length;
   if (room < LEAST_BAR_COLUMNS) return `${before},${after}`;
-  const width = Math.min(room, MOST_BAR_COLUMNS);
+  const usualRoom = columns - before.length - USUAL_TEXT_COLUMNS - " []".length;
+  const width = Math.min(room, MOST_BAR_COLUMNS, Math.max(usualRoom, LEAST_BAR_COLUMNS));
   const done = Math.floor(Math.min(Math.max(share, 0), 1) * width);
   const bar = "=".repeat(done) + (done < width ? ">" : "");
   return `${before} [${bar.padEnd(width)}]${after}`;

@@ -28,6 +28,8 @@ export interface CommonOptions {
   quiet: boolean;
   /** As kubectl's `-v`. */
   verbosity: number;
+  /** Prints one JSON object about the result on standard output, in the place of its path. */
+  json: boolean;
 }
 
 /** Which cluster, and how long it may take to answer. */
@@ -43,6 +45,7 @@ export interface ParsedCommonOptions {
   format: "script" | "data" | ConvertedFormat;
   retryTimeout: number;
   quiet?: true;
+  json?: true;
   kubeconfig?: string;
   context?: string;
   requestTimeout?: number;
@@ -87,6 +90,7 @@ export function addResultOptions(command: Command): Command {
       option("--retry-timeout <time>", "how long to try again when the connection is lost")
         .argParser(parseTime).default(DEFAULTS.patienceSeconds, "1m"),
     )
+    .option("--json", "print what is known of the result as JSON, not its path alone")
     .option("-q, --quiet", "say nothing but errors");
 }
 
@@ -167,12 +171,16 @@ export function addAccessOptions(command: Command): Command {
 
 export function toCommonOptions(parsed: ParsedCommonOptions): CommonOptions {
   const { format } = parsed;
+  if (parsed.json && parsed.outputDir === "-") {
+    throw usageError("--json and the result itself (-o -) cannot both go to standard output");
+  }
   return {
     convertTo: format === "script" || format === "data" ? undefined : format,
     outputDirectory: parsed.outputDir,
     patienceSeconds: parsed.retryTimeout,
     quiet: parsed.quiet ?? false,
     verbosity: parsed.v,
+    json: parsed.json ?? false,
   };
 }
 

@@ -11,7 +11,7 @@ import { requestLog } from "./say.ts";
 
 /** `necoperf-client fetch`. */
 export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
-  const { daemon: named, fetchFlags, quiet, verbosity, ...download } = options;
+  const { daemon: named, fetchFlags, quiet, json, verbosity, ...download } = options;
   using reporter = openReporter({ quiet, outputDirectory: download.outputDirectory });
   // There is nothing to stop early: the first Ctrl-C ends it.
   const interrupts = listenToInterrupts();
@@ -24,11 +24,17 @@ export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
       download.name ?? download.recordingId,
       (event) => event.kind === "lost" ? describeLoss(event) : undefined,
     );
-    return await fetchResult({ daemon, ...download, onEvent: followed.hear, signal });
+    return await fetchResult({
+      daemon,
+      ...download,
+      countStacks: json || !quiet,
+      onEvent: followed.hear,
+      signal,
+    });
   };
   const result = await sayingHowToFetch(
     (recordingId) => fetchCommand(recordingId, fetchFlags),
     fetch(),
   );
-  return tellResult(result, reporter);
+  return tellResult(result, reporter, { json });
 }

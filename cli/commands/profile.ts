@@ -22,7 +22,7 @@ export async function runProfile(options: ProfileOptions): Promise<ExitStatus> {
 
 async function runProfileOne(
   named: Exclude<TargetOptions, { kind: "pods" }>,
-  { quiet: _, verbosity, fetchFlags, ...recording }: Omit<ProfileOptions, "target">,
+  { quiet, json, verbosity, fetchFlags, ...recording }: Omit<ProfileOptions, "target">,
   interrupts: Interrupts,
   reporter: Reporter,
 ): Promise<ExitStatus> {
@@ -35,11 +35,17 @@ async function runProfileOne(
     describeEvent(event, { target, durationSeconds, side });
   const record = async () => {
     using followed = reporter.follow(nameResult(target), describe, durationSeconds);
-    return await profile({ target, ...recording, onEvent: followed.hear, ...interrupts });
+    return await profile({
+      target,
+      ...recording,
+      countStacks: json || !quiet,
+      onEvent: followed.hear,
+      ...interrupts,
+    });
   };
   const result = await sayingHowToFetch(
     (recordingId) => fetchCommand(recordingId, fetchFlags, target),
     record(),
   );
-  return tellResult(result, reporter, durationSeconds);
+  return tellResult(result, reporter, { target, json, ...recording });
 }

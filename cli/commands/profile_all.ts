@@ -7,6 +7,7 @@ import type { Interrupts } from "../interrupts.ts";
 import { nameResult, type Target } from "../profile.ts";
 import { profileAll } from "../profile_all.ts";
 import { describeEvent, describePartial, describeSummary } from "../progress.ts";
+import { makeReport, type Report } from "../report.ts";
 import { ResultLeftError } from "../result_left.ts";
 import type { Reporter } from "./reporter.ts";
 import { withHowToFetch } from "./result.ts";
@@ -15,7 +16,7 @@ import { requestLog } from "./say.ts";
 /** `necoperf-client [profile]` of all that names or selectors mean. */
 export async function runProfileAll(
   named: Extract<TargetOptions, { kind: "pods" }>,
-  { quiet: _, verbosity, fetchFlags, merge, ...recording }: Omit<ProfileOptions, "target">,
+  { quiet, json, verbosity, fetchFlags, merge, ...recording }: Omit<ProfileOptions, "target">,
   { signal, stopSignal }: Interrupts,
   reporter: Reporter,
 ): Promise<ExitStatus> {
@@ -28,10 +29,12 @@ export async function runProfileAll(
   for (const { name, error } of failures) reporter.say(`${name}: ${error.message}`);
   let isPartial = false;
   let interrupted = 0;
+  const reports: Report[] = [];
   const followed = new Map<Target, Followed>();
   const all = await profileAll({
     targets,
     ...recording,
+    countStacks: json || !quiet,
     mergedName: merge && format !== "data" ? `${nameOfAll(named, targets)}-merged` : undefined,
     signal,
     stopSignal,
@@ -50,8 +53,13 @@ export async function runProfileAll(
     onBusy: (error, target) => reporter.tell(`${nameResult(target)}: waiting: ${error.message}`),
     onResult(result, target) {
       followed.get(target)![Symbol.dispose]();
-      reporter.tell(`${nameResult(target)}: ${describeSummary(result)}`);
-      if (result.path !== undefined) reporter.print(result.path);
+      const report = makeReport(result, { target, ...recording });
+      reporter.tell(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
+      for (const { text } of report.warnings) {
+        reporter.tell(`${nameResult(target)}: warning: ${text}`);
+      }
+      if (json) reports.push(report);
+      else if (result.path !== undefined) reporter.print(result.path);
       const partial = describePartial(result, durationSeconds);
       if (partial === undefined) return;
       isPartial = true;
@@ -67,7 +75,12 @@ export async function runProfileAll(
       reporter.say(`${nameResult(target)}: ${withHowToFetch(error, command)}`);
     },
   });
-  if (all.mergedPath !== undefined) reporter.print(all.mergedPath);
+  if (json) {
+    const failed = all.failures.map(({ target, error }) => ({ name: nameResult(target), error }))
+      .concat(failures).map(({ name, error }) => ({ name, message: error.message }));
+    const object = { results: reports, failures: failed, merged: all.mergedPath };
+    reporter.print(JSON.stringify(object, null, 2));
+  } else if (all.mergedPath !== undefined) reporter.print(all.mergedPath);
   const errors = [...failures, ...all.failures].map(({ error }) => error);
   const wanted = targets.length + failures.length;
   if (interrupted > 0) {

@@ -11,6 +11,10 @@ export interface Reporter extends Disposable {
   say(text: string): void;
   /** Says the rest; nothing when there is nothing to say. */
   tell(text?: string): void;
+  /** As `tell`, without the program's name in front: for the lines of a table. */
+  show(line: string): void;
+  /** How long a line may be; there on a terminal only. */
+  readonly columns?: number;
   /**
    * Shows a recording, or a download, while it runs: by a line of its own that moves, or in the words
    * of `describe`. Several can be shown at once; `name` tells one from the others.
@@ -38,6 +42,10 @@ export function openReporter(
     tell(text) {
       if (!quiet && text !== undefined) reporter.say(text);
     },
+    show(line) {
+      if (!quiet) display.above(() => console.error(line));
+    },
+    columns: terminal?.size().columns,
     follow(name, describe, durationSeconds) {
       const line = display.follow(name, durationSeconds);
       return {

@@ -192,6 +192,7 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
     patienceSeconds: 10,
     quiet: false,
     verbosity: 0,
+    json: false,
   });
   assert.deepEqual(parseFetch("4c1e", "--daemon", "node1:7000", "--ca-file", "ca").daemon, {
     kind: "address",

@@ -45,13 +45,17 @@ async function run(
   };
 }
 
-function startDaemon(completeness: "COMPLETENESS_FULL" | "COMPLETENESS_TARGET_ENDED") {
+function startDaemon(
+  completeness: "COMPLETENESS_FULL" | "COMPLETENESS_TARGET_ENDED",
+  result = RESULT,
+  lostSamples = 0,
+) {
   return startStandInDaemon({
     start: (call) => {
       writeStart(call);
-      writeFinished(call, RESULT, { completeness });
+      writeFinished(call, result, { completeness, lostSamples });
     },
-    fetch: (call) => writeResult(call, RESULT),
+    fetch: (call) => writeResult(call, result),
   });
 }
 
@@ -87,7 +91,7 @@ Deno.test("prints the path of the result, and nothing else, on standard output",
   assert.match(stdout, /^out\/c0ffee123456-\d{8}T\d{6}Z\.perf\.txt\n$/);
   assert.deepEqual(await Deno.readFile(join(directory.path, stdout.trim())), RESULT);
   assert.match(stderr, /recording container c0ffee123456 .* for 2s \(3 processes\)/);
-  assert.match(stderr, /7 samples in 2s, 1 lost/);
+  assert.match(stderr, /7 samples in 2s, none lost/);
 });
 
 Deno.test("-o - prints the result itself; --quiet says nothing", async () => {
@@ -97,6 +101,47 @@ Deno.test("-o - prints the result itself; --quiet says nothing", async () => {
     stdout: new TextDecoder().decode(RESULT),
     stderr: "",
   });
+});
+
+Deno.test("--json prints one object about the result, also when quiet", async () => {
+  using directory = temporaryDirectory();
+  const text = "web 7/7 1.0: 1000000000 cpu-clock: \n\t 10 sort+0x1 (/bin/web)\n\n";
+  await using daemon = await startDaemon(
+    "COMPLETENESS_TARGET_ENDED",
+    new TextEncoder().encode(text),
+  );
+  const { status, stdout } = await run(
+    argumentsFor(daemon, "-o", directory.path, "--json", "--quiet"),
+  );
+  assert.equal(status, 7);
+  const { path, ...report } = JSON.parse(stdout);
+  assert.equal(await Deno.readTextFile(path), text);
+  assert.deepEqual(report, {
+    target: { containerId: "c0ffee123456789" },
+    summary: {
+      ...{ completeness: "target ended", samples: 7, lostSamples: 0, throttled: 0 },
+      ...{ sampledSeconds: 2, sizeBytes: text.length },
+    },
+    cpuUse: { cpus: 0.5 },
+    hottest: [{ symbol: "sort", dso: "/bin/web", self: 1, total: 1 }],
+    warnings: [],
+  });
+  const both = await run(argumentsFor(daemon, "-o", "-", "--json"));
+  assert.equal(both.status, 2, both.stderr);
+  assert.match(both.stderr, /--json and the result itself/);
+});
+
+Deno.test("says afterwards where the time went, and what spoils the result", async () => {
+  using directory = temporaryDirectory();
+  const text = "web 7/7 1.0: 20000000 cpu-clock: \n\t 10 sort+0x1 (/bin/web)\n\n";
+  await using daemon = await startDaemon("COMPLETENESS_FULL", new TextEncoder().encode(text), 3);
+  const { stderr } = await run(argumentsFor(daemon, "-o", directory.path));
+  const lines = stderr.split("\n");
+  const at = lines.indexOf("  SELF   TOTAL  FUNCTION");
+  assert.match(lines[at - 1], /: 7 samples in 2s, 3 lost; about 0.01 CPUs used; \d+ B$/);
+  assert.equal(lines[at + 1], "100.0%  100.0%  sort (web)");
+  assert.match(lines[at + 2], /^necoperf-client: warning: 30% of the samples were lost/);
+  assert.match(lines[at + 3], /^necoperf-client: warning: the target was mostly idle/);
 });
 
 Deno.test("delivers a partial result with exit status 7 and says why, even when quiet", async () => {

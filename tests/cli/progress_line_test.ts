@@ -38,7 +38,7 @@ Deno.test("the bar is what a narrow terminal has no room for", () => {
   const { hear, at, after } = open(10);
   hear(STARTED);
   after(5);
-  assert.equal(at(30), "recording [=====>    ] 5s left");
+  assert.equal(at(30), "recording [====>   ] 5s left");
   assert.equal(at(27), "recording, 5s left");
 });
 

@@ -15,6 +15,8 @@ export interface Targets {
   spin: string;
   /** As `spin`, with the burning functions in `busyLibrary`. */
   spinDynamic: string;
+  /** As `spin`, as images have programs: stripped, and compiled without frame pointers. */
+  spinBare: string;
   /** The shared library of `spinDynamic`. */
   busyLibrary: string;
   /** Static; sleeps for ever. */
@@ -39,6 +41,10 @@ const COMPILER_FLAGS = ["-std=gnu11", "-Wall", "-Werror", "-g", "-O1", "-fno-omi
 function compilerRuns(out: string): string[][] {
   return [
     ["-static", "-o", `${out}/bin/spin`, "spin.c", "busy.c"],
+    [
+      ...["-static", "-s", "-O2", "-fomit-frame-pointer"],
+      ...["-o", `${out}/bin/spin-bare`, "spin.c", "busy.c"],
+    ],
     ["-shared", "-fPIC", "-o", `${out}/lib/libnecoperfbusy.so`, "busy.c"],
     [
       ...["-o", `${out}/bin/spin-dynamic`, "spin.c", `-L${out}/lib`, "-lnecoperfbusy"],
@@ -68,6 +74,7 @@ export async function buildTargets(): Promise<Targets> {
   return {
     directory,
     spin: `${directory}/bin/spin`,
+    spinBare: `${directory}/bin/spin-bare`,
     spinDynamic: `${directory}/bin/spin-dynamic`,
     busyLibrary: `${directory}/lib/libnecoperfbusy.so`,
     idle: `${directory}/bin/idle`,

@@ -1,0 +1,27 @@
+import type { Output } from "./output.ts";
+import { createScriptFolder } from "./script/fold.ts";
+import type { StackProfile } from "./script/stack_profile.ts";
+
+/** An output that counts the stacks of perf script's text on its way to another. */
+export interface CountingOutput extends Output {
+  /** What was counted. Call it once, when all is written. */
+  stacks(): StackProfile;
+}
+
+export function countingOutput(output: Output): CountingOutput {
+  let folder = createScriptFolder();
+  return {
+    ...output,
+    begin(recordingId) {
+      folder = createScriptFolder();
+      return output.begin(recordingId);
+    },
+    async write(bytes) {
+      const written = output.write(bytes);
+      // While the system writes there is time to count.
+      folder.push(bytes);
+      await written;
+    },
+    stacks: () => folder.finish(),
+  };
+}

@@ -1,0 +1,51 @@
+import { type Advice, advise } from "./advice.ts";
+import { type CpuUse, findCpuUse } from "./cpu_use.ts";
+import type { ProfileResult, Target } from "./profile.ts";
+import type { RecordingSummary } from "./recording_event.ts";
+import type { RecordOptions } from "./record_options.ts";
+import { type FunctionShare, hottestFunctions, mainEvent } from "./script/hottest.ts";
+
+/** What there is to know of a result: what `--json` prints. */
+export interface Report {
+  path?: string;
+  /** What was recorded, when this program has recorded it. */
+  target?: {
+    namespace?: string;
+    pod?: string;
+    container?: string;
+    node?: string;
+    containerId: string;
+  };
+  summary: RecordingSummary;
+  /** Not there when the samples do not tell. */
+  cpuUse?: CpuUse;
+  /** The functions that have most of the main event, if perf script's text has arrived. */
+  hottest: FunctionShare[];
+  /** What makes the result worth less than it looks. */
+  warnings: Advice[];
+}
+
+const HOTTEST = 10;
+
+/** Finds what there is to know of a result, by what was asked for as far as that is known. */
+export function makeReport(
+  { path, stacks, ...summary }: ProfileResult,
+  { target, recordOptions: asked }: { target?: Target; recordOptions?: RecordOptions },
+): Report {
+  const event = stacks && mainEvent(stacks);
+  const cpuUse = findCpuUse(summary, { stacks, asked });
+  return {
+    path,
+    target: target && {
+      namespace: target.pod?.namespace,
+      pod: target.pod?.name,
+      container: target.pod?.container,
+      node: target.pod?.nodeName,
+      containerId: target.containerId,
+    },
+    summary,
+    cpuUse,
+    hottest: event ? hottestFunctions(stacks, event, HOTTEST) : [],
+    warnings: advise({ summary, stacks, cpuUse, callGraph: asked?.callGraph }),
+  };
+}
