@@ -1,5 +1,5 @@
 import { type AccessOptions, completeAccess, readAccessFiles } from "./daemon_access.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus, mostCommonStatus } from "./exit_status.ts";
 import { findAgain, findDaemonAddresses, NECOPERF_NAMESPACE } from "./find_daemon.ts";
 import { type Cluster, type ClusterOptions, openCluster, type PodSelectors } from "./kubernetes.ts";
 import { forEachLimited } from "./limited.ts";
@@ -101,13 +101,14 @@ async function findContainers(
 ) {
   const named = new Map<string, FoundContainer>();
   const behind = new Map<string, Pod>();
-  const failures: FoundTargets["failures"] = [];
+  /** By their places among the names. */
+  const failed: FoundTargets["failures"] = [];
   const list = async (selectors: PodSelectors) => {
     const pods = await cluster.selectPods(namespace, selectors);
     for (const pod of pods) behind.set(pod.name, pod);
     return pods.length;
   };
-  await forEachLimited(names, MOST_REQUESTS, async (target) => {
+  await forEachLimited(names.entries(), MOST_REQUESTS, async ([at, target]) => {
     const { workload, name } = target;
     try {
       if (!workload) {
@@ -123,7 +124,7 @@ async function findContainers(
       );
     } catch (error) {
       if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
-      failures.push({ name: formatTargetName(target), error });
+      failed[at] = { name: formatTargetName(target), error };
     }
   });
   if (selectors) await list(selectors);
@@ -138,7 +139,7 @@ async function findContainers(
       skipped.push({ name: `${pod.namespace}/${pod.name}`, reason: error.message });
     }
   }
-  return { containers, failures, skipped };
+  return { containers, failures: failed.flat(), skipped };
 }
 
 /** Takes one of each node in turn: a node's daemon records few at a time. */
@@ -158,9 +159,10 @@ function nothingFound(
     ...failures.map(({ error }) => error.message),
     ...skipped.map(({ reason }) => reason),
   ];
-  const exitStatus = failures[0]?.error.exitStatus ?? ExitStatus.NOT_FOUND;
   return new CliError(
-    exitStatus,
+    failures.length > 0
+      ? mostCommonStatus(failures.map(({ error }) => error))
+      : ExitStatus.NOT_FOUND,
     // The pods of a node without a daemon all say the same.
     [...new Set(words)].join("\n") || `no pods were found in namespace ${namespace}`,
   );

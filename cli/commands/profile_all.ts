@@ -1,6 +1,6 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { Followed } from "../display.ts";
-import { type CliError, ExitStatus } from "../exit_status.ts";
+import { ExitStatus, mostCommonStatus } from "../exit_status.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findTargets } from "../find_targets.ts";
 import type { Interrupts } from "../interrupts.ts";
@@ -100,11 +100,4 @@ function nameOfAll(
   [first]: Target[],
 ): string {
   return names.length === 1 ? names[0].name : first.pod!.namespace;
-}
-
-/** The first of those that are most common. */
-function mostCommonStatus(errors: CliError[]): ExitStatus {
-  const counts = new Map<ExitStatus, number>();
-  for (const { exitStatus } of errors) counts.set(exitStatus, (counts.get(exitStatus) ?? 0) + 1);
-  return [...counts].sort(([, one], [, other]) => other - one)[0][0];
 }

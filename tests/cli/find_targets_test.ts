@@ -157,6 +157,12 @@ Deno.test("an API server that fails for one of the names fails for that one", as
   );
   assert.equal(targets.length, 1);
   assert.deepEqual(failures.map(({ error }) => error.exitStatus), [ExitStatus.NOT_ALLOWED]);
+  const most = await refuses(
+    { pods, failures: { "/deployments/": 403 } },
+    names("deploy/web", "nobody", "noone"),
+  );
+  assert.equal(most.exitStatus, ExitStatus.NOT_FOUND);
+  assert.match(most.message, /not allowed[^]*nobody[^]*noone/);
   const alone = await refuses({ pods, failures: { "/deployments/": 403 } }, names("deploy/web"));
   assert.equal(alone.exitStatus, ExitStatus.NOT_ALLOWED);
 });
