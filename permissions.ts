@@ -99,7 +99,7 @@ function clientPermissions(): string[] {
 const DAEMON_MEMORY = "--v8-flags=--max-semi-space-size=1";
 
 /** Where a program that runs from source, not compiled, finds what a compiled one has embedded. */
-const SOURCE_FILES = ["proto", "node_modules"];
+const SOURCE_FILES = ["node_modules"];
 
 /**
  * The flags for `deno run` or `deno compile` that give a program what it needs and nothing else:

@@ -7,6 +7,9 @@ import "./deferred_session_close.ts";
 import "./embedded_files.ts";
 import * as grpc from "@grpc/grpc-js";
 import * as protoLoader from "@grpc/proto-loader";
+// Modules and not files to be read: they are there, too, where this was imported from a URL.
+import cri from "./gen/cri.json" with { type: "json" };
+import necoPerf from "./gen/necoperf.json" with { type: "json" };
 import type { ProtoGrpcType as NecoPerfTypes } from "./gen/necoperf.ts";
 import type { ProtoGrpcType as CriTypes } from "./gen/cri.ts";
 
@@ -20,18 +23,14 @@ const LOADER_OPTIONS: protoLoader.Options = {
   oneofs: true,
 };
 
-/** The definitions of a `.proto` file, which may be one of a library. */
+/** The definitions of a library's `.proto` file. */
 export function loadPackageDefinition(path: string): protoLoader.PackageDefinition {
   return protoLoader.loadSync(path, LOADER_OPTIONS);
 }
 
-function load(file: string): protoLoader.PackageDefinition {
-  return loadPackageDefinition(`${import.meta.dirname}/${file}`);
-}
-
 /** The definition of `necoperf.NecoPerf`, as server reflection wants it. */
 export function loadNecoPerfDefinition(): protoLoader.PackageDefinition {
-  return load("necoperf.proto");
+  return fromJson(necoPerf);
 }
 
 /** The package `necoperf`: its service's definition and its client. */
@@ -43,5 +42,9 @@ export function loadNecoPerf(
 
 /** The part of `runtime.v1` (the Container Runtime Interface) that the daemon uses. */
 export function loadCri(): CriTypes["runtime"]["v1"] {
-  return (grpc.loadPackageDefinition(load("cri.proto")) as unknown as CriTypes).runtime.v1;
+  return (grpc.loadPackageDefinition(fromJson(cri)) as unknown as CriTypes).runtime.v1;
+}
+
+function fromJson(definition: object): protoLoader.PackageDefinition {
+  return protoLoader.fromJSON(definition, LOADER_OPTIONS);
 }

@@ -16,12 +16,8 @@ const ROOT = join(import.meta.dirname!, "..");
 
 /** The files that the programs read: not their modules, but what these open. */
 export const FILES: Record<Program, string[]> = {
-  client: [
-    "proto/necoperf.proto",
-    "cli/formats/flame_graph_page",
-    "cli/completion/shell_scripts",
-  ],
-  daemon: ["proto/necoperf.proto", "proto/cri.proto"],
+  client: ["cli/formats/flame_graph_page", "cli/completion/shell_scripts"],
+  daemon: [],
 };
 
 /** The first module of each program. */

@@ -1,5 +1,5 @@
 /**
- * Makes the TypeScript types in `proto/gen/` out of the `.proto` files:
+ * Makes `proto/gen/` out of the `.proto` files: TypeScript types, and the definitions as JSON.
  *
  *     deno run -A scripts/gen.ts [--check]
  *
@@ -8,10 +8,13 @@
  * @module
  */
 import { join } from "node:path";
+import protobuf from "protobufjs";
 
 const ROOT = join(import.meta.dirname!, "..");
 
 const GENERATED = join(ROOT, "proto/gen");
+
+const DEFINITIONS = ["necoperf", "cri"];
 
 /** Those of `LOADER_OPTIONS` in `proto/grpc.ts`, so that the types say what the loader makes. */
 const TYPE_OPTIONS = ["--longs=Number", "--enums=String", "--defaults", "--oneofs"];
@@ -22,10 +25,16 @@ async function generate(outDirectory: string): Promise<void> {
     "npm:@grpc/proto-loader/proto-loader-gen-types",
     ...TYPE_OPTIONS,
     ...["--includeComments", "--grpcLib=@grpc/grpc-js", "--importFileExtension=.ts"],
-    ...[`--outDir=${outDirectory}`, "proto/necoperf.proto", "proto/cri.proto"],
+    `--outDir=${outDirectory}`,
+    ...DEFINITIONS.map((name) => `proto/${name}.proto`),
   ];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), { args, cwd: ROOT }).output();
   if (!success) throw new Error(`deno ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+  for (const name of DEFINITIONS) {
+    const definition = await new protobuf.Root().load(join(ROOT, `proto/${name}.proto`));
+    const json = JSON.stringify(definition, null, 2);
+    await Deno.writeTextFile(join(outDirectory, `${name}.json`), `${json}\n`);
+  }
 }
 
 /** The files below a directory, by path relative to it. */

@@ -207,8 +207,14 @@ function compareStacks(a: FlameStack, b: FlameStack, ranks: Uint32Array): number
   return a.frames.length - b.frames.length;
 }
 
-function readPageFile(name: string): Promise<string> {
-  return Deno.readTextFile(`${import.meta.dirname}/flame_graph_page/${name}`);
+async function readPageFile(name: string): Promise<string> {
+  const path = `flame_graph_page/${name}`;
+  if (import.meta.dirname) return await Deno.readTextFile(`${import.meta.dirname}/${path}`);
+  // The library was imported from a URL.
+  const url = new URL(path, import.meta.url);
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`cannot read ${url}: HTTP ${response.status}`);
+  return await response.text();
 }
 
 /** As a content security policy names the one script or style that may be used. */
