@@ -144,3 +144,19 @@ Deno.test("fish completes lines with what the program offers", async () => {
     .map((text) => text.split("\n").filter((line) => line).map((line) => line.split("\t")[0]));
   assert.deepEqual(answers, Object.values(lines));
 });
+
+Deno.test("kubectl's file answers as kubectl 1.26 and later asks", async () => {
+  await using cluster = await startStandInCluster(ANSWERS);
+  const [directory] = cluster.env.PATH.split(":");
+  await Deno.symlink("necoperf-client", join(directory, "kubectl-necoperf"));
+  // kubectl of the test cluster is older, so this does what a newer one does.
+  const run = async (command: string, ...args: string[]) => {
+    const { stdout } = await new Deno.Command(command, { args, env: cluster.env }).output();
+    return new TextDecoder().decode(stdout);
+  };
+  const file = join(directory, "kubectl_complete-necoperf");
+  await Deno.writeTextFile(file, await run("kubectl-necoperf", "completion", "kubectl"));
+  await Deno.chmod(file, 0o755);
+  assert.equal(await run(file, "web-0", "-n", "sho"), "shop\tActive\n:4\n");
+  assert.equal(await run(file, "diff", "--format=t"), "table\n:4\n");
+});
