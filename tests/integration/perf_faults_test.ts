@@ -213,7 +213,8 @@ Deno.test("a perf script that prints no text, or nothing, is told", async () => 
 
 Deno.test("a perf script that hangs at the end is killed and told", async () => {
   await using daemon = await startWith(
-    'script*) $perf "$@"; exec sleep 600 ;;',
+    // Deaf to being asked to end, too.
+    'script*) trap "" TERM; $perf "$@"; exec sleep 600 ;;',
     { args: ["--conversion-timeout", "2s"] },
   );
   await using target = run(targets.spin);
