@@ -229,8 +229,8 @@ Deno.test("tens of thousands of frames, and stacks deeper than the window", asyn
   const [, y] = await graph.at(0, 0);
   // It was scrolled to: the last row is at the lower end of the window.
   const rows = Math.floor((PAGE_SIZE.height - y) / ROW_HEIGHT);
-  const names = await Promise.all(
-    [rows - 4, rows - 3, rows - 2].map((row) => graph.tooltip(row, 0.75)),
-  );
-  assert(names.some((text) => /^deep(99|100)\n/.test(text ?? "")), names.join());
+  // One after the other: there is one pointer.
+  const names: unknown[] = [];
+  for (const row of [rows - 4, rows - 3, rows - 2]) names.push(await graph.tooltip(row, 0.75));
+  assert(names.some((text) => /^deep(99|100)\n/.test(`${text}`)), names.join());
 });
