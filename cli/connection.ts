@@ -38,6 +38,14 @@ const PAUSES_MS = [500, 1000];
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /**
+ * Loads what a connection takes: as much work as all else that a client does until then. So it is
+ * worth doing while something else is waited for.
+ */
+export function loadGrpc(): Promise<typeof import("../proto/client.ts")> {
+  return import("../proto/client.ts");
+}
+
+/**
  * Connects to a daemon. `name` is what messages call it.
  *
  * Rejects with a `CliError`: the token may not be sent that way (exit status 4), the daemon cannot
@@ -78,7 +86,7 @@ export async function connect(
 }
 
 async function createClient(address: string, tls?: TlsConnection): Promise<NecoPerfClient> {
-  const { grpc, loadNecoPerf } = await import("../proto/grpc.ts");
+  const { grpc, loadNecoPerfClient } = await loadGrpc();
   const pem = (text?: string) => text === undefined ? null : Buffer.from(text);
   const credentials = tls
     ? grpc.credentials.createSsl(
@@ -87,7 +95,7 @@ async function createClient(address: string, tls?: TlsConnection): Promise<NecoP
       pem(tls.clientCertificate?.certificatePem),
     )
     : grpc.credentials.createInsecure();
-  return new (loadNecoPerf().NecoPerf)(`dns:${address}`, credentials, {
+  return new (loadNecoPerfClient())(`dns:${address}`, credentials, {
     "grpc.primary_user_agent": `necoperf-client/${VERSION}`,
     // Pods often have proxy variables; a pod's address is not for a proxy.
     "grpc.enable_http_proxy": 0,
@@ -144,7 +152,7 @@ function lastError(client: NecoPerfClient): Promise<string> {
 }
 
 async function toConnection(client: NecoPerfClient, access: DaemonAccess): Promise<Connection> {
-  const { grpc } = await import("../proto/grpc.ts");
+  const { grpc } = await loadGrpc();
   const sent = new Set<string>();
   return {
     client,

@@ -4,6 +4,7 @@ import {
   type DaemonAccess,
   readAccessFiles,
 } from "./daemon_access.ts";
+import { loadGrpc } from "./connection.ts";
 import { openResultOutput } from "./converting_output.ts";
 import { countingOutput } from "./counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
@@ -111,7 +112,10 @@ export async function findTarget(reference: PodReference, signal?: AbortSignal):
   });
   // Awaited last: what is wrong with the pod is what people want to hear first.
   access.catch(() => {});
-  const pod = await cluster.readPod(namespace, reference.pod);
+  const reading = cluster.readPod(namespace, reference.pod);
+  // While the API server answers; whoever connects hears of a failure.
+  loadGrpc().catch(() => {});
+  const pod = await reading;
   const { id, name: container, nodeName } = pickContainer(pod, reference.container);
   const place = { nodeName, namespace: necoperfNamespace };
   return {

@@ -1,5 +1,6 @@
 /**
- * The one place that loads grpc-js and the definitions of the services that NecoPerf speaks.
+ * Loads grpc-js and the definitions of the services that NecoPerf speaks, with the descriptors that
+ * server reflection wants. The client has less to load: `client.ts`. Nothing else loads grpc-js.
  *
  * @module
  */
@@ -7,6 +8,7 @@ import "./deferred_session_close.ts";
 import "./embedded_files.ts";
 import * as grpc from "@grpc/grpc-js";
 import * as protoLoader from "@grpc/proto-loader";
+import { CONVERSION_OPTIONS } from "./conversion_options.ts";
 // Modules and not files to be read: they are there, too, where this was imported from a URL.
 import cri from "./gen/cri.json" with { type: "json" };
 import necoPerf from "./gen/necoperf.json" with { type: "json" };
@@ -15,17 +17,9 @@ import type { ProtoGrpcType as CriTypes } from "./gen/cri.ts";
 
 export { grpc };
 
-/** How messages look in TypeScript. `deno task gen` makes the types with the same options. */
-const LOADER_OPTIONS: protoLoader.Options = {
-  longs: Number,
-  enums: String,
-  defaults: true,
-  oneofs: true,
-};
-
 /** The definitions of a library's `.proto` file. */
 export function loadPackageDefinition(path: string): protoLoader.PackageDefinition {
-  return protoLoader.loadSync(path, LOADER_OPTIONS);
+  return protoLoader.loadSync(path, CONVERSION_OPTIONS);
 }
 
 /** The definition of `necoperf.NecoPerf`, as server reflection wants it. */
@@ -46,5 +40,5 @@ export function loadCri(): CriTypes["runtime"]["v1"] {
 }
 
 function fromJson(definition: object): protoLoader.PackageDefinition {
-  return protoLoader.fromJSON(definition, LOADER_OPTIONS);
+  return protoLoader.fromJSON(definition, CONVERSION_OPTIONS);
 }

@@ -16,7 +16,7 @@ const GENERATED = join(ROOT, "proto/gen");
 
 const DEFINITIONS = ["necoperf", "cri"];
 
-/** Those of `LOADER_OPTIONS` in `proto/grpc.ts`, so that the types say what the loader makes. */
+/** Those of `proto/conversion_options.ts`, so that the types say what the loader makes. */
 const TYPE_OPTIONS = ["--longs=Number", "--enums=String", "--defaults", "--oneofs"];
 
 async function generate(outDirectory: string): Promise<void> {
