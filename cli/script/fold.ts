@@ -1,5 +1,6 @@
 import { type ByteTable, createByteTable } from "./byte_table.ts";
 import { createHeaderReader } from "./header_reader.ts";
+import { createKnownStacks } from "./known_stacks.ts";
 import { isOtherRecord } from "./parse.ts";
 import { parseFrame, parseHeader, parseOnlyFrame, toFrame } from "./sample.ts";
 import { createScanner, type LineMeaning, MAX_LINE_BYTES } from "./scan.ts";
@@ -65,6 +66,7 @@ export function createScriptFolder(): ScriptFolder {
     const commands = createByteTable(buffer, SMALL);
     const events = createByteTable(buffer, SMALL);
     const onlyFrames = createByteTable(buffer, { maxEntries: MAX_LINES / 4, maxBytes: 1 << 20 });
+    const stacks = createKnownStacks(buffer, (stack) => counter.isOf(stack, eventId, commandId));
     const followers = new Int32Array(MAX_LINES);
     let previous = 0;
     let open = false;
@@ -85,6 +87,10 @@ export function createScriptFolder(): ScriptFolder {
     function endSample(): void {
       if (!open) return;
       counter.count(eventId, commandId, weight);
+      ended();
+    }
+
+    function ended(): void {
       if (time < startSeconds) startSeconds = time;
       if (time > endSeconds) endSeconds = time;
       open = false;
@@ -152,6 +158,12 @@ export function createScriptFolder(): ScriptFolder {
         previous = entry;
         return end + 1;
       },
+      knownStack(start, limit) {
+        if (!stacks.find(start, limit)) return 0;
+        counter.countAgain(stacks.stack, weight);
+        ended();
+        return stacks.end;
+      },
       frame(start, end) {
         let entry = frames.find(start, end);
         if (entry === 0) {
@@ -170,7 +182,11 @@ export function createScriptFolder(): ScriptFolder {
         counter.push(frames.values[entry]);
         return true;
       },
-      end: endSample,
+      end(stackStart, stackEnd) {
+        const stack = counter.count(eventId, commandId, weight);
+        if (stackStart > 0) stacks.add(stackStart, stackEnd, stack);
+        ended();
+      },
     };
   });
   return {

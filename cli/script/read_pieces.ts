@@ -1,4 +1,4 @@
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 1024 * 1024;
 
 /** What can be read, such as a `Deno.FsFile`. */
 export interface Readable {

@@ -18,8 +18,17 @@ export interface ScriptHandler {
    * and returns where the next line starts; or 0. What is at `limit` and behind is old.
    */
   knownFrame?(start: number, limit: number): number;
-  /** Ends the open sample. Not called for one that is cut off. */
-  end(): void;
+  /**
+   * Ends the open sample, if its stack starts here and is known as a whole, with the empty line
+   * behind it, and returns where the next line starts; or 0. What is at `limit` and behind is old.
+   */
+  knownStack?(start: number, limit: number): number;
+  /**
+   * Ends the open sample. Not called for one that is cut off. From `stackStart` to before `stackEnd`
+   * is its whole stack, with the empty line behind it; both are 0 if some of that is not there any
+   * more, or means nothing.
+   */
+  end(stackStart: number, stackEnd: number): void;
 }
 
 /** `sample`: it opens one. `whole sample`: it is one. `record`: of something else that perf tells. */
@@ -62,11 +71,20 @@ export function createScanner(
   let skipping = false;
   let sawEmptyLine = false;
   let skippedLines = 0;
+  /** Where the open sample's stack starts; 0 when a part of it has gone or was skipped. */
+  let stackStart = 0;
+  let nextLine = 0;
+
+  function skip(): void {
+    skippedLines++;
+    stackStart = 0;
+  }
 
   function header(start: number, end: number, strict: boolean): boolean {
     const meaning = handler.header(start, end, strict);
     if (meaning === "unknown") return false;
     within = meaning === "sample" ? "sample" : "nothing";
+    stackStart = within === "sample" ? nextLine : 0;
     if (meaning === "record") skippedLines++;
     return true;
   }
@@ -77,12 +95,17 @@ export function createScanner(
     return true;
   }
 
+  function endStack(): void {
+    within = "nothing";
+    stackStart = 0;
+    sawEmptyLine = true;
+  }
+
   function line(start: number, end: number): void {
     if (end > start && buffer[end - 1] === RETURN) end--;
     if (end === start) {
-      if (within === "sample") handler.end();
-      within = "nothing";
-      sawEmptyLine = true;
+      if (within === "sample") handler.end(stackStart, stackStart && nextLine);
+      endStack();
       return;
     }
     const first = buffer[start];
@@ -94,8 +117,20 @@ export function createScanner(
       if (indented && frame(start, end)) return;
       if (first === HASH) return;
     }
-    skippedLines++;
+    skip();
     if (within === "nothing") within = "unknown";
+  }
+
+  /** Where the next line starts, if it is known what those at `start` are; or 0. */
+  function knownLines(start: number): number {
+    if (start === stackStart && start > 0) {
+      const next = handler.knownStack?.(start, filled) ?? 0;
+      if (next > 0) {
+        endStack();
+        return next;
+      }
+    }
+    return handler.knownFrame?.(start, filled) ?? 0;
   }
 
   /** Where the line ends that starts at `start`: its newline's place, or `filled`. */
@@ -115,20 +150,22 @@ export function createScanner(
   function readLines(): void {
     let start = 0;
     while (start < filled) {
-      if (within === "sample" && !skipping && buffer[start] === TAB && handler.knownFrame) {
-        const next = handler.knownFrame(start, filled);
-        if (next > 0) {
-          start = next;
+      if (within === "sample" && !skipping && buffer[start] === TAB) {
+        const known = knownLines(start);
+        if (known > 0) {
+          start = known;
           continue;
         }
       }
       const end = lineEnd(start);
       if (end === filled) break;
-      if (skipping || end - start > MAX_LINE_BYTES) skippedLines++;
+      nextLine = end + 1;
+      if (skipping || end - start > MAX_LINE_BYTES) skip();
       else line(start, end);
       skipping = false;
-      start = end + 1;
+      start = nextLine;
     }
+    stackStart = 0;
     if (skipping || filled - start > MAX_LINE_BYTES) {
       skipping = true;
       start = filled;
@@ -149,7 +186,7 @@ export function createScanner(
     },
     finish() {
       const truncated = filled > 0 || skipping || (within === "sample" && sawEmptyLine);
-      if (within === "sample" && !truncated) handler.end();
+      if (within === "sample" && !truncated) handler.end(0, 0);
       return { skippedLines, truncated };
     },
   };

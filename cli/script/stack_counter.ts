@@ -8,8 +8,12 @@ export interface StackCounter {
   eventId(event: string): number;
   /** Adds a function to the stack of the sample that comes next, the leaf first. */
   push(frameId: number): void;
-  /** Counts the stack once, and begins the next. */
-  count(eventId: number, commandId: number, weight: number): void;
+  /** Counts the stack once, begins the next, and returns the number of the one that it counted. */
+  count(eventId: number, commandId: number, weight: number): number;
+  /** Counts once more what {@linkcode count} counted before. */
+  countAgain(stack: number, weight: number): void;
+  /** Whether a stack was counted with this event and command. */
+  isOf(stack: number, eventId: number, commandId: number): boolean;
   /** What was counted, without what came behind. */
   finish(): Pick<StackProfile, "frames" | "events" | "samples">;
 }
@@ -62,16 +66,15 @@ export function createStackCounter(): StackCounter {
   }
 
   /** The stack that is open, which is added if it is new. */
-  function findStack(eventId: number, commandId: number): Stack {
+  function findStack(eventId: number, commandId: number): number {
     const full = mixed(mixed(hash, eventId), commandId);
     const mask = slots.length - 1;
     let slot = full & mask;
     for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const index = slots[slot] - 1;
-      if (
-        hashes[index] === full && owners[2 * index] === eventId &&
-        owners[2 * index + 1] === commandId && isOpen(stacks[index])
-      ) return stacks[index];
+      if (hashes[index] === full && isOf(index, eventId, commandId) && isOpen(stacks[index])) {
+        return index;
+      }
     }
     const stack = {
       command: commands[commandId],
@@ -86,7 +89,21 @@ export function createStackCounter(): StackCounter {
     owners[2 * count - 1] = commandId;
     slots[slot] = count;
     if (count === hashes.length) grow();
-    return stack;
+    return count - 1;
+  }
+
+  function isOf(stack: number, eventId: number, commandId: number): boolean {
+    return owners[2 * stack] === eventId && owners[2 * stack + 1] === commandId;
+  }
+
+  function countAgain(index: number, weight: number): void {
+    const stack = stacks[index];
+    const event = events[owners[2 * index]];
+    stack.samples++;
+    stack.weight += weight;
+    event.samples++;
+    event.weight += weight;
+    samples++;
   }
 
   return {
@@ -102,16 +119,14 @@ export function createStackCounter(): StackCounter {
     },
     count(eventId, commandId, weight) {
       const stack = findStack(eventId, commandId);
-      const event = events[eventId];
-      stack.samples++;
-      stack.weight += weight;
-      event.samples++;
-      event.weight += weight;
-      samples++;
+      countAgain(stack, weight);
       countedFrames = frames.length;
       depth = 0;
       hash = seed;
+      return stack;
     },
+    countAgain,
+    isOf,
     finish() {
       return {
         frames: frames.slice(0, countedFrames),

@@ -45,15 +45,21 @@ const ENDS = ["\n", "\n", "\n", "\n\n", "\r\n", ""];
 
 function script(random: Random): Uint8Array {
   const parts: string[] = [];
+  let stack: string[] = [];
   for (let samples = random.integer(6); samples > 0; samples--) {
     const pad = random.pick(["", "", "   "]);
     const header = [COMMANDS, [" ", "   "], THREADS, TIMES, PERIODS, EVENTS]
       .map((choices: readonly string[]) => random.pick(choices)).join("");
     parts.push(pad + header, random.pick(["", random.pick(LINES)]), random.pick(ENDS));
-    for (let lines = random.integer(5); lines > 0; lines--) {
-      parts.push(random.pick(LINES), random.pick(ENDS));
+    // A stack that was there before is counted in another way.
+    if (random.integer(2)) {
+      stack = [];
+      for (let lines = random.integer(5); lines > 0; lines--) {
+        stack.push(random.pick(LINES), random.pick(ENDS));
+      }
+      stack.push(random.pick(["", "\n", "\n"]));
     }
-    parts.push(random.pick(["", "\n", "\n"]));
+    parts.push(...stack);
   }
   const text = parts.join("");
   const bytes = new TextEncoder().encode(random.integer(2) ? random.mutate(text) : text);

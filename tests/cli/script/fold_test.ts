@@ -105,6 +105,66 @@ Deno.test("stacks are told apart by what they are, not by a hash of it", async (
   assert.ok(stacks.every(({ samples }) => samples === 1));
 });
 
+const HEADER = "web 7/7 1.500: 3 cycles:";
+
+/** A sample whose lines are 25 bytes each, so that they are at the same places of several pieces. */
+function sample(lines: string[], header: string = HEADER, end: string = "\n"): string {
+  const text = lines.map((line) => `\t${line.padStart(16)} (/web)`);
+  return [header, ...text, "", ""].join(end);
+}
+
+Deno.test("a stack that was there before is the same one only with all that tells it apart", async () => {
+  const lines = ["10 leaf+0x1", "20 middle_a+0x1", "30 middle_b+0x1", "40 root_a+0x1"];
+  const others: Record<string, string> = {
+    "the same": sample(lines),
+    "another event": sample(lines, "web 7/7 1.5: 3 cs:"),
+    "another command": sample(lines, "db 7/7 1.5: 3 cycles:"),
+    "another time and period": sample(lines, "web 7/7 0.5: 4 cycles:"),
+    "other ends of lines": sample(lines, HEADER, "\r\n"),
+    "one more caller": sample([...lines, "50 start+0x1"]),
+    "one caller less": sample(lines.slice(0, -1)),
+    "the last caller only": sample(lines.slice(-1)),
+    "one letter in front": sample(lines.with(1, "20 middle_x+0x1")),
+    "one letter behind": sample(lines.with(3, "40 root_x+0x1")),
+    "a line of no stack": sample([...lines, "perf lost something"]),
+    "a comment": sample([...lines, "50 start+0x1\n# a comment\n\t60 _start+0x1"]),
+    "a sample that no empty line ends": sample([...lines, `50 start\n${HEADER}\n\t60 end`]),
+    "nothing": sample([]),
+  };
+  for (const [what, other] of Object.entries(others)) {
+    const text = `${sample(lines)}${other}`.repeat(3);
+    for (const cut of [0, 1, 2, 30]) {
+      const bytes = new TextEncoder().encode(text.slice(0, text.length - cut));
+      for (const size of [bytes.length, sample(lines).length, 75]) {
+        assert.deepEqual(
+          await foldPerfScript(inChunks(bytes, size)),
+          await plainFold(inChunks(bytes)),
+          `${what}, without the last ${cut} bytes, by ${size}`,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("more different stacks than are known by their texts are counted all the same", async () => {
+  const different = 20_000;
+  async function* input() {
+    for (let round = 0; round < 3; round++) {
+      for (let index = 0; index < different; index += 1000) {
+        const samples = Array.from(
+          { length: 1000 },
+          (_, more) => sample(["10 leaf+0x1", `20 caller_${index + more}+0x1`]),
+        );
+        yield new TextEncoder().encode(samples.join(""));
+      }
+    }
+  }
+  const { events: [{ stacks }], frames } = await foldPerfScript(input());
+  assert.equal(frames.length, different + 1);
+  assert.equal(stacks.length, different);
+  assert.ok(stacks.every(({ samples, weight }) => samples === 3 && weight === 9));
+});
+
 Deno.test("by a function's file one sees where it runs", () => {
   const kinds: [dso: string, kind: ReturnType<typeof frameKind>][] = [
     ["[kernel.kallsyms]", "kernel"],
