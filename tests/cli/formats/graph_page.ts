@@ -33,6 +33,8 @@ export async function openPage(file: string): Promise<OpenGraph> {
     page,
     at,
     async tooltip(row, part) {
+      // What scrolled is told with the next frame, and hides the tooltip.
+      await drawn();
       await page.point(...await at(row, part));
       const text = await page.evaluate<string>(
         "document.getElementById('tooltip').hidden ? '' : " +
