@@ -1,3 +1,5 @@
+import { pipeline } from "node:stream";
+import { createGunzip } from "node:zlib";
 import { CliError, ExitStatus } from "../exit_status.ts";
 import type { ScriptSummary } from "../script/stack_profile.ts";
 import { peek } from "./peek.ts";
@@ -54,14 +56,16 @@ async function* gunzip(
   input: AsyncIterable<Uint8Array>,
   name: string,
 ): AsyncGenerator<Uint8Array> {
-  const packed = ReadableStream.from(input as AsyncIterable<Uint8Array<ArrayBuffer>>);
+  // Unlike a DecompressionStream it goes on with what files that were put together have behind the
+  // first. Errors are those of what it yields, too.
+  const unpacked = pipeline(input, createGunzip(), () => {});
   try {
-    yield* packed.pipeThrough(new DecompressionStream("gzip"));
+    yield* unpacked;
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!(error as NodeJS.ErrnoException).code?.startsWith("Z_")) throw error;
     throw new CliError(
       ExitStatus.USAGE,
-      `${name} cannot be unpacked, it is cut off or damaged: ${error.message}`,
+      `${name} cannot be unpacked, it is cut off or damaged: ${(error as Error).message}`,
       { cause: error },
     );
   }

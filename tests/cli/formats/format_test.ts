@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
 import { CliError, ExitStatus } from "../../../cli/exit_status.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../../../cli/formats/converted_format.ts";
@@ -27,6 +28,18 @@ Deno.test("folded stacks", async () => {
 
 Deno.test("text that is compressed is unpacked", async () => {
   const packed = gzipSync(SCRIPT);
+  assert.equal(new TextDecoder().decode(await convert("folded", packed)), FOLDED);
+  await refuses(
+    ExitStatus.USAGE,
+    /a\.txt cannot be unpacked, it is cut off or damaged: /,
+    packed.subarray(0, packed.length - 12),
+  );
+});
+
+Deno.test("compressed texts that were put together are unpacked, each of them", async () => {
+  const half = SCRIPT.length >> 1;
+  const members = [SCRIPT.slice(0, half), SCRIPT.slice(half)].map((text) => gzipSync(text));
+  const packed = Buffer.concat(members);
   assert.equal(new TextDecoder().decode(await convert("folded", packed)), FOLDED);
   await refuses(
     ExitStatus.USAGE,
