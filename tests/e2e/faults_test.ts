@@ -7,11 +7,19 @@ import {
   DAEMON_NAMESPACE,
   deployDaemons,
   type DeployedLookup,
+  type OddDaemon,
   removeDaemons,
+  startOddDaemon,
 } from "../testing/deployment.ts";
 import { eventually } from "../testing/process.ts";
 import { createTenant, startPods, TARGET, targetPod, type Tenant } from "../testing/tenant.ts";
-import { BREAKABLE, findPerfs, killContainer, restartContainerd } from "../testing/testbed.ts";
+import {
+  BREAKABLE,
+  findPerfs,
+  freezeApiServer,
+  killContainer,
+  restartContainerd,
+} from "../testing/testbed.ts";
 
 const LOOKUPS: DeployedLookup[] = ["cgroup", "cri"];
 const ignore = !BREAKABLE;
@@ -24,6 +32,17 @@ const GREEDY = [
   ...["sh", "-c"],
   "/opt/necoperf/bin/spin & until [ -e /tmp/greedy ]; do sleep 0.1; done; exec tail /dev/zero",
 ];
+
+/**
+ * In the place of perf: the real one, but `perf script` can be made to print 12 MB that gzip cannot
+ * shrink much, and waits at its end to be let go. The real one takes milliseconds.
+ */
+const SLOW_PERF = `#!/bin/sh
+[ "$1" = script ] || exec /usr/bin/perf "$@"
+/usr/bin/perf "$@"
+[ ! -e /var/necoperf/large ] || head -c 9000000 /dev/urandom | base64 | sed G
+until [ -e /var/necoperf/released ]; do sleep 0.1; done
+`;
 
 Deno.test.beforeAll(async () => {
   if (ignore) return;
@@ -50,37 +69,44 @@ function inTarget(pod: string, script: string): Promise<string> {
   return kubectl(["exec", `--namespace=${tenant.namespace}`, pod, "--", "sh", "-c", script]);
 }
 
-async function restarted(pod: string): Promise<KubernetesObject["status"]> {
+/** Does what ends a pod's only container, and resolves with its status when the next one runs. */
+async function restart(
+  end: () => Promise<unknown>,
+  pod: string,
+  namespace = tenant.namespace,
+): Promise<KubernetesObject["status"]> {
+  const containerOf = async () => (await get("pod", pod, namespace)).status.containerStatuses[0];
+  const before = await containerOf();
+  await end();
   return await eventually(async () => {
-    const { status } = await get("pod", pod, tenant.namespace);
-    const [container] = status.containerStatuses;
-    assert.ok(container.restartCount > 0 && container.ready, JSON.stringify(container));
+    const container = await containerOf();
+    assert.ok(container.ready && container.containerID !== before.containerID);
     return container;
   }, 60);
 }
 
-/** How a target ends, and what comes after it. */
-const ENDS: { how: string; pod: string; end(): Promise<unknown>; after(): Promise<unknown> }[] = [
+/** How a target ends; resolves when there is another in its place. */
+const ENDS: { how: string; pod: string; end: () => Promise<unknown> }[] = [
   {
     how: "killed, and started anew by the kubelet,",
     pod: "killed",
-    end: () => killContainer(tenant.namespace, "killed"),
-    after: () => restarted("killed"),
+    end: () => restart(() => killContainer(tenant.namespace, "killed"), "killed"),
   },
   {
     how: "killed for its memory",
     pod: "greedy",
-    end: () => inTarget("greedy", ": >/tmp/greedy"),
-    after: async () => {
-      const { lastState } = await restarted("greedy");
+    end: async () => {
+      const { lastState } = await restart(() => inTarget("greedy", ": >/tmp/greedy"), "greedy");
       assert.equal(lastState.terminated.reason, "OOMKilled");
     },
   },
   {
     how: "deleted with its pod",
     pod: "deleted",
-    end: () => kubectl(["delete", "pod", "deleted", `--namespace=${tenant.namespace}`]),
-    after: () => startPods(tenant, targetOf("deleted")),
+    end: async () => {
+      await kubectl(["delete", "pod", "deleted", `--namespace=${tenant.namespace}`]);
+      await startPods(tenant, targetOf("deleted"));
+    },
   },
 ];
 
@@ -119,7 +145,10 @@ async function assertWorks(namespace = DAEMON_NAMESPACE.cgroup, pod = "steady"):
 async function assertNothingLeft(namespace: string, ...more: RegExp[]): Promise<void> {
   await eventually(async () => {
     const { status } = await daemonPod(namespace);
-    const text = await (await fetch(`http://${status.podIP}:6541/metrics`)).text();
+    const metrics = await (await fetch(`http://${status.podIP}:6541/metrics`)).text();
+    const text = metrics.match(/^necoperf_(recordings_running|queue_length|results) .*$/gm)!.join(
+      "\n",
+    );
     assert.match(text, /^necoperf_recordings_running 0$/m);
     assert.match(text, /^necoperf_queue_length 0$/m);
     for (const each of more) assert.match(text, each);
@@ -127,7 +156,7 @@ async function assertNothingLeft(namespace: string, ...more: RegExp[]): Promise<
   }, 60);
 }
 
-for (const { how, pod, end, after } of ENDS) {
+for (const { how, pod, end } of ENDS) {
   const name = `a target ${how} during the recording gives what was recorded`;
   Deno.test({ name, ignore }, async () => {
     const run = await runClient(tenant, [pod, "-d", "60s"], {
@@ -135,10 +164,77 @@ for (const { how, pod, end, after } of ENDS) {
       whileRecording: () => inTarget(pod, "sleep 1").then(end),
     });
     assertProfile(run, ExitStatus.PARTIAL, /is partial: the container's processes ended after/);
-    await after();
     await assertWorks(undefined, pod);
   });
 }
+
+/** A daemon whose perf is {@linkcode SLOW_PERF}. */
+async function startSlowDaemon(): Promise<OddDaemon & { sh(script: string): Promise<string> }> {
+  const odd = await startOddDaemon(node, tenant, (container, pod) => {
+    pod.metadata.annotations = { perf: SLOW_PERF };
+    const items = [{
+      path: "perf",
+      mode: 0o755,
+      fieldRef: { fieldPath: "metadata.annotations['perf']" },
+    }];
+    pod.spec.volumes.push({ name: "perf", downwardAPI: { items } });
+    // Where the daemon looks before it comes to the image's own.
+    const mountPath = "/usr/local/bin/perf";
+    container.volumeMounts.push({ name: "perf", mountPath, subPath: "perf" });
+  });
+  await eventually(async () => (await fetch(`${odd.http}/healthz`)).body?.cancel(), 60);
+  const exec = ["exec", `--namespace=${odd.namespace}`, "daemon", "--", "sh", "-c"];
+  return { ...odd, sh: (script) => kubectl([...exec, script]) };
+}
+
+Deno.test(
+  { name: "targets that end during the conversion are recorded whole", ignore },
+  async () => {
+    await using daemon = await startSlowDaemon();
+    const args = ["-d", "2s", "--necoperf-namespace", daemon.namespace];
+    const ended: Promise<unknown>[] = [];
+    const runs = ENDS.map(({ pod, end }) =>
+      runClient(tenant, [pod, ...args], {
+        whileConverting: () => {
+          ended.push(end());
+          if (ended.length < ENDS.length) return Promise.resolve();
+          return Promise.all(ended).then(() => daemon.sh(": >/var/necoperf/released"));
+        },
+      })
+    );
+    for (const run of await Promise.all(runs)) assertProfile(run, 0);
+    // By their new ids.
+    for (const { pod } of ENDS) assertProfile(await runClient(tenant, [pod, ...args]), 0);
+  },
+);
+
+Deno.test({ name: "a daemon killed during a download goes on with it", ignore }, async () => {
+  await using daemon = await startSlowDaemon();
+  await daemon.sh(": >/var/necoperf/large; : >/var/necoperf/released");
+  const reading = Promise.withResolvers<void>();
+  const args = ["steady", "-d", "1s", "--necoperf-namespace", daemon.namespace, "-o", "-"];
+  const run = await runClient(tenant, args, {
+    stdoutUnreadUntil: reading.promise,
+    whileRecording: async () => {
+      try {
+        await eventually(() => daemon.sh("ls /var/necoperf/*.result.json"), 60);
+        const kill = () => killContainer(daemon.namespace, "daemon");
+        await restart(kill, "daemon", daemon.namespace);
+      } finally {
+        reading.resolve();
+      }
+    },
+  });
+  assert.equal(run.status, 0, run.stderr);
+  assertBusy(run.stdout);
+  assert.ok(run.stdout.length > 12_000_000);
+  assert.match(run.stderr, /the connection was lost .*; trying again for 1m/);
+  assert.doesNotMatch(run.stderr, /recording again/);
+  assert.deepEqual(run.files, {});
+  await eventually(async () =>
+    assert.equal(await daemon.sh("ls /var/necoperf/*.result.* || :"), "")
+  );
+});
 
 Deno.test({ name: "a daemon killed during a recording is asked again", ignore }, async () => {
   const { cgroup: namespace } = DAEMON_NAMESPACE;
@@ -176,14 +272,14 @@ Deno.test(
   { name: "a daemon pod gone without its time is asked again where the next is", ignore },
   async () => {
     const { cgroup: namespace } = DAEMON_NAMESPACE;
-    const run = await runClient(tenant, ["steady", "-d", "3s"], {
+    const run = await runClient(tenant, ["steady", "-d", "10s"], {
       whileRecording: async () => {
         const { metadata: { name } } = await daemonPod(namespace);
         const now = ["--grace-period=0", "--force", "--wait=false"];
         await kubectl(["delete", "pod", name, `--namespace=${namespace}`, ...now]);
       },
     });
-    assertProfile(run, 0);
+    assertProfile(run, 0, /recording again/);
     await assertWorks();
   },
 );
@@ -198,3 +294,23 @@ for (const lookup of LOOKUPS) {
     await assertWorks(namespace);
   });
 }
+
+Deno.test(
+  { name: "without the API server recordings go on, and new ones are told", ignore },
+  async () => {
+    let during: ClientRunOutside | undefined;
+    const run = await runClient(tenant, ["steady", "-d", "25s"], {
+      whileRecording: async () => {
+        await using _frozen = await freezeApiServer(30);
+        during = await runClient(tenant, ["killed", "-d", "1s"]);
+      },
+    });
+    assertProfile(run, 0);
+    assert.equal(during?.status, ExitStatus.UNREACHABLE, during?.stderr);
+    assert.match(during!.stderr, /cannot reach the API server .*no answer within 10s/);
+    assert.deepEqual(during!.files, {});
+    // It could not be deleted, as nobody is let in meanwhile. It goes when its time is over.
+    await assertNothingLeft(DAEMON_NAMESPACE.cgroup, /^necoperf_results 1$/m);
+    assertProfile(await runClient(tenant, ["steady", "-d", "1s"]), 0);
+  },
+);

@@ -33,7 +33,14 @@ export interface RunOptions {
   tokenFile?: string;
   /** Called, with what the client has said, once that has the line that the recording runs. */
   whileRecording?: (said: string) => Promise<unknown>;
+  /** Called once the client has said that what was recorded is converted. */
+  whileConverting?: () => Promise<unknown>;
+  /** Until this resolves nobody reads the client's standard output. */
+  stdoutUnreadUntil?: Promise<unknown>;
 }
+
+/** What a test does while the client runs. */
+type Meanwhile = Pick<RunOptions, "whileRecording" | "whileConverting" | "stdoutUnreadUntil">;
 
 const RUN_DEADLINE_MS = 90_000;
 
@@ -51,7 +58,7 @@ export async function runClient(
     const run = await runCommand(
       options.kubeconfig ?? tenant.kubeconfig,
       ["--output-dir", outputDirectory, ...token, ...args],
-      options.whileRecording,
+      options,
     );
     const files: Record<string, string> = {};
     for await (const { name } of Deno.readDir(temporary)) {
@@ -67,7 +74,7 @@ export async function runClient(
 export async function runCommand(
   kubeconfig: string,
   args: string[],
-  whileRecording?: RunOptions["whileRecording"],
+  meanwhile: Meanwhile = {},
 ): Promise<ClientRun> {
   const process = new Deno.Command(Deno.execPath(), {
     args: [
@@ -82,24 +89,26 @@ export async function runCommand(
     signal: AbortSignal.timeout(RUN_DEADLINE_MS),
   }).spawn();
   const [stdout, stderr, { code }] = await Promise.all([
-    new Response(process.stdout).text(),
-    readWhileRecording(process.stderr, whileRecording),
+    Promise.race([meanwhile.stdoutUnreadUntil, process.status])
+      .then(() => new Response(process.stdout).text()),
+    readStderr(process.stderr, meanwhile),
     process.status,
   ]);
   return { status: code, stdout, stderr };
 }
 
-async function readWhileRecording(
+async function readStderr(
   stderr: ReadableStream<Uint8Array>,
-  whileRecording: (said: string) => Promise<unknown> = () => Promise.resolve(),
+  { whileRecording, whileConverting }: Meanwhile,
 ): Promise<string> {
   let text = "";
-  let done: Promise<unknown> | undefined;
+  let [recording, converting]: (Promise<unknown> | undefined)[] = [];
   for await (const chunk of stderr.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    if (/^necoperf-client: recording .*\n/m.test(text)) done ??= whileRecording(text);
+    if (/^necoperf-client: recording .*\n/m.test(text)) recording ??= whileRecording?.(text);
+    if (/^necoperf-client: converting /m.test(text)) converting ??= whileConverting?.();
   }
-  await done;
+  await Promise.all([recording, converting]);
   return text;
 }
 

@@ -26,6 +26,23 @@ export async function restartContainerd(node: string): Promise<void> {
   await output(`${TESTBED}/restart-containerd`, node);
 }
 
+/**
+ * Stops the API server for so long; connections to it stay open and nothing answers. Disposing it
+ * waits for the end of that. It comes back by itself, whatever becomes of the test.
+ */
+export async function freezeApiServer(seconds: number): Promise<AsyncDisposable> {
+  const settings = '. "$0/lib.sh"; cat "$TESTBED_STATE/pids/kube-apiserver"';
+  const pid = (await output("bash", "-c", settings, TESTBED)).trim();
+  const script = 'kill -STOP "$0"; sleep "$1"; kill -CONT "$0"';
+  const args = ["--fork", "--wait", "sh", "-c", script, pid, `${seconds}`];
+  const frozen = new Deno.Command("setsid", { args, stdin: "null" }).spawn();
+  return {
+    async [Symbol.asyncDispose]() {
+      await frozen.status;
+    },
+  };
+}
+
 /** A process of a node. */
 export interface NodeProcess {
   pid: number;
