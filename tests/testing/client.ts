@@ -57,7 +57,7 @@ export async function runClient(
   try {
     const run = await runCommand(
       options.kubeconfig ?? tenant.kubeconfig,
-      ["--output-dir", outputDirectory, ...token, ...args],
+      [...args, "--output-dir", outputDirectory, ...token],
       options,
     );
     const files: Record<string, string> = {};
