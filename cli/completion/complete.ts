@@ -4,7 +4,7 @@ import { collectEvents } from "../arguments/option_values.ts";
 import { NECOPERF_NAMESPACE } from "../find_daemon.ts";
 import { listContexts } from "../kubeconfig.ts";
 import { CALL_GRAPH_METHODS } from "../record_options.ts";
-import { findTargetType, POD } from "../target_name.ts";
+import { findTargetType, parseTargetName, POD } from "../target_name.ts";
 import { WORKLOAD_TYPES } from "../workload.ts";
 import type { Candidate, Completion } from "./completion.ts";
 import { readLine, type UnfinishedLine } from "./line.ts";
@@ -136,11 +136,16 @@ function completePod(line: Line): Completion | Promise<Completion> {
 
 /** Offers the containers of what is named first. */
 function completeContainer(line: Line): Completion | Promise<Completion> {
-  const [first] = line.operands.filter((word, index) => word !== "profile" || index > 0);
+  const [first] = namesIn(line.operands);
   const [, word = "pod", name] = /^(?:(.*)\/)?(.*)$/.exec(first ?? "")!;
   const type = findTargetType(word);
   if (name === "" || !type) return NOTHING;
   return asking(line, (names, namespace) => names.containers(namespace, type, name));
+}
+
+/** What is to be profiled, without the word that may stand before it. */
+function namesIn(operands: string[]): string[] {
+  return operands[0] === "profile" ? operands.slice(1) : operands;
 }
 
 async function completeContext({ valueOf }: Line): Promise<Completion> {
@@ -155,13 +160,36 @@ async function completeContext({ valueOf }: Line): Promise<Completion> {
   };
 }
 
-/** Names after commas go on. */
-function completeEvents({ prefix }: Line): Completion {
-  const [before] = /^.*,/.exec(prefix) ?? [""];
+/**
+ * Offers what the daemon of the named pod's node allows, else what a daemon allows whose administrator
+ * has said nothing. Names after commas go on.
+ */
+async function completeEvents(line: Line): Promise<Completion> {
+  const [before] = /^.*,/.exec(line.prefix) ?? [""];
   const written = before.split(",");
-  return plain(
-    COMMON_EVENTS.filter((event) => !written.includes(event)).map((event) => before + event),
-  );
+  const events = await allowedEvents(line).catch(() => COMMON_EVENTS);
+  return plain(events.filter((event) => !written.includes(event)).map((event) => before + event));
+}
+
+async function allowedEvents({ operands, valueOf }: Line): Promise<readonly string[]> {
+  const [pod] = namesIn(operands).map(parseTargetName).filter(({ workload }) => !workload);
+  if (!pod) return COMMON_EVENTS;
+  // With it comes gRPC, which no other word takes.
+  const { readAllowedEvents } = await import("./allowed_events.ts");
+  return await readAllowedEvents({
+    pod: pod.name,
+    namespace: valueOf("--namespace"),
+    container: valueOf("--container"),
+    kubeconfig: valueOf("--kubeconfig"),
+    context: valueOf("--context"),
+    necoperfNamespace: valueOf("--necoperf-namespace"),
+    access: {
+      tokenFile: valueOf("--token-file"),
+      serviceAccount: valueOf("--service-account"),
+      caFile: valueOf("--ca-file"),
+      tlsServerName: valueOf("--tls-server-name"),
+    },
+  });
 }
 
 /** Asks the cluster that the line means, about the namespace that it means. */
