@@ -2,6 +2,7 @@ import { type ParseOptions, parsePerfScript } from "../script/parse.ts";
 import type { Sample } from "../script/sample.ts";
 import { type Frame, type FrameKind, frameKind } from "../script/stack_profile.ts";
 import { isClockEvent } from "./clock_event.ts";
+import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";
 import { listed } from "./listed.ts";
 
@@ -31,12 +32,19 @@ interface Thread {
   tid: number;
   command: string;
   event: string;
-  timesSeconds: number[];
+  timesSeconds: Column<Float64Array>;
   /** Of an event that is a clock: the CPU's time that each sample stands for. */
-  cpuNanoseconds?: number[];
+  cpuNanoseconds?: Column<Float64Array>;
   /** Where the stack ends in the table of stacks; -1 for none. */
-  stacks: number[];
+  stacks: Column<Int32Array>;
+  /** No sample is older than the one before it. */
+  inOrder: boolean;
 }
+
+const float64Column = () => new Column((length) => new Float64Array(length));
+
+/** The interval is told by so many samples at most. */
+const INTERVAL_SAMPLES = 100_000;
 
 /**
  * Writes perf script's text for https://profiler.firefox.com, in its processed format: the threads,
@@ -59,14 +67,24 @@ export async function* firefoxText(
     const key = `${pid} ${tid} ${event}`;
     let thread = threads.get(key);
     if (!thread) {
-      const cpuNanoseconds = isClockEvent(event) ? [] : undefined;
-      thread = { pid, tid, command, event, timesSeconds: [], cpuNanoseconds, stacks: [] };
+      thread = {
+        ...{ pid, tid, command, event },
+        timesSeconds: float64Column(),
+        cpuNanoseconds: isClockEvent(event) ? float64Column() : undefined,
+        stacks: new Column((length) => new Int32Array(length)),
+        inOrder: true,
+      };
       threads.set(key, thread);
     }
     // A thread gets its own name only after it has begun.
     thread.command = command;
     // Text without times: the samples in their order, as if one were taken each millisecond.
-    thread.timesSeconds.push(sample.timeSeconds ?? samples / 1000);
+    const { timesSeconds } = thread;
+    const time = sample.timeSeconds ?? samples / 1000;
+    if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {
+      thread.inOrder = false;
+    }
+    timesSeconds.push(time);
     thread.cpuNanoseconds?.push(period);
     thread.stacks.push(tables.stackOf(sample));
     samples++;
@@ -150,12 +168,13 @@ function metaOf(threads: Thread[], name: string) {
   };
 }
 
-/** How often was sampled: the middle one of the times between the busiest thread's samples. */
+/** How often was sampled: the middle one of the times between the busiest thread's first samples. */
 function intervalMilliseconds(threads: Thread[]): number {
   const clocks = threads.filter(({ event }) => isClockEvent(event));
   const [busiest] = (clocks.length > 0 ? clocks : threads)
     .toSorted((a, b) => b.stacks.length - a.stacks.length);
-  const times = Float64Array.from(busiest?.timesSeconds ?? []).sort();
+  const length = Math.min(busiest?.timesSeconds.length ?? 0, INTERVAL_SAMPLES);
+  const times = Float64Array.from({ length }, (_, index) => busiest.timesSeconds.at(index)).sort();
   const gaps = times.subarray(1).map((time, index) => time - times[index]).sort();
   return (gaps[gaps.length >> 1] || 0.001) * 1000;
 }
@@ -235,9 +254,9 @@ function* threadText(
   { startSeconds, hasEvents, main }: { startSeconds: number; hasEvents: boolean; main: Thread },
 ): Generator<string> {
   const { pid, tid, command, event, timesSeconds, cpuNanoseconds, stacks } = thread;
-  const milliseconds = (index: number) => (timesSeconds[index] - startSeconds) * 1000;
-  // The text may be of several perf scripts, one behind the other.
-  const order = Uint32Array.from(stacks.keys()).sort((a, b) => timesSeconds[a] - timesSeconds[b]);
+  const milliseconds = (index: number) => (timesSeconds.at(index) - startSeconds) * 1000;
+  const order = orderOf(thread);
+  const [oldest] = order;
   const fields = {
     name: hasEvents ? `${command} (${event})` : command,
     isMainThread: thread === main,
@@ -245,7 +264,7 @@ function* threadText(
     processType: "default",
     processStartupTime: 0,
     processShutdownTime: null,
-    registerTime: milliseconds(order[0]),
+    registerTime: milliseconds(oldest),
     unregisterTime: null,
     pausedRanges: [],
     // The profiler wants these to be different for different processes and threads.
@@ -254,13 +273,25 @@ function* threadText(
     markers: { data: [], name: [], startTime: [], endTime: [], phase: [], category: [], length: 0 },
   };
   yield `${JSON.stringify(fields).slice(0, -1)},"samples":`;
-  yield* table(order.length, {
-    stack: mapped(order, (index) => stacks[index] === -1 ? null : stacks[index]),
+  yield* table(stacks.length, {
+    stack: mapped(order, (index) => stacks.at(index) === -1 ? null : stacks.at(index)),
     time: mapped(order, (index) => Number(milliseconds(index).toFixed(6))),
     // Without it, a thread that waits looks as busy as its next sample.
-    ...cpuNanoseconds && { threadCPUDelta: mapped(order, (index) => cpuNanoseconds[index]) },
+    ...cpuNanoseconds && { threadCPUDelta: mapped(order, (index) => cpuNanoseconds.at(index)) },
   }, { weight: null, weightType: "samples" });
   yield "}";
+}
+
+/** The indices of a thread's samples, the oldest first. */
+function orderOf({ timesSeconds, inOrder }: Thread): Iterable<number> {
+  const { length } = timesSeconds;
+  if (inOrder) return { [Symbol.iterator]: () => upTo(length) };
+  // The text is of several perf scripts, one behind the other.
+  return Uint32Array.from(upTo(length)).sort((a, b) => timesSeconds.at(a) - timesSeconds.at(b));
+}
+
+function* upTo(length: number): Generator<number> {
+  for (let index = 0; index < length; index++) yield index;
 }
 
 /** Writes a table as the profiler has them: an object of columns. */

@@ -41,6 +41,10 @@ async function open(content: Uint8Array): Promise<Session> {
     daemon.kill("SIGKILL");
     await daemon.status;
   });
+  // Whoever asks before it listens takes it for dead, and forgets the session.
+  await eventually(async () =>
+    assert.match(await Deno.readTextFile(join(directory, "test.log")), /Daemon ready/)
+  );
   await eventually(() => run("profile", "info"));
   const disposables = cleanup.move();
   return {
@@ -91,6 +95,11 @@ Deno.test("samples have their time, in order, from the first one on", async () =
   assert.deepEqual(threads[1].samples.time, [0, 10, 20, 40]);
   assert.deepEqual(threads[1].samples.threadCPUDelta, [1e7, 1e7, 1e7, 1e7]);
   assert.equal(Math.round(meta.interval), 10);
+});
+
+Deno.test("samples of several texts, one behind the other, are put into order", async () => {
+  const { threads } = JSON.parse(await convertToText("firefox", SCRIPT + SCRIPT));
+  assert.deepEqual(threads[1].samples.time, [0, 0, 10, 10, 20, 20, 40, 40]);
 });
 
 Deno.test("events are apart, so that one does not make another look busy", async () => {
