@@ -49,7 +49,16 @@ const COMMANDS: Record<string, { define(): Command; toInvocation(command: Comman
 /** The commands, by their names. */
 export function defineCommands(version: string): Record<string, Command> {
   const commands = Object.entries(COMMANDS).map(([name, { define }]) => [name, define()]);
-  return { profile: defineProfile(version), ...Object.fromEntries(commands) };
+  return { profile: defineMain(version), ...Object.fromEntries(commands) };
+}
+
+/** The command without a name, whose help tells of the others. */
+function defineMain(version: string): Command {
+  return defineProfile(version).addHelpText("after", () => {
+    const lines = Object.entries(COMMANDS)
+      .map(([name, { define }]) => `  ${name.padEnd(12)}${define().description()}`);
+    return ["Other commands, each with a --help of its own:", ...lines].join("\n");
+  });
 }
 
 function findNamed(name = "") {
@@ -67,7 +76,7 @@ export function parseArguments(args: string[], version: string): Invocation {
   if (args[0] === "__complete") return { kind: "complete", words: args.slice(1) };
   const named = findNamed(args[0]);
   let printed = "";
-  const command = (named ? named.define() : defineProfile(version)).exitOverride()
+  const command = (named ? named.define() : defineMain(version)).exitOverride()
     .configureOutput({
       writeOut: (text) => printed += text,
       writeErr: () => {},

@@ -10,7 +10,9 @@
  */
 import { join } from "node:path";
 import protobuf from "protobufjs";
+import { defineCommands } from "../cli/arguments.ts";
 import { permissionFlags, type Program } from "../permissions.ts";
+import { VERSION } from "../version.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 const PAGES = join(ROOT, "docs/reference");
@@ -19,7 +21,7 @@ const NOTE = "<!-- Made by `deno task gen`; what it says stands in the code. -->
 
 /** The commands of each program that have a help text of their own. */
 const COMMANDS: Record<Program, string[][]> = {
-  client: [[], ["fetch"], ["convert"], ["diff"], ["doctor"], ["completion"]],
+  client: Object.keys(defineCommands(VERSION)).map((name) => name === "profile" ? [] : [name]),
   daemon: [[], ["start"]],
 };
 

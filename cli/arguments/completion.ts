@@ -27,7 +27,7 @@ For \`kubectl necoperf\` (the client by the name kubectl-necoperf), anywhere on 
 
 export function defineCompletion(): Command {
   return new Command(`${PROGRAM} completion`)
-    .description("Prints a script that completes command lines, with names from the cluster.")
+    .description("Prints a script with which a shell completes command lines.")
     .usage("SHELL")
     .addArgument(new Argument("<shell>").choices(SHELLS))
     .helpOption("-h, --help", "print this help")

@@ -23,7 +23,7 @@ gzip. Who has a pod that is called diff names it so: ${PROGRAM} profile diff
 
 export function defineDiff(): Command {
   return new Command(`${PROGRAM} diff`)
-    .description("Shows what got slower and what got faster from one profile to another.")
+    .description("Shows what got slower or faster from one profile to another.")
     .usage("[options] BEFORE AFTER")
     .argument("[files...]")
     .addOption(

@@ -62,7 +62,7 @@ names it so: ${PROGRAM} profile fetch
 export function defineFetch(): Command {
   const command = new Command(`${PROGRAM} fetch`)
     .description(
-      "Fetches the result of a recording whose download was interrupted, from the daemon that keeps it.",
+      "Fetches the result of a recording whose download was interrupted.",
     )
     .usage("[options] RECORDING_ID")
     .argument("[id...]")

@@ -108,10 +108,6 @@ Examples:
   ${PROGRAM} -n shop deploy/web statefulset/db-0 -o profiles
   ${PROGRAM} -n shop -l app=web,tier!=cache --format flamegraph
   ${PROGRAM} -n shop web-7d4b9 --service-account profiler
-
-\`${PROGRAM} fetch --help\` tells how to get a result whose download was interrupted, and
-\`${PROGRAM} convert --help\` how to make flame graphs and more of a result, and
-\`${PROGRAM} diff --help\` how to compare two.
 `;
 
 export function defineProfile(version: string): Command {

@@ -349,6 +349,9 @@ Deno.test("prints its version and help", () => {
     help.text,
     /^Usage: necoperf-client \[profile\] \[options\] \(POD \| TYPE\/NAME\)\.\.\.$/m,
   );
+  for (const name of ["completion", "convert", "diff", "doctor", "fetch"]) {
+    assert.match(help.text, new RegExp(`^  ${name} +[A-Z].{0,65}$`, "m"));
+  }
   const ofFetch = parseArguments(["fetch", "--help"], "1.2.3");
   assert(ofFetch.kind === "print");
   assert.match(ofFetch.text, /^Usage: necoperf-client fetch \[options\] RECORDING_ID$/m);
