@@ -247,7 +247,8 @@ function adviseOnPython(seen: Seen): Advice | undefined {
   return {
     kind: "Python",
     text: "the functions are those of Python's interpreter, not those of the program: " +
-      "run python with -X perf (3.12 and later)",
+      "run python with -X perf (3.12 and later), and make the /tmp/perf-PID.map that it writes " +
+      "readable for all",
   };
 }
 
