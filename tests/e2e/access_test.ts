@@ -124,7 +124,8 @@ Deno.test("another tenant's container and one that is none are refused alike", a
 });
 
 Deno.test("another tenant's result and one that is none are told alike", async () => {
-  const fetch = (tenant: Tenant, id: string) => runClient(tenant, ["fetch", id, ...direct]);
+  const fetch = (tenant: Tenant, id: string) =>
+    runClient(tenant, [id, ...direct], { command: "fetch" });
   let runs: ClientRunOutside[] = [];
   const record = [...direct, "-d", "10s", "--container-id", await containerId(caller)];
   const recorded = await runClient(caller, record, {

@@ -25,6 +25,8 @@ export interface ClientRunOutside extends ClientRun {
 
 /** What else a run outside of the cluster may have. */
 export interface RunOptions {
+  /** One of the client's commands. Default: the one without a name. */
+  command?: string;
   /** Default: the tenant's. */
   kubeconfig?: string;
   /** Default: an empty directory. */
@@ -44,7 +46,7 @@ type Meanwhile = Pick<RunOptions, "whileRecording" | "whileConverting" | "stdout
 
 const RUN_DEADLINE_MS = 90_000;
 
-/** Runs a profile on this machine, into an output directory. */
+/** Runs the client on this machine, into an output directory. */
 export async function runClient(
   tenant: Tenant,
   args: string[],
@@ -54,10 +56,12 @@ export async function runClient(
   const outputDirectory = options.outputDirectory ?? temporary;
   const tokenFile = options.tokenFile ?? tenant.tokenFile;
   const token = tokenFile === "" ? [] : ["--token-file", tokenFile];
+  const command = options.command ? [options.command] : [];
   try {
     const run = await runCommand(
       options.kubeconfig ?? tenant.kubeconfig,
-      [...args, "--output-dir", outputDirectory, ...token],
+      // The arguments last: what they say of the same options counts.
+      [...command, "--output-dir", outputDirectory, ...token, ...args],
       options,
     );
     const files: Record<string, string> = {};
