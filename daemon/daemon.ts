@@ -38,9 +38,10 @@ const LAST_CALLS_SECONDS = 10;
 const SERVER_OPTIONS: grpc.ServerOptions = {
   // Requests are small: a container id and a few numbers.
   "grpc.max_receive_message_length": 64 * 1024,
-  // A caller that is cut off without a word is found out, and its recording ended, in seconds.
-  "grpc.keepalive_time_ms": 10_000,
-  "grpc.keepalive_timeout_ms": 5_000,
+  // A caller that is cut off without a word is found out, and its recording ended, in 15 s. Most of
+  // that is time to answer in: on a node with too much to do a caller may not run for seconds.
+  "grpc.keepalive_time_ms": 5_000,
+  "grpc.keepalive_timeout_ms": 10_000,
   // A client has one call to record, one to fetch, and a few short ones.
   "grpc.max_concurrent_streams": 100,
   "grpc.max_connection_idle_ms": 300_000,

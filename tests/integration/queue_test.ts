@@ -144,7 +144,7 @@ Deno.test("a caller that is cut off without a word is found out, and its recordi
   await startAndHear(caller, { containerId: `${target.pid}`, duration }, "progress");
   proxy.cut();
   assert.notDeepEqual(await findChildren(daemon.pid), []);
-  // The daemon asks for a sign of life each 10 s and waits 5 s for one.
+  // The daemon asks for a sign of life each 5 s and waits 10 s for one.
   await daemon.logged(({ outcome }) => outcome === "cancelled");
   await assertIdle(daemon);
   caller.client.close();

@@ -282,6 +282,22 @@ Deno.test("a download goes on where it stopped when the daemon was killed", asyn
   await assertNothingLeft(setting);
 });
 
+Deno.test("a client that stood still for longer than the daemon waits records again", async () => {
+  await using setting = await set();
+  await using target = run(targets.spin);
+  const client = setting.startClient(target.pid, "-d", "5m");
+  await client.says(/recording container/);
+  // As when a laptop is closed: no sign of life comes from it.
+  client.kill("SIGSTOP");
+  await setting.daemon.logged(({ outcome }) => outcome === "cancelled");
+  client.kill("SIGCONT");
+  await client.says(/lost.*; trying again for 1m/);
+  await client.says(/; recording again\n[^]*: recording container/);
+  client.kill("SIGTERM");
+  assert.equal((await client.ended).status, ExitStatus.INTERRUPTED, client.said);
+  await assertNothingLeft(setting);
+});
+
 Deno.test("a daemon that is killed when all has arrived changes nothing", async () => {
   await using setting = await set();
   await using target = run(targets.spin);
