@@ -33,8 +33,11 @@ export interface RunOptions {
   outputDirectory?: string;
   /** A file with a token for the daemon. Default: the tenant's; `""` for none. */
   tokenFile?: string;
-  /** Called, with what the client has said, once that has the line that the recording runs. */
-  whileRecording?: (said: string) => Promise<unknown>;
+  /**
+   * Called, with what the client has said, once that has the line that the recording runs.
+   * `interrupt` does what Ctrl-C does.
+   */
+  whileRecording?: (said: string, interrupt: () => void) => Promise<unknown>;
   /** Called once the client has said that what was recorded is converted. */
   whileConverting?: () => Promise<unknown>;
   /** Until this resolves nobody reads the client's standard output. */
@@ -95,21 +98,24 @@ export async function runCommand(
   const [stdout, stderr, { code }] = await Promise.all([
     Promise.race([meanwhile.stdoutUnreadUntil, process.status])
       .then(() => new Response(process.stdout).text()),
-    readStderr(process.stderr, meanwhile),
+    readStderr(process, meanwhile),
     process.status,
   ]);
   return { status: code, stdout, stderr };
 }
 
 async function readStderr(
-  stderr: ReadableStream<Uint8Array>,
+  process: Deno.ChildProcess,
   { whileRecording, whileConverting }: Meanwhile,
 ): Promise<string> {
   let text = "";
   let [recording, converting]: (Promise<unknown> | undefined)[] = [];
-  for await (const chunk of stderr.pipeThrough(new TextDecoderStream())) {
+  const interrupt = () => process.kill("SIGINT");
+  for await (const chunk of process.stderr.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    if (/^necoperf-client: recording .*\n/m.test(text)) recording ??= whileRecording?.(text);
+    if (/^necoperf-client: recording .*\n/m.test(text)) {
+      recording ??= whileRecording?.(text, interrupt);
+    }
     if (/^necoperf-client: converting /m.test(text)) converting ??= whileConverting?.();
   }
   await Promise.all([recording, converting]);
