@@ -17,7 +17,13 @@ import { createGunzip } from "node:zlib";
 import type { FetchResultResponse__Output } from "../../proto/gen/necoperf/FetchResultResponse.ts";
 import type { RecordingEvent__Output } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import { grpc } from "../../proto/grpc.ts";
-import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
+import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
+import {
+  encryptedTo,
+  SERVER_NAME,
+  startEncrypted,
+  withAuthority,
+} from "../testing/encrypted_daemon.ts";
 import { eventually, run } from "../testing/process.ts";
 import { bytesOfFiles, peakBytes } from "../testing/resources.ts";
 import { startSlowReaders } from "../testing/slow_readers.ts";
@@ -35,8 +41,13 @@ const WORK_DIR_BYTES = 128 * 2 ** 20;
 const TAKEN_BYTES = 8 * MB;
 const SECOND = { seconds: 1, nanos: 0 };
 
+type Start = (options: TestDaemonOptions) => Promise<TestDaemon>;
+
 /** Starts a daemon whose `perf script` prints so much. */
-async function withLargePerf<T>(use: (daemon: TestDaemon) => Promise<T>): Promise<T> {
+async function withLargePerf<T>(
+  use: (daemon: TestDaemon) => Promise<T>,
+  start: Start = startDaemon,
+): Promise<T> {
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(
@@ -49,7 +60,7 @@ esac
 `,
       { mode: 0o755 },
     );
-    await using daemon = await startDaemon({
+    await using daemon = await start({
       args: ["--container-lookup", "pid", "--max-results-size", "128Mi"],
       prepare: `cp "$(command -v perf)" ${directory}/real
         mount --bind ${directory}/perf "$(command -v perf)"`,
@@ -79,7 +90,8 @@ function assertMemory(name: string, bytes: number): void {
   assert.ok(bytes < PEAK_BYTES, `${name}: the daemon took ${Math.round(bytes / MB)} MB`);
 }
 
-Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB", async () => {
+/** Ten readers of 1 MB/s and a fast one of a result of 1 GB; `start` makes the daemon. */
+async function readByMany(start: Start, caFile?: string): Promise<void> {
   await withLargePerf(async (daemon) => {
     await using target = run(targets.spin);
     const recording: AsyncIterable<RecordingEvent__Output> = daemon.client
@@ -90,7 +102,7 @@ Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB", async () =
 
     await using readers = startSlowReaders(daemon.address, {
       ...{ method: "FetchResult", request: { recordingId } },
-      ...{ count: 10, bytesPerSecond: BYTES_PER_SECOND },
+      ...{ count: 10, bytesPerSecond: BYTES_PER_SECOND, caFile },
     });
     const path = await Deno.makeTempFile();
     try {
@@ -120,8 +132,21 @@ Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB", async () =
     } finally {
       await Deno.remove(path);
     }
-  });
-});
+  }, start);
+}
+
+Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB", () =>
+  readByMany(startDaemon));
+
+Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB, by TLS", () =>
+  withAuthority(async (authority, directory) => {
+    await authority.issue("server", { dnsName: SERVER_NAME });
+    const connection = encryptedTo(authority);
+    await readByMany(
+      (options) => startEncrypted(directory, "server", { ...options, ...connection }),
+      authority.certFile,
+    );
+  }));
 
 async function fetchTo(path: string, daemon: TestDaemon, recordingId: string): Promise<void> {
   using file = await Deno.open(path, { write: true });

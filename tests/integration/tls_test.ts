@@ -8,51 +8,22 @@ import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import type { NecoPerfClient } from "../../proto/gen/necoperf/NecoPerf.ts";
+import { createAuthority, type TestCertificate } from "../testing/certificates.ts";
+import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import {
-  createAuthority,
-  type TestAuthority,
-  type TestCertificate,
-} from "../testing/certificates.ts";
-import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
+  CONFIG_DIR,
+  encryptedTo,
+  SERVER_NAME,
+  startEncrypted,
+  withAuthority,
+} from "../testing/encrypted_daemon.ts";
 import { eventually, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
 
 const targets = await buildTargets();
 
-const SERVER_NAME = "necoperf-daemon";
-const CONFIG_DIR = "/etc/necoperf";
 const CALL_DEADLINE_MS = 20_000;
 const CONNECTION_DEADLINE_MS = 60_000;
-
-/** Runs a test with a directory of certificates that the daemon finds at /etc/necoperf. */
-async function withAuthority(
-  test: (authority: TestAuthority, directory: string) => Promise<void>,
-): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "necoperf-tls-" });
-  try {
-    await test(await createAuthority(directory, "authority"), directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
-
-/** Starts a daemon with the certificate `NAME.crt` of the directory. */
-function startEncrypted(
-  directory: string,
-  name: string,
-  options: TestDaemonOptions = {},
-): Promise<TestDaemon> {
-  const { args = ["--container-lookup", "pid"], ...rest } = options;
-  return startDaemon({
-    ...rest,
-    binds: { [CONFIG_DIR]: directory, ...options.binds },
-    args: [
-      ...args,
-      ...["--tls-cert-file", `${CONFIG_DIR}/${name}.crt`],
-      ...["--tls-key-file", `${CONFIG_DIR}/${name}.key`],
-    ],
-  });
-}
 
 /** Connects by TLS, as a client that trusts the authority. */
 function connectClient(
@@ -60,17 +31,10 @@ function connectClient(
   authority: TestCertificate,
   certificate?: TestCertificate,
 ): NecoPerfClient & Disposable {
-  const [ca, key, cert] = [authority.cert, certificate?.key, certificate?.cert]
-    .map((bytes) => bytes ? Buffer.from(bytes) : null);
-  const client = new (loadNecoPerf().NecoPerf)(
-    daemon.address,
-    grpc.credentials.createSsl(ca, key, cert),
-    {
-      "grpc.ssl_target_name_override": SERVER_NAME,
-      // Clients share connections otherwise, and with them what was agreed when they were made.
-      "grpc.use_local_subchannel_pool": 1,
-    },
-  );
+  const { credentials, clientOptions } = encryptedTo(authority, certificate);
+  // Clients share connections otherwise, and with them what was agreed when they were made.
+  const options = { ...clientOptions, "grpc.use_local_subchannel_pool": 1 };
+  const client = new (loadNecoPerf().NecoPerf)(daemon.address, credentials, options);
   return Object.assign(client, { [Symbol.dispose]: () => client.close() });
 }
 

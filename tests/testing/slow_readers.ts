@@ -2,7 +2,8 @@
  * Readers of results that take no more than they are told to, each on a connection of its own, in a
  * process of their own: what they do not take must wait in the daemon or with it.
  *
- * Run as a program it is that process: `slow_readers.ts ADDRESS METHOD REQUEST COUNT BYTES_PER_SECOND`.
+ * Run as a program it is that process:
+ * `slow_readers.ts ADDRESS METHOD REQUEST COUNT BYTES_PER_SECOND [CA_FILE]`.
  * It answers each line on standard input with a line of {@linkcode ReaderState}s in JSON.
  *
  * @module
@@ -10,6 +11,7 @@
 import { createHash } from "node:crypto";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import { lines } from "../conformance/lines.ts";
+import { encryptedTo } from "./encrypted_daemon.ts";
 
 /** What a reader has so far. */
 export interface ReaderState {
@@ -33,15 +35,18 @@ export interface SlowReading {
   /** How many there are. */
   count: number;
   bytesPerSecond: number;
+  /** Of the authority of a daemon that is behind TLS. */
+  caFile?: string;
 }
 
 /** Starts readers of what the daemon at `address` has. */
 export function startSlowReaders(address: string, reading: SlowReading): SlowReaders {
-  const { method, request, count, bytesPerSecond } = reading;
+  const { method, request, count, bytesPerSecond, caFile } = reading;
   const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--allow-all", "--frozen", "--quiet", import.meta.filename!],
       ...[address, method, JSON.stringify(request), `${count}`, `${bytesPerSecond}`],
+      ...caFile ? [caFile] : [],
     ],
     stdin: "piped",
     stdout: "piped",
@@ -91,10 +96,15 @@ async function main(
   request: object,
   count: number,
   bytesPerSecond: number,
+  caFile?: string,
 ): Promise<void> {
   const { NecoPerf } = loadNecoPerf();
+  const { credentials, clientOptions } = caFile
+    ? encryptedTo({ cert: await Deno.readFile(caFile) })
+    : { credentials: grpc.credentials.createInsecure(), clientOptions: {} };
   const states = Array.from({ length: count }, () => {
-    const client = new NecoPerf(address, grpc.credentials.createInsecure(), {
+    const client = new NecoPerf(address, credentials, {
+      ...clientOptions,
       "grpc.use_local_subchannel_pool": 1,
     });
     const state = { bytes: 0, hash: createHash("sha256") };
@@ -111,12 +121,13 @@ async function main(
 }
 
 if (import.meta.main) {
-  const [address, method, request, count, bytesPerSecond] = Deno.args;
+  const [address, method, request, count, bytesPerSecond, caFile] = Deno.args;
   await main(
     address,
     method as SlowReading["method"],
     JSON.parse(request),
     Number(count),
     Number(bytesPerSecond),
+    caFile,
   );
 }
