@@ -86,15 +86,15 @@ export async function connect(
 }
 
 async function createClient(address: string, tls?: TlsConnection): Promise<NecoPerfClient> {
-  const { grpc, loadNecoPerfClient } = await loadGrpc();
+  const { ChannelCredentials, loadNecoPerfClient } = await loadGrpc();
   const pem = (text?: string) => text === undefined ? null : Buffer.from(text);
   const credentials = tls
-    ? grpc.credentials.createSsl(
+    ? ChannelCredentials.createSsl(
       pem(tls.authoritiesPem),
       pem(tls.clientCertificate?.keyPem),
       pem(tls.clientCertificate?.certificatePem),
     )
-    : grpc.credentials.createInsecure();
+    : ChannelCredentials.createInsecure();
   return new (loadNecoPerfClient())(`dns:${address}`, credentials, {
     "grpc.primary_user_agent": `necoperf-client/${VERSION}`,
     // Pods often have proxy variables; a pod's address is not for a proxy.
@@ -152,12 +152,12 @@ function lastError(client: NecoPerfClient): Promise<string> {
 }
 
 async function toConnection(client: NecoPerfClient, access: DaemonAccess): Promise<Connection> {
-  const { grpc } = await loadGrpc();
+  const { Metadata } = await loadGrpc();
   const sent = new Set<string>();
   return {
     client,
     authorize: async (signal) => {
-      const metadata = new grpc.Metadata();
+      const metadata = new Metadata();
       const token = access.token && await orAborted(access.token(signal), signal);
       if (token !== undefined) {
         sent.add(token);

@@ -6,45 +6,50 @@
  * @module
  */
 import "./deferred_session_close.ts";
-import * as grpc from "@grpc/grpc-js";
-import protobuf from "protobufjs/light.js";
+import type * as grpc from "@grpc/grpc-js";
+// Out of grpc-js's inside: its front door loads the server, too, and all that it has to choose from.
+import { ChannelCredentials } from "@grpc/grpc-js/build/src/channel-credentials.js";
+import { setup as setUpPickFirst } from "@grpc/grpc-js/build/src/load-balancer-pick-first.js";
+import { makeClientConstructor } from "@grpc/grpc-js/build/src/make-client.js";
+import { Metadata } from "@grpc/grpc-js/build/src/metadata.js";
+import { setup as setUpDns } from "@grpc/grpc-js/build/src/resolver-dns.js";
 import type { ProtoGrpcType } from "./gen/necoperf.ts";
 import definitions from "./gen/necoperf.json" with { type: "json" };
-import { CONVERSION_OPTIONS } from "./conversion_options.ts";
+import { type Definition, messageCodec, type MethodNames } from "./message_codec.ts";
 
-export { grpc };
+export { ChannelCredentials, Metadata };
 
-const SERVICE = "necoperf.NecoPerf";
+// What the front door does when it is loaded, for addresses `dns:host:port` without load balancing.
+setUpDns();
+setUpPickFirst();
+
+const PACKAGE = "necoperf";
+const SERVICE = "NecoPerf";
 
 /** The client of `necoperf.NecoPerf`, which speaks as the one that proto-loader would make. */
 export function loadNecoPerfClient(): ProtoGrpcType["necoperf"]["NecoPerf"] {
-  const root = protobuf.Root.fromJSON(definitions as protobuf.INamespace).resolveAll();
-  const { methodsArray } = root.lookupService(SERVICE);
-  const methods = methodsArray.map((method) => [method.name, toDefinition(method)]);
-  return grpc.makeClientConstructor(
-    Object.fromEntries(methods),
-    SERVICE,
+  const { methods } = (definitions as Definition).nested![PACKAGE].nested![SERVICE];
+  const described = Object.entries(methods!).map(([name, names]) => [name, describe(name, names)]);
+  return makeClientConstructor(
+    Object.fromEntries(described),
+    `${PACKAGE}.${SERVICE}`,
   ) as unknown as ProtoGrpcType["necoperf"]["NecoPerf"];
 }
 
-function toDefinition(method: protobuf.Method): grpc.MethodDefinition<object, object> {
-  const request = toFunctions(method.resolvedRequestType!);
-  const response = toFunctions(method.resolvedResponseType!);
+function describe(
+  name: string,
+  { requestType, responseType, requestStream = false, responseStream = false }: MethodNames,
+): grpc.MethodDefinition<object, object> {
+  const request = messageCodec(definitions, PACKAGE, requestType);
+  const response = messageCodec(definitions, PACKAGE, responseType);
   return {
-    path: `/${SERVICE}/${method.name}`,
-    requestStream: !!method.requestStream,
-    responseStream: !!method.responseStream,
-    requestSerialize: request.serialize,
-    requestDeserialize: request.deserialize,
-    responseSerialize: response.serialize,
-    responseDeserialize: response.deserialize,
-    originalName: protobuf.util.lcFirst(method.name),
-  };
-}
-
-function toFunctions(type: protobuf.Type) {
-  return {
-    serialize: (message: object) => type.encode(type.fromObject(message)).finish() as Buffer,
-    deserialize: (bytes: Uint8Array) => type.toObject(type.decode(bytes), CONVERSION_OPTIONS),
+    path: `/${PACKAGE}.${SERVICE}/${name}`,
+    requestStream,
+    responseStream,
+    requestSerialize: request.encode,
+    requestDeserialize: request.decode,
+    responseSerialize: response.encode,
+    responseDeserialize: response.decode,
+    originalName: name[0].toLowerCase() + name.slice(1),
   };
 }
