@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { builtinModules } from "node:module";
 import { basename, join } from "node:path";
 import { build, type Plugin, stop } from "esbuild";
 
@@ -18,9 +19,8 @@ const MODULES = "build/src";
 /** `.proto` files of packages, as below `proto` there. */
 const PACKAGE_PROTOS = ["grpc-health-check/proto", "@grpc/reflection/build/proto"];
 
-/** Gives modules of packages what Node.js gives them, for less than `createRequire` takes. */
-const NODE_NAMES =
-  "const require=(name)=>process.getBuiltinModule(name),__dirname=import.meta.dirname;";
+/** Gives modules of packages what Node.js gives them. */
+const NODE_NAMES = "const __dirname=import.meta.dirname;";
 
 /** A program in one directory. */
 export interface Bundle {
@@ -52,7 +52,7 @@ export async function bundle(main: string, files: string[], directory: string): 
     format: "esm",
     platform: "node",
     target: "es2023",
-    plugins: [leanCommander],
+    plugins: [leanCommander, importBuiltins],
     banner: { js: NODE_NAMES },
     // The licences of packages ask to be kept.
     legalComments: "eof",
@@ -93,6 +93,31 @@ const leanCommander: Plugin = {
       contents: path === "node:process"
         ? "export default new Proxy({}, { get: (_, name) => globalThis.process[name] });"
         : "export default {};",
+    }));
+  },
+};
+
+/**
+ * Imports Node.js's modules where packages require them: `createRequire` and
+ * `process.getBuiltinModule` load as much as a large one of them by themselves.
+ */
+const importBuiltins: Plugin = {
+  name: "import-builtins",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, kind, namespace }) => {
+      if (kind !== "require-call") return undefined;
+      if (namespace === "required-builtin") return { path, namespace: "imported-builtin" };
+      const name = path.replace(/^node:/, "");
+      return builtinModules.includes(name)
+        ? { path: name, namespace: "required-builtin" }
+        : undefined;
+    });
+    // esbuild has no way to require what a module exports by default, but by two steps.
+    onLoad({ filter: /.*/, namespace: "required-builtin" }, ({ path }) => ({
+      contents: `module.exports = require("${path}").default;`,
+    }));
+    onLoad({ filter: /.*/, namespace: "imported-builtin" }, ({ path }) => ({
+      contents: `export { default } from "node:${path}";`,
     }));
   },
 };
