@@ -52,7 +52,7 @@ export async function bundle(main: string, files: string[], directory: string): 
     format: "esm",
     platform: "node",
     target: "es2023",
-    plugins: [leanCommander, importBuiltins],
+    plugins: [leanCommander, leanGrpc, importBuiltins],
     banner: { js: NODE_NAMES },
     // The licences of packages ask to be kept.
     legalComments: "eof",
@@ -94,6 +94,24 @@ const leanCommander: Plugin = {
         ? "export default new Proxy({}, { get: (_, name) => globalThis.process[name] });"
         : "export default {};",
     }));
+  },
+};
+
+/**
+ * Leaves out of grpc-js what reads the definitions of services of its own, channelz and ORCA, which
+ * neither program offers: it is the whole of protobufjs, twice the size of the rest.
+ */
+const leanGrpc: Plugin = {
+  name: "lean-grpc",
+  setup({ onResolve, onLoad }) {
+    onResolve(
+      { filter: /^@grpc\/proto-loader$/ },
+      ({ path, importer }) =>
+        /\/grpc-js\/.*\/(channelz|orca)\.js$/.test(importer)
+          ? { path, namespace: "lean-grpc" }
+          : undefined,
+    );
+    onLoad({ filter: /.*/, namespace: "lean-grpc" }, () => ({ contents: "" }));
   },
 };
 
