@@ -90,8 +90,7 @@ async function agentFor({ server, proxy, tls }: ClusterAccess): Promise<http.Age
   const options = { keepAlive: true, ...tls };
   if (proxy === undefined) return encrypted ? new https.Agent(options) : new http.Agent(options);
   if (proxy.startsWith("socks")) {
-    await import("./forgiving_environment.ts");
-    const { SocksProxyAgent } = await import("socks-proxy-agent");
+    const { SocksProxyAgent } = await import("./socks_proxy.ts");
     return new SocksProxyAgent(proxy, options);
   }
   const { HttpProxyAgent, HttpsProxyAgent } = await import("hpagent");
