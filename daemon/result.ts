@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { createGzip } from "node:zlib";
 import type { Owner } from "./caller.ts";
 import { gathered } from "./gathered.ts";
@@ -10,6 +9,8 @@ import { StatusError } from "./status_error.ts";
 const GZIP_LEVEL = 1;
 /** grpc-js holds 16 messages for a reader that is slow: with this, 256 KB for each. */
 const READ_CHUNK_BYTES = 16 * 1024;
+/** What gzip may give at once; it gives less, and waits for room, when that is full. */
+const GZIP_CHUNK_BYTES = 64 * 1024;
 /** gzip gives what it has in pieces of a few hundred bytes, each of which would be a write and a read. */
 const WRITE_CHUNK_BYTES = 16 * 1024;
 
@@ -98,14 +99,16 @@ export class Result {
   }
 
   /**
-   * Where the result itself is written to. When that is closed, all of it is in the file. `reserve`
-   * is asked before the file grows by so many bytes, and rejects when it may not.
+   * Where the result itself is written to. When that is closed, all of it is in the file; a chunk
+   * that is written is no more needed. `reserve` is asked before the file grows by so many bytes,
+   * and rejects when it may not.
    */
   writable(reserve: (bytes: number) => Promise<void>): WritableStream<Uint8Array> {
     const hash = createHash("sha256");
-    const gzip = createGzip({ level: GZIP_LEVEL });
+    const gzip = createGzip({ level: GZIP_LEVEL, chunkSize: GZIP_CHUNK_BYTES });
     const written = this.#writeFile(gzip, reserve);
-    written.catch(() => {});
+    let stopWaiting = (_error: unknown) => {};
+    written.catch((error) => stopWaiting(error));
     // What goes wrong is told by `written`.
     gzip.on("error", () => {});
     let sizeBytes = 0;
@@ -114,9 +117,11 @@ export class Result {
         if (this.#failure) throw this.#failure.error;
         hash.update(chunk);
         sizeBytes += chunk.length;
-        if (gzip.write(chunk)) return;
-        // Whichever comes first: a disk that is full ends the writing, and no drain comes then.
-        await Promise.race([once(gzip, "drain"), written]);
+        // Whichever comes first: a disk that is full ends the writing, and gzip takes no more then.
+        await new Promise<void>((resolve, reject) => {
+          stopWaiting = reject;
+          gzip.write(chunk, () => resolve());
+        });
       },
       close: async () => {
         gzip.end();
@@ -160,8 +165,8 @@ export class Result {
     this.#readers.add(file);
     try {
       await file.seek(offset, Deno.SeekMode.Start);
-      const aborted = Promise.withResolvers<void>();
-      signal.addEventListener("abort", () => aborted.resolve(), { once: true });
+      // Raced against each change, a promise for this would remember all of them.
+      signal.addEventListener("abort", () => this.#notify(), { once: true });
       for (let position = offset; !signal.aborted;) {
         const changed = this.#changed.promise;
         const whole = this.#whole !== undefined;
@@ -177,7 +182,7 @@ export class Result {
         } else if (whole) {
           return;
         } else {
-          await Promise.race([changed, aborted.promise]);
+          await changed;
         }
       }
     } finally {

@@ -116,6 +116,23 @@ Deno.test("a result comes back as it was written, from any offset", async () => 
   });
 });
 
+Deno.test("a chunk that is written may be used for the next one", async () => {
+  await withStore(async (store) => {
+    const result = await store.create(A, ANYONE);
+    const writer = store.writable(result).getWriter();
+    const bytes = randomBytes(300_000);
+    const buffer = new Uint8Array(50_000);
+    for (let at = 0; at < bytes.length; at += buffer.length) {
+      buffer.set(bytes.subarray(at, at + buffer.length));
+      await writer.write(buffer);
+    }
+    await writer.close();
+    await store.keep(result, SUMMARY);
+    // A comparison that shows all bytes that differ would take minutes.
+    assert.ok(gunzipSync(await read(result)).equals(bytes));
+  });
+});
+
 Deno.test("a reader follows a result while it is written", async () => {
   await withStore(async (store) => {
     const result = await store.create(A, ANYONE);
