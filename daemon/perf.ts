@@ -3,11 +3,13 @@
  *
  * @module
  */
-import { TextLineStream } from "./text_lines.ts";
+import { paced } from "./paced.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, perfError } from "./perf_failure.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import type { RecordingOptions } from "./recording_options.ts";
 import { StatusError } from "./status_error.ts";
+import { TextLineStream } from "./text_lines.ts";
 
 /**
  * How long an ended perf may take to go away before it is killed, and how long a perf script may go
@@ -25,6 +27,8 @@ const MIN_MMAP_PAGES = 4;
 const ACKNOWLEDGEMENT = "ack";
 /** perf.data that waits in memory for perf script; above it perf record has to wait. */
 const BACKLOG_BYTES = 8 << 20;
+/** How long perf script, which writes 4 KB at a time, may fill its pipe before that is read again. */
+const TEXT_PAUSE_MS = 20;
 /** What is kept of perf's messages. */
 const MAX_STDERR_BYTES = 16_384;
 
@@ -46,8 +50,8 @@ export interface RecordExit {
 
 /** A `perf record` that samples. */
 export interface PerfRecord {
-  /** perf.data in the pipe form. */
-  output: ReadableStream<Uint8Array>;
+  /** perf.data in the pipe form. A chunk is good until the next one is asked for. */
+  output: AsyncIterable<Uint8Array>;
   /** Makes perf write out what its ring buffers hold. */
   flush(): void;
   /** Ends the sampling in order; what was sampled still comes out of `output`. */
@@ -59,7 +63,8 @@ export interface PerfRecord {
 /** A `perf script` that reads perf.data of the pipe form and writes text. */
 export interface PerfScript {
   input: WritableStream<Uint8Array>;
-  output: ReadableStream<Uint8Array>;
+  /** A chunk is good until the next one is asked for. */
+  output: AsyncIterable<Uint8Array>;
   /** Settles when perf has gone. Rejects with a `StatusError` when it failed. */
   exit: Promise<void>;
 }
@@ -80,11 +85,9 @@ export async function startPerfRecord(
   // how large this one's may be depends on the others that run.
   for (;; mmapPages /= 2) {
     const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal, 0);
-    let attached = false;
     // Before it samples, perf writes down what the processes have mapped and waits for whoever
     // reads that: it is held whatever its size.
-    const waiting = backlog((chunk) => attached ? chunk.length : 0);
-    const output = attempt.process.stdout.pipeThrough(waiting.stream);
+    const output = new ReadAhead(attempt.process.stdout, BACKLOG_BYTES);
     const answered = Promise.withResolvers<boolean>();
     const stderr = collectStderr(attempt.process, (line) => {
       if (line === ACKNOWLEDGEMENT) answered.resolve(true);
@@ -96,10 +99,11 @@ export async function startPerfRecord(
       terminate(attempt.process, 0);
     }, ATTACH_DEADLINE_MS);
     attempt.command("ping");
-    attached = await answered.promise;
+    const attached = await answered.promise;
     clearTimeout(timer);
     if (attached) {
-      return runningRecord(attempt, { output, stderr, waiting }, target.durationSeconds);
+      output.bound();
+      return runningRecord(attempt, { output, stderr }, target.durationSeconds);
     }
     await output.cancel();
     const status = await attempt.process.status;
@@ -120,31 +124,15 @@ export async function startPerfRecord(
   }
 }
 
-/** A queue of perf.data that whoever reads has no time for yet. */
-interface Backlog {
-  stream: TransformStream<Uint8Array, Uint8Array>;
-  /** Whether perf has to wait. */
-  isFull(): boolean;
-}
-
-function backlog(size: (chunk: Uint8Array) => number): Backlog {
-  let controller: TransformStreamDefaultController;
-  const start = (started: TransformStreamDefaultController) => void (controller = started);
-  return {
-    stream: new TransformStream({ start }, undefined, { highWaterMark: BACKLOG_BYTES, size }),
-    isFull: () => (controller.desiredSize ?? 1) <= 0,
-  };
-}
-
 function runningRecord(
   { process, command, release }: Spawned,
-  streams: { output: ReadableStream<Uint8Array>; stderr: Promise<string>; waiting: Backlog },
+  streams: { output: ReadAhead; stderr: Promise<string> },
   durationSeconds: number,
 ): PerfRecord {
   let overdue = false;
   const end = () => {
     // That its reader takes time is no fault of perf's.
-    if (streams.waiting.isFull()) return endLater(END_DEADLINE_MS);
+    if (streams.output.isFull) return endLater(END_DEADLINE_MS);
     overdue = true;
     terminate(process, 0);
   };
@@ -194,9 +182,11 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
 export function startPerfScript(options: RecordingOptions, signal: AbortSignal): PerfScript {
   const { process, stdin, release } = spawn(scriptArguments(options), signal, SCRIPT_DEADLINE_MS);
   const stderr = collectStderr(process);
+  const ended = new AbortController();
+  process.status.finally(() => ended.abort());
   return {
     input: stdin,
-    output: process.stdout,
+    output: paced(process.stdout, TEXT_PAUSE_MS, ended.signal),
     exit: (async () => {
       const status = await process.status;
       release();

@@ -3,12 +3,14 @@ import type { Container, ContainerLookup } from "./containers.ts";
 import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "./perf.ts";
 import { PerfDataCounter, type PerfDataCounts } from "./perf_data.ts";
 import type { RecordingOptions } from "./recording_options.ts";
+import { SilenceWatch } from "./silence_watch.ts";
 import { StatusError } from "./status_error.ts";
 import { wholeSamples } from "./whole_samples.ts";
 
 /**
- * How often perf is made to write out what it has. Symbols are looked up when a sample is first
- * read, so this bounds how much a container that ends takes with it.
+ * After which silence perf is made to write out what it has, of all processors as whenever it writes.
+ * Symbols are looked up when a sample is first read, so this bounds how much a container that ends
+ * takes with it.
  */
 const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
@@ -221,36 +223,44 @@ class Recording {
     const stop = () => perf.stop();
     stopSignal.addEventListener("abort", stop, { once: true });
     if (stopSignal.aborted) stop();
-    const flush = setInterval(() => perf.flush(), FLUSH_INTERVAL_MS);
+    const flushing = new SilenceWatch(FLUSH_INTERVAL_MS, () => perf.flush());
+    const take = (chunk: Uint8Array) => {
+      flushing.heard();
+      counter.add(chunk);
+    };
     this.#counters.push(counter);
     try {
       if (this.options.format === "data") {
         await this.#readThrough(perf.output, (chunk) => {
-          counter.add(chunk);
+          take(chunk);
           return this.#writer.write(chunk);
         });
       } else {
-        await this.#convert(perf, counter);
+        await this.#convert(perf, counter, take);
       }
     } finally {
-      clearInterval(flush);
+      flushing.end();
       stopSignal.removeEventListener("abort", stop);
     }
   }
 
-  async #convert(perf: PerfRecord, counter: PerfDataCounter): Promise<void> {
+  async #convert(
+    perf: PerfRecord,
+    counter: PerfDataCounter,
+    take: (chunk: Uint8Array) => void,
+  ): Promise<void> {
     const script = this.parts.perf.startScript(this.options, this.#abort);
     const input = script.input.getWriter();
     let allFed = false;
     const fed = this.#readThrough(perf.output, async (chunk) => {
-      counter.add(chunk);
+      take(chunk);
       // When perf script goes away, its exit tells why, not the broken pipe to it.
       await input.write(chunk).catch(() => {});
     }).finally(() => {
       allFed = true;
       return input.close().catch(() => {});
     });
-    const text = script.output.pipeThrough(wholeSamples(this.options.callGraph !== "none"));
+    const text = wholeSamples(script.output, this.options.callGraph !== "none");
     let textBytes = 0;
     const written = this.#readThrough(text, async (chunk) => {
       if (chunk.includes(0)) throw scriptFailure("its output is not text");
@@ -271,7 +281,7 @@ class Recording {
    * up, and the rest is read and dropped: a perf that cannot write would not end in order.
    */
   async #readThrough(
-    source: ReadableStream<Uint8Array>,
+    source: AsyncIterable<Uint8Array>,
     handOn: (chunk: Uint8Array) => Promise<void>,
   ): Promise<void> {
     for await (const chunk of source) {

@@ -131,7 +131,7 @@ function sink(fail?: Error) {
   const stream = new WritableStream<Uint8Array>({
     write(chunk) {
       if (fail) throw fail;
-      written.push(chunk);
+      written.push(chunk.slice());
     },
     close: () => void (state.end = "closed"),
     abort: () => void (state.end = "aborted"),

@@ -8,7 +8,7 @@ async function cut(text: string, chunkSize: number, callGraph: boolean): Promise
     chunks.push(bytes.subarray(at, at + chunkSize));
   }
   const cut: string[] = [];
-  for await (const chunk of ReadableStream.from(chunks).pipeThrough(wholeSamples(callGraph))) {
+  for await (const chunk of wholeSamples(ReadableStream.from(chunks), callGraph)) {
     cut.push(new TextDecoder().decode(chunk));
   }
   return cut;
