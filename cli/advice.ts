@@ -62,10 +62,13 @@ export function advise(recorded: Recorded): Advice[] {
   const event = recorded.stacks && mainEvent(recorded.stacks);
   if (recorded.stacks && event && event.samples >= THRESHOLDS.samples) {
     const seen = look(recorded.stacks.frames, event.stacks);
+    const jit = adviseOnJit(seen);
+    const broken = adviseOnBrokenStacks(seen, callGraph);
     advice.push(
-      adviseOnBrokenStacks(seen, callGraph),
-      adviseOnJit(seen),
-      adviseOnPython(seen),
+      // What Java is to be run with for its names mends its stacks, too.
+      jit && findRuntime(seen)?.stacks && callGraph?.method !== "dwarf" ? undefined : broken,
+      jit,
+      adviseOnPython(seen, callGraph),
       adviseOnSymbols(seen),
       adviseOnKernel(seen, event.samples),
     );
@@ -119,6 +122,8 @@ interface Seen {
   user: number;
   /** Of `user`, with one function at most that is in a file. */
   broken: number;
+  /** Of `broken`, in a function that was made at run time. */
+  brokenJit: number;
   /** Of `user`, with a function that was made at run time. */
   jit: number;
   /** Of `user`, with a function of Python's interpreter. */
@@ -139,19 +144,15 @@ interface Seen {
   hasPythonNames: boolean;
   /** Files of which something was seen. */
   files: Set<string>;
+  /** The names of threads. */
+  commands: Set<string>;
 }
 
 function look(frames: Frame[], stacks: StackProfile["events"][number]["stacks"]): Seen {
   const seen: Seen = {
-    ...{ user: 0, broken: 0, jit: 0, python: 0, kernel: 0, kernelNameless: 0 },
-    ...{
-      jitFrames: 0,
-      jitNameless: 0,
-      frames: 0,
-      nameless: new Map(),
-      hasPythonNames: false,
-      files: new Set(),
-    },
+    ...{ user: 0, broken: 0, brokenJit: 0, jit: 0, python: 0, kernel: 0, kernelNameless: 0 },
+    ...{ jitFrames: 0, jitNameless: 0, frames: 0, nameless: new Map(), hasPythonNames: false },
+    ...{ files: new Set(), commands: new Set() },
   };
   const facts = frames.map((frame) => ({
     kind: frameKind(frame),
@@ -165,6 +166,7 @@ function look(frames: Frame[], stacks: StackProfile["events"][number]["stacks"])
   }
   for (const stack of stacks) {
     const { samples } = stack;
+    seen.commands.add(stack.command);
     const on = Array.from(stack.frames, (frame) => facts[frame]);
     const inUser = on.filter(({ kind }) => kind !== "kernel");
     const inFiles = inUser.filter(({ kind }) => kind !== "unknown");
@@ -175,7 +177,10 @@ function look(frames: Frame[], stacks: StackProfile["events"][number]["stacks"])
     }
     if (inUser.length === 0) continue;
     seen.user += samples;
-    if (inFiles.length <= 1) seen.broken += samples;
+    if (inFiles.length <= 1) {
+      seen.broken += samples;
+      if (inFiles[0]?.kind === "jit") seen.brokenJit += samples;
+    }
     if (inUser.some(({ kind }) => kind === "jit")) seen.jit += samples;
     if (inUser.some(({ python }) => python)) seen.python += samples;
     for (const { kind, nameless, dso } of inFiles) {
@@ -191,36 +196,81 @@ function look(frames: Frame[], stacks: StackProfile["events"][number]["stacks"])
   return seen;
 }
 
+function isBroken(seen: Seen): boolean {
+  return seen.user >= THRESHOLDS.samples && seen.broken / seen.user >= THRESHOLDS.brokenShare;
+}
+
 function adviseOnBrokenStacks(seen: Seen, callGraph?: CallGraph): Advice | undefined {
   const { method } = callGraph ?? { method: "fp" };
-  const share = seen.broken / (seen.user || 1);
-  if (method !== "fp" || seen.user < THRESHOLDS.samples || share < THRESHOLDS.brokenShare) {
-    return undefined;
-  }
+  if (method !== "fp" && method !== "dwarf" || !isBroken(seen)) return undefined;
+  const isJit = seen.brokenJit > seen.broken / 2;
   return {
     kind: "broken stacks",
-    text:
-      `${
-        percent(share)
-      } of the samples in user space are without their callers: the program, or a ` +
-      "library it spends its time in, was compiled without frame pointers. Try " +
-      "--call-graph dwarf, or compile with -fno-omit-frame-pointer",
+    text: `${percent(seen.broken / seen.user)} of the samples in user space are without their ` +
+      `callers: ${method === "fp" ? whyWithout(seen, isJit) : whyWithoutTables(isJit)}`,
   };
+}
+
+/** Why frame pointers lead nowhere, and what to do. */
+function whyWithout(seen: Seen, isJit: boolean): string {
+  const { name = "the program", stacks = "see how it can be told to" } = findRuntime(seen) ?? {};
+  return isJit
+    ? `the code that ${name} makes at run time keeps no frame pointers: ${stacks}`
+    : "the program, or a library it spends its time in, was compiled without frame pointers. Try " +
+      "--call-graph dwarf, or compile with -fno-omit-frame-pointer";
+}
+
+/** Why `dwarf` leads nowhere, and what to do. */
+function whyWithoutTables(isJit: boolean): string {
+  return isJit
+    ? "code that is made at run time has no tables for --call-graph dwarf. Leave that out"
+    : "the program has no tables for --call-graph dwarf, as programs in Go have none. Leave that out";
 }
 
 const PYTHON_FILES = /\/(libpython3[.\d]*\.so[.\d]*|python3[.\d]*)$/;
 
-/** What makes code at run time, by a file of it, and how it tells the names of that code. */
-const RUNTIMES: { files: RegExp; name: string; flag: string }[] = [
+/** What makes code at run time. */
+interface Runtime {
+  name: string;
+  /** A file of it. */
+  files: RegExp;
+  /** What threads are called when none of its own files is on a stack. */
+  command: string;
+  /** How it tells the names of that code. */
+  names: string;
+  /** How that code keeps frame pointers, where it does not by itself. */
+  stacks?: string;
+}
+
+const RUNTIMES: Runtime[] = [
   {
-    files: /\/libjvm\.so$/,
     name: "Java",
-    flag: "run java with -XX:+PreserveFramePointer, and while it records have the names written: " +
-      "jcmd PID Compiler.perfmap (JDK 17 and later)",
+    files: /\/libjvm\.so$/,
+    command: "java",
+    names:
+      "run java with -XX:+PreserveFramePointer, and when it is warm, before you record, have " +
+      "the names written: jcmd PID Compiler.perfmap (JDK 17 and later)",
+    stacks: "run java with -XX:+PreserveFramePointer",
   },
-  { files: /\/node$|\/libnode\.so/, name: "Node.js", flag: "run node with --perf-basic-prof" },
-  { files: /\/libcoreclr\.so$/, name: ".NET", flag: "run it with DOTNET_PerfMapEnabled=1" },
+  {
+    name: "Node.js",
+    files: /\/node$|\/libnode\.so/,
+    command: "node",
+    names: "run node with --perf-basic-prof",
+  },
+  {
+    name: ".NET",
+    files: /\/libcoreclr\.so$/,
+    command: "dotnet",
+    names: "run it with DOTNET_PerfMapEnabled=1",
+  },
 ];
+
+function findRuntime(seen: Seen): Runtime | undefined {
+  const files = [...seen.files];
+  return RUNTIMES.find((runtime) => files.some((file) => runtime.files.test(file))) ??
+    RUNTIMES.find((runtime) => seen.commands.has(runtime.command));
+}
 
 function adviseOnJit(seen: Seen): Advice | undefined {
   const share = seen.jit / (seen.user || 1);
@@ -229,26 +279,29 @@ function adviseOnJit(seen: Seen): Advice | undefined {
     seen.user < THRESHOLDS.samples || share < THRESHOLDS.jitShare ||
     nameless < THRESHOLDS.namelessShare
   ) return undefined;
-  const files = [...seen.files];
-  const runtime = RUNTIMES.find((runtime) => files.some((file) => runtime.files.test(file)));
+  const runtime = findRuntime(seen);
   return {
     kind: "JIT",
     text: `${percent(share)} of the samples in user space are in code that ` +
       `${runtime?.name ?? "the program"} made at run time, whose names perf does not know: ` +
-      (runtime?.flag ?? "have it write a perf map, /tmp/perf-PID.map"),
+      (runtime?.names ?? "have it write a perf map, /tmp/perf-PID.map"),
   };
 }
 
-function adviseOnPython(seen: Seen): Advice | undefined {
+function adviseOnPython(seen: Seen, callGraph?: CallGraph): Advice | undefined {
   const share = seen.python / (seen.user || 1);
   if (
     seen.user < THRESHOLDS.samples || share < THRESHOLDS.pythonShare || seen.hasPythonNames
   ) return undefined;
+  const { method } = callGraph ?? { method: "fp" };
   return {
     kind: "Python",
     text: "the functions are those of Python's interpreter, not those of the program: " +
       "run python with -X perf (3.12 and later), and make the /tmp/perf-PID.map that it writes " +
-      "readable for all",
+      "readable for all" +
+      (method === "fp" && isBroken(seen)
+        ? ". This interpreter keeps no frame pointers, so it takes --call-graph dwarf, too"
+        : ""),
   };
 }
 

@@ -18,6 +18,14 @@ const HEALTHY: Frame[] = [
 
 /** A profile with so many samples of each stack; frames are `symbol dso`, the root first. */
 function profileOf(...stacks: [samples: number, ...frames: string[]][]): StackProfile {
+  return profileOfCommand("web", ...stacks);
+}
+
+/** The same, of threads with that name. */
+function profileOfCommand(
+  command: string,
+  ...stacks: [samples: number, ...frames: string[]][]
+): StackProfile {
   const names = [...new Set(stacks.flatMap(([, ...frames]) => frames))];
   const samples = stacks.reduce((sum, [samples]) => sum + samples, 0);
   return {
@@ -30,7 +38,7 @@ function profileOf(...stacks: [samples: number, ...frames: string[]][]): StackPr
       samples,
       weight: samples,
       stacks: stacks.map(([samples, ...frames]) => ({
-        command: "web",
+        command,
         frames: Uint32Array.from(frames, (frame) => names.indexOf(frame)),
         samples,
         weight: samples,
@@ -77,11 +85,35 @@ Deno.test("stacks without callers, for lack of frame pointers", () => {
   const chance = "[unknown] [unknown]";
   assert.deepEqual(kinds(stacksOf([60, chance, chance, "serve /bin/web"])), ["broken stacks"]);
   assert.deepEqual(kinds(stacksOf([40, "serve /bin/web"], [60, ...OK])), []);
-  // Too few to tell, or of another kind of call graph.
+  // Too few to tell, or without a call graph that could be whole.
   assert.deepEqual(kinds(stacksOf([19, "serve /bin/web"])), []);
-  for (const method of ["dwarf", "none", "lbr"] as const) {
+  for (const method of ["none", "lbr"] as const) {
     assert.deepEqual(kinds({ ...broken, callGraph: { method } }), [], method);
   }
+});
+
+Deno.test("stacks without callers, for lack of tables for dwarf", () => {
+  const dwarf = { callGraph: { method: "dwarf" } } as const;
+  const go = { ...stacksOf([60, "main.mix /bin/web"]), ...dwarf };
+  assert.deepEqual(kinds(go), ["broken stacks"]);
+  assert.match(textOf(go), /no tables for --call-graph dwarf, .* Go .*\. Leave that out$/);
+  const node = { ...stacksOf([60, "JS:f /tmp/perf-7.map"]), ...dwarf };
+  assert.match(textOf(node), /made at run time has no tables .*\. Leave that out$/);
+  assert.deepEqual(kinds({ ...stacksOf([60, ...OK]), ...dwarf }), []);
+});
+
+Deno.test("Java's own words, though none of its files is on a stack", () => {
+  const nameless = "[unknown] /tmp/perf-7.map";
+  const java = (...stack: string[]) => ({ stacks: profileOfCommand("java", [60, ...stack]) });
+  // One flag mends both.
+  assert.deepEqual(kinds(java(nameless)), ["JIT"]);
+  assert.match(textOf(java(nameless)), /Java made .*-XX:\+PreserveFramePointer.*perfmap/);
+  assert.deepEqual(kinds({ ...java(nameless), callGraph: { method: "dwarf" } }), [
+    ...["broken stacks", "JIT"],
+  ]);
+  const named = textOf(java("Busy.main() /tmp/perf-7.map"));
+  assert.match(named, /the code that Java makes .*: run java with -XX:\+PreserveFramePointer$/);
+  assert.doesNotMatch(named, /-fno-omit|dwarf/);
 });
 
 Deno.test("callers in user space are what counts, also of samples in the kernel", () => {
@@ -104,7 +136,10 @@ Deno.test("functions without names, with the file that has most of them", () => 
 for (
   const [file, flag] of [
     ["/usr/bin/node", /^100% .*Node\.js.*: run node with --perf-basic-prof$/],
-    ["/opt/java/lib/server/libjvm.so", /Java.*-XX:\+PreserveFramePointer.*Compiler\.perfmap/],
+    [
+      "/opt/java/lib/server/libjvm.so",
+      /Java.*-XX:\+PreserveFramePointer.*jcmd PID Compiler\.perfmap/,
+    ],
     ["/usr/share/dotnet/libcoreclr.so", /\.NET.*DOTNET_PerfMapEnabled=1/],
     ["/bin/other", /code that the program made .*\/tmp\/perf-PID\.map$/],
   ] as const
@@ -126,6 +161,8 @@ Deno.test("Python's interpreter in the place of the program", () => {
   const main = "Py_RunMain /usr/bin/python3.12";
   assert.deepEqual(kinds(stacksOf([50, main, evaluate])), ["Python"]);
   assert.match(textOf(stacksOf([50, main, evaluate])), /-X perf/);
+  assert.doesNotMatch(textOf(stacksOf([50, main, evaluate])), /dwarf/);
+  assert.match(textOf(stacksOf([50, evaluate])), /-X perf.* so it takes --call-graph dwarf, too$/);
   assert.deepEqual(kinds(stacksOf([50, main, "py::f:/app/f.py /tmp/perf-7.map", evaluate])), []);
 });
 
