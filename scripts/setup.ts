@@ -35,6 +35,8 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
       test: "command -v chromium-headless-shell || command -v chromium || command -v google-chrome",
       packages: ["chromium-headless-shell"],
     },
+    // For `go tool pprof`, and a program to profile.
+    { name: "go", test: "command -v go", packages: ["golang-go"] },
     { name: "zsh", test: "command -v zsh", packages: ["zsh"] },
     { name: "fish", test: "command -v fish", packages: ["fish"] },
     // A terminal for shells.

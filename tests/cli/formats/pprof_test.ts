@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { Profile } from "pprof-format";
 import { convert, SCRIPT } from "./profile.ts";
@@ -71,4 +72,44 @@ Deno.test("speedscope's reader of pprof's format agrees", async () => {
   const rows = new Map(functions.map(({ name, ...times }) => [name, times]));
   assert.deepEqual(rows.get("parse"), { total: "30.00ms (60%)", self: "10.00ms (20%)" });
   assert.equal(rows.get("main")?.total, "40.00ms (80%)");
+});
+
+/** What Go's own reader prints. */
+async function goToolPprof(content: Uint8Array, ...args: string[]): Promise<string> {
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-pprof-" });
+  try {
+    const file = join(directory, "web.pb.gz");
+    await Deno.writeFile(file, content);
+    const { success, stdout, stderr } = await new Deno.Command("go", {
+      args: ["tool", "pprof", ...args, file],
+      // Where it would keep what it fetches, which is nothing here.
+      env: { PPROF_TMPDIR: directory, HOME: directory },
+    }).output();
+    const [said, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert(success, errors);
+    return said;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("go tool pprof agrees", async () => {
+  const profile = await convert("pprof");
+  const top = await goToolPprof(profile, "-top", "-nodecount=100", "-nodefraction=0");
+  assert.match(top, /^File: web\nType: cpu\nDuration: 50ms, Total samples = 50ms \( *100%\)$/m);
+  assert.match(top, /^ +20ms 40\.00% .* 20ms 40\.00% +vfs_read$/m);
+  assert.match(top, /^ +10ms 20\.00% .* 30ms 60\.00% +parse$/m);
+  assert.match(top, /^ +0 +0% .* 40ms 80\.00% +main$/m);
+  const counts = await goToolPprof(profile, "-traces", "-sample_index=samples");
+  assert.match(counts, /thread: +web\n +2 +vfs_read\n +parse\n +main\n/);
+});
+
+Deno.test("go tool pprof shows each event by itself, and what was inlined", async () => {
+  const text = `${SCRIPT}a 1/1 1.0: 5 cycles: \n\t 10 in (inlined)\n\t 10 out+0x1 (/bin/a)\n\n`;
+  const profile = await convert("pprof", text);
+  const traces = await goToolPprof(profile, "-traces", "-sample_index=cycles");
+  assert.match(traces, /thread: +a\n +5 +in\n +out\n/);
+  const top = await goToolPprof(profile, "-top", "-sample_index=cycles");
+  assert.match(top, /^ +5 +100% +100% +5 +100% +in/m);
+  assert.doesNotMatch(top, /parse/);
 });

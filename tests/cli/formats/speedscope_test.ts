@@ -35,3 +35,11 @@ Deno.test("a profile for each event, and no unit for what is no clock", async ()
   assert.equal(profiles[0].unit, "nanoseconds");
   assert.equal(profiles[0].endValue, 50_000_000);
 });
+
+Deno.test("speedscope's reader of folded stacks agrees", async () => {
+  const { functions } = await openWithSpeedscope("web.folded", await convert("folded"));
+  const rows = new Map(functions.map(({ name, ...times }) => [name, times]));
+  assert.deepEqual(rows.get("vfs_read"), { total: "2 (40%)", self: "2 (40%)" });
+  assert.equal(rows.get("main")?.total, "4 (80%)");
+  assert.equal(rows.size, 8);
+});
