@@ -6,17 +6,10 @@ import type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./record
 import type { ResultLeft } from "./result_left.ts";
 import type { FunctionShare } from "./script/hottest.ts";
 
-/**
- * Says what happens in lines for the terminal, or nothing for what is not worth one. `side` is what
- * was asked for.
- */
+/** Says what happens in a line for the terminal, or nothing for what is not worth one. */
 export function describeEvent(
   event: RecordingEvent,
-  { target, durationSeconds, side }: {
-    target: Target;
-    durationSeconds: number;
-    side?: "user" | "kernel";
-  },
+  { target, durationSeconds }: { target: Target; durationSeconds: number },
 ): string | undefined {
   switch (event.kind) {
     case "queued":
@@ -24,9 +17,7 @@ export function describeEvent(
     case "started":
       return `recording ${nameTarget(target)} for ${formatDuration(durationSeconds)} (${
         count(event.processes, "process", "processes")
-      }), id ${event.recordingId}${
-        event.side === "user" && side === undefined ? `\n${NO_KERNEL_SAMPLES}` : ""
-      }`;
+      }), id ${event.recordingId}`;
     case "stopping":
       return event.sampling
         ? "stopping early; press Ctrl-C again to give up"
@@ -41,6 +32,16 @@ export function describeEvent(
     case "downloading":
       return undefined;
   }
+}
+
+/** Says what a recording that starts leaves out, though nobody has asked for that; mostly nothing. */
+export function describeLeftOut(
+  event: RecordingEvent,
+  { side }: { side?: "user" | "kernel" },
+): string | undefined {
+  return event.kind === "started" && event.side === "user" && side === undefined
+    ? "kernel samples are left out: the caller has no right to profiles/kernel here"
+    : undefined;
 }
 
 /** Says what a recording waits for. */
@@ -66,9 +67,6 @@ export function describeLeft({ sure, keptUntil }: ResultLeft, command: string): 
   } the result${until}; this goes on with it:\n  ${command}`;
 }
 
-const NO_KERNEL_SAMPLES =
-  "kernel samples are left out: the caller has no right to profiles/kernel here";
-
 /** For example: `2970 samples in 30s, none lost; about 1.0 CPUs used; 1.2 MB`. */
 export function describeSummary(summary: RecordingSummary, cpuUse?: CpuUse): string {
   const { samples, lostSamples, throttled, sampledSeconds, sizeBytes } = summary;
@@ -79,6 +77,22 @@ export function describeSummary(summary: RecordingSummary, cpuUse?: CpuUse): str
     ...throttled > 0 ? [`throttled ${count(throttled, "time")}`] : [],
     ...cpuUse ? [`about ${formatCpuUse(cpuUse)} used`] : [],
     formatSize(sizeBytes),
+  ].join("; ");
+}
+
+/** What there is of several results together: `all 3 together: 891 samples, none lost; ...`. */
+export function describeTogether(
+  results: { summary: RecordingSummary; cpuUse?: CpuUse }[],
+): string {
+  const sum = (part: (summary: RecordingSummary) => number) =>
+    results.reduce((sum, { summary }) => sum + part(summary), 0);
+  const uses = results.map(({ cpuUse }) => cpuUse).filter((use) => use !== undefined);
+  const cpus = uses.reduce((sum, { cpus }) => sum + cpus, 0);
+  return [
+    `all ${results.length} together: ${count(sum(({ samples }) => samples), "sample")}, ${
+      sum(({ lostSamples }) => lostSamples) || "none"
+    } lost`,
+    ...uses.length === results.length ? [`about ${formatCpuUse({ ...uses[0], cpus })} used`] : [],
   ].join("; ");
 }
 

@@ -3,11 +3,13 @@ import { type CpuUse, findCpuUse } from "./cpu_use.ts";
 import type { ProfileResult, Target } from "./profile.ts";
 import type { RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
-import { type FunctionShare, hottestFunctions, mainEvent } from "./script/hottest.ts";
+import { type FunctionShare, hottestFunctions } from "./script/hottest.ts";
 
-/** What there is to know of a result: what `--json` prints. */
+/** What there is to know of a result: what `--json` prints, see docs/reference/json.md. */
 export interface Report {
   path?: string;
+  /** As the daemon's log names it. */
+  recordingId?: string;
   /** What was recorded, when this program has recorded it. */
   target?: {
     namespace?: string;
@@ -19,23 +21,28 @@ export interface Report {
   summary: RecordingSummary;
   /** Not there when the samples do not tell. */
   cpuUse?: CpuUse;
-  /** The functions that have most of the main event, if perf script's text has arrived. */
+  /** Ten functions that have most of the main event; none when perf script's text has not arrived. */
   hottest: FunctionShare[];
   /** What makes the result worth less than it looks. */
   warnings: Advice[];
 }
 
-const HOTTEST = 10;
+/** How many functions are told of. */
+export const HOTTEST = 10;
 
 /** Finds what there is to know of a result, by what was asked for as far as that is known. */
 export function makeReport(
   { path, stacks, ...summary }: ProfileResult,
-  { target, recordOptions: asked }: { target?: Target; recordOptions?: RecordOptions },
+  { target, recordOptions: asked, recordingId }: {
+    target?: Target;
+    recordOptions?: RecordOptions;
+    recordingId?: string;
+  },
 ): Report {
-  const event = stacks && mainEvent(stacks);
   const cpuUse = findCpuUse(summary, { stacks, asked });
   return {
     path,
+    recordingId,
     target: target && {
       namespace: target.pod?.namespace,
       pod: target.pod?.name,
@@ -45,7 +52,7 @@ export function makeReport(
     },
     summary,
     cpuUse,
-    hottest: event ? hottestFunctions(stacks, event, HOTTEST) : [],
+    hottest: stacks ? hottestFunctions(stacks, HOTTEST) : [],
     warnings: advise({ summary, stacks, cpuUse, callGraph: asked?.callGraph }),
   };
 }

@@ -5,14 +5,20 @@ import { fetchCommand } from "../fetch_command.ts";
 import { findDaemon, openDaemon } from "../find_daemon.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 import { describeLoss } from "../progress.ts";
-import { openReporter } from "./reporter.ts";
-import { sayingHowToFetch, tellResult } from "./result.ts";
+import { openReporter, type Reporter } from "./reporter.ts";
+import { failingInJson, sayingHowToFetch, tellResult } from "./result.ts";
 import { requestLog } from "./say.ts";
 
 /** `necoperf-client fetch`. */
 export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
-  const { daemon: named, fetchFlags, quiet, json, verbosity, ...download } = options;
-  using reporter = openReporter({ quiet, outputDirectory: download.outputDirectory });
+  using reporter = openReporter(options);
+  return await failingInJson(options.json, reporter, () => fetchAndTell(options, reporter));
+}
+
+async function fetchAndTell(
+  { daemon: named, fetchFlags, quiet, json, verbosity, ...download }: FetchOptions,
+  reporter: Reporter,
+): Promise<ExitStatus> {
   // There is nothing to stop early: the first Ctrl-C ends it.
   const interrupts = listenToInterrupts();
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
@@ -36,5 +42,5 @@ export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
     (recordingId) => fetchCommand(recordingId, fetchFlags),
     fetch(),
   );
-  return tellResult(result, reporter, { json });
+  return tellResult(result, reporter, { json, recordingId: download.recordingId });
 }

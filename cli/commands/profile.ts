@@ -3,11 +3,11 @@ import type { ExitStatus } from "../exit_status.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { type Interrupts, listenToInterrupts } from "../interrupts.ts";
 import { findTarget, nameResult, openTarget, profile } from "../profile.ts";
-import { describeEvent } from "../progress.ts";
+import { describeEvent, describeLeftOut } from "../progress.ts";
 import type { RecordingEvent } from "../recording_event.ts";
 import { runProfileAll } from "./profile_all.ts";
 import { openReporter, type Reporter } from "./reporter.ts";
-import { sayingHowToFetch, tellResult } from "./result.ts";
+import { failingInJson, sayingHowToFetch, tellResult } from "./result.ts";
 import { requestLog } from "./say.ts";
 
 /** `necoperf-client [profile]`. */
@@ -15,9 +15,14 @@ export async function runProfile(options: ProfileOptions): Promise<ExitStatus> {
   const { target, ...others } = options;
   using reporter = openReporter(options);
   const interrupts = listenToInterrupts();
-  return target.kind === "pods"
-    ? await runProfileAll(target, others, interrupts, reporter)
-    : await runProfileOne(target, others, interrupts, reporter);
+  return await failingInJson(
+    options.json,
+    reporter,
+    () =>
+      target.kind === "pods"
+        ? runProfileAll(target, others, interrupts, reporter)
+        : runProfileOne(target, others, interrupts, reporter),
+  );
 }
 
 async function runProfileOne(
@@ -31,8 +36,13 @@ async function runProfileOne(
   const target = named.kind === "container"
     ? await openTarget(named)
     : await findTarget({ ...named, ...named.cluster, ...requestLog(verbosity, reporter) }, signal);
-  const describe = (event: RecordingEvent) =>
-    describeEvent(event, { target, durationSeconds, side });
+  let id: string | undefined;
+  const describe = (event: RecordingEvent) => {
+    if (event.kind === "started") id = event.recordingId;
+    const lines = [describeEvent(event, { target, durationSeconds })];
+    return lines.concat(describeLeftOut(event, { side })).filter((line) => line).join("\n") ||
+      undefined;
+  };
   const record = async () => {
     using followed = reporter.follow(nameResult(target), describe, durationSeconds);
     return await profile({
@@ -47,5 +57,5 @@ async function runProfileOne(
     (recordingId) => fetchCommand(recordingId, fetchFlags, target),
     record(),
   );
-  return tellResult(result, reporter, { target, json, ...recording });
+  return tellResult(result, reporter, { target, json, recordingId: id, ...recording });
 }

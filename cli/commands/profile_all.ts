@@ -1,17 +1,32 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { Followed } from "../display.ts";
-import { ExitStatus, mostCommonStatus } from "../exit_status.ts";
+import { type CliError, ExitStatus, mostCommonStatus } from "../exit_status.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findTargets } from "../find_targets.ts";
 import type { Interrupts } from "../interrupts.ts";
 import { nameResult, type Target } from "../profile.ts";
 import { profileAll } from "../profile_all.ts";
-import { describeEvent, describePartial, describeSummary } from "../progress.ts";
-import { makeReport, type Report } from "../report.ts";
+import {
+  describeEvent,
+  describeHottest,
+  describeLeftOut,
+  describePartial,
+  describeSummary,
+  describeTogether,
+} from "../progress.ts";
+import type { RecordingEvent } from "../recording_event.ts";
+import { HOTTEST, makeReport, type Report } from "../report.ts";
 import { ResultLeftError } from "../result_left.ts";
+import { createFunctionTally } from "../script/hottest.ts";
 import type { Reporter } from "./reporter.ts";
-import { withHowToFetch } from "./result.ts";
+import { failureOf, withHowToFetch } from "./result.ts";
 import { requestLog } from "./say.ts";
+
+/** What there is to know of one of several results. */
+interface NamedReport {
+  name: string;
+  report: Report;
+}
 
 /** `necoperf-client [profile]` of all that names or selectors mean. */
 export async function runProfileAll(
@@ -29,8 +44,23 @@ export async function runProfileAll(
   for (const { name, error } of failures) reporter.say(`${name}: ${error.message}`);
   let isPartial = false;
   let interrupted = 0;
-  const reports: Report[] = [];
+  let isSideTold = false;
+  const reports: NamedReport[] = [];
+  const tally = createFunctionTally();
   const followed = new Map<Target, Followed>();
+  const ids = new Map<Target, string>();
+  const howToFetch = (error: CliError, target: Target) =>
+    withHowToFetch(error, (recordingId) => fetchCommand(recordingId, fetchFlags, target));
+  const describe = (event: RecordingEvent, target: Target) => {
+    const leftOut = isSideTold ? undefined : describeLeftOut(event, { side });
+    isSideTold ||= leftOut !== undefined;
+    // A line that moves tells so by itself, and of dozens the others' would be off the screen.
+    const line = event.kind === "started" && reporter.columns !== undefined
+      ? undefined
+      : describeEvent(event, { target, durationSeconds });
+    return [line && `${nameResult(target)}: ${line}`, leftOut].filter((line) => line).join("\n") ||
+      undefined;
+  };
   const all = await profileAll({
     targets,
     ...recording,
@@ -41,25 +71,21 @@ export async function runProfileAll(
   }, {
     onBegin(target) {
       const name = nameResult(target);
-      followed.set(
-        target,
-        reporter.follow(name, (event) => {
-          const line = describeEvent(event, { target, durationSeconds, side });
-          return line && `${name}: ${line}`;
-        }, durationSeconds),
-      );
+      const line = reporter.follow(name, (event) => describe(event, target), durationSeconds);
+      followed.set(target, line);
     },
-    onEvent: (event, target) => followed.get(target)!.hear(event),
+    onEvent(event, target) {
+      if (event.kind === "started") ids.set(target, event.recordingId);
+      followed.get(target)!.hear(event);
+    },
     onBusy: (error, target) => reporter.tell(`${nameResult(target)}: waiting: ${error.message}`),
     onResult(result, target) {
       followed.get(target)![Symbol.dispose]();
-      const report = makeReport(result, { target, ...recording });
+      const report = makeReport(result, { target, recordingId: ids.get(target), ...recording });
+      reports.push({ name: nameResult(target), report });
+      if (result.stacks) tally.add(result.stacks);
       reporter.tell(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
-      for (const { text } of report.warnings) {
-        reporter.tell(`${nameResult(target)}: warning: ${text}`);
-      }
-      if (json) reports.push(report);
-      else if (result.path !== undefined) reporter.print(result.path);
+      if (!json && result.path !== undefined) reporter.print(result.path);
       const partial = describePartial(result, durationSeconds);
       if (partial === undefined) return;
       isPartial = true;
@@ -71,14 +97,23 @@ export async function runProfileAll(
         interrupted++;
         return;
       }
-      const command = (recordingId: string) => fetchCommand(recordingId, fetchFlags, target);
-      reporter.say(`${nameResult(target)}: ${withHowToFetch(error, command)}`);
+      reporter.say(`${nameResult(target)}: ${howToFetch(error, target)}`);
     },
   });
+  const hottest = reports.length > 1 ? tally.hottest(HOTTEST) : [];
+  if (reports.length > 1) reporter.tell(describeTogether(reports.map(({ report }) => report)));
+  if (recording.outputDirectory !== "-") {
+    describeHottest(hottest, reporter.columns).forEach(reporter.show);
+  }
+  for (const text of describeWarnings(reports)) reporter.tell(text);
   if (json) {
-    const failed = all.failures.map(({ target, error }) => ({ name: nameResult(target), error }))
-      .concat(failures).map(({ name, error }) => ({ name, message: error.message }));
-    const object = { results: reports, failures: failed, merged: all.mergedPath };
+    const failed = failures.map(({ name, error }) => ({ name, ...failureOf(error) }))
+      .concat(all.failures.map(({ target, error }) => ({
+        name: nameResult(target),
+        ...failureOf(error, howToFetch(error, target)),
+      })));
+    const results = reports.map(({ report }) => report);
+    const object = { results, failures: failed, skipped, merged: all.mergedPath, hottest };
     reporter.print(JSON.stringify(object, null, 2));
   } else if (all.mergedPath !== undefined) reporter.print(all.mergedPath);
   const errors = [...failures, ...all.failures].map(({ error }) => error);
@@ -92,6 +127,18 @@ export async function runProfileAll(
   if (all.results.length === 0) return mostCommonStatus(errors);
   if (errors.length === 0) return isPartial ? ExitStatus.PARTIAL : ExitStatus.DONE;
   return ExitStatus.PARTIAL;
+}
+
+/** Each kind of warning once: the pods of a deployment have the same program. */
+function describeWarnings(reports: NamedReport[]): string[] {
+  const all = reports.flatMap(({ name, report }) =>
+    report.warnings.map((warning) => ({ name, ...warning }))
+  );
+  return [...Map.groupBy(all, ({ kind }) => kind).values()].map((same) => {
+    const [{ name, text }] = same;
+    const others = same.length === 1 ? "" : ` (${same.length} of ${reports.length} have this)`;
+    return `${name}: warning: ${text}${others}`;
+  });
 }
 
 /** One workload's name, else the namespace's. */

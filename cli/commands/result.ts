@@ -28,11 +28,42 @@ export function withHowToFetch(
   return `${error.message}\n${describeLeft(error.left, command(error.left.recordingId))}`;
 }
 
+/** What a machine is told of a failure. */
+export interface Failure {
+  exitStatus: ExitStatus;
+  message: string;
+  /** What `fetch` takes, when there may be a result left. */
+  recordingId?: string;
+}
+
+/** Finds what there is to tell a machine. `message` is what people are told. */
+export function failureOf(error: CliError, message = error.message): Failure {
+  const left = [error, error.cause].find((one) => one instanceof ResultLeftError);
+  return { exitStatus: error.exitStatus, message, recordingId: left?.left.recordingId };
+}
+
+/** Does what a command does, and prints a failure, with `json`, as an object in the place of others. */
+export async function failingInJson<T>(
+  json: boolean,
+  reporter: Reporter,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (json && error instanceof CliError) {
+      reporter.print(JSON.stringify({ error: failureOf(error) }, null, 2));
+    }
+    throw error;
+  }
+}
+
 /** What was asked for, as far as it is known. */
 export interface Asked {
   target?: Target;
   durationSeconds?: number;
   recordOptions?: RecordOptions;
+  recordingId?: string;
   /** Prints one JSON object in the place of the path. */
   json: boolean;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { permissionFlags } from "../../permissions.ts";
 import { VERSION } from "../../version.ts";
 import { grpc } from "../../proto/grpc.ts";
+import { documentedJson, fieldsOf } from "../testing/documented_json.ts";
 import { createAuthority } from "./authority.ts";
 import {
   type StandInDaemon,
@@ -117,6 +118,7 @@ Deno.test("--json prints one object about the result, also when quiet", async ()
   const { path, ...report } = JSON.parse(stdout);
   assert.equal(await Deno.readTextFile(path), text);
   assert.deepEqual(report, {
+    recordingId: "recording-1",
     target: { containerId: "c0ffee123456789" },
     summary: {
       ...{ completeness: "target ended", samples: 7, lostSamples: 0, throttled: 0 },
@@ -129,6 +131,28 @@ Deno.test("--json prints one object about the result, also when quiet", async ()
   const both = await run(argumentsFor(daemon, "-o", "-", "--json"));
   assert.equal(both.status, 2, both.stderr);
   assert.match(both.stderr, /--json and the result itself/);
+});
+
+Deno.test("--json prints a failure as an object, too", async () => {
+  using directory = temporaryDirectory();
+  await using daemon = await startStandInDaemon({
+    start: (call) =>
+      call.emit("error", { code: grpc.status.NOT_FOUND, details: "no such container" }),
+  });
+  const { status, stdout, stderr } = await run(
+    argumentsFor(daemon, "-o", directory.path, "--json", "--quiet"),
+  );
+  assert.equal(status, 3);
+  const { error } = JSON.parse(stdout);
+  assert.deepEqual(fieldsOf({ error }), fieldsOf(documentedJson("When there is nothing")));
+  assert.equal(error.exitStatus, 3);
+  assert.match(error.message, /no such container$/);
+  assert.equal(stderr, `necoperf-client: ${error.message}\n`);
+
+  const fetching = ["fetch", "recording-1", "--daemon", "127.0.0.1:1", "-o", directory.path];
+  const fetched = await run([...fetching, "--retry-timeout", "1ms", "--json"]);
+  assert.equal(fetched.status, 5, fetched.stderr);
+  assert.equal(JSON.parse(fetched.stdout).error.exitStatus, 5);
 });
 
 Deno.test("says afterwards where the time went, and what spoils the result", async () => {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { permissionFlags } from "../../permissions.ts";
 import { grpc } from "../../proto/grpc.ts";
+import { documentedJson, fieldsOf } from "../testing/documented_json.ts";
 import { daemonPod, runningPod, startStandInApi } from "./stand_in_api.ts";
 import { startStandInDaemon, writeFinished, writeResult, writeStart } from "./stand_in_daemon.ts";
 
@@ -73,7 +74,7 @@ async function run(
       path.replace(`${outputDirectory}/`, "").replace(/-\d{8}T\d{6}Z/, "")
     );
     const files = [...Deno.readDirSync(outputDirectory)].map(({ name }) => name);
-    return { status: code, printed, stderr, files };
+    return { status: code, stdout, printed, stderr, files };
   } finally {
     await Deno.remove(outputDirectory, { recursive: true });
   }
@@ -98,6 +99,43 @@ Deno.test("perf.data is not merged, and neither is what shall not be", async () 
     assert.equal(status, 0, stderr);
     assert.deepEqual(printed.sort().map((name) => name.slice(0, 6)), ["a-app.", "b-app."]);
   }
+});
+
+Deno.test("afterwards they are told of together, and what all have is said once", async () => {
+  const { stderr } = await run(["-l", "app=web"]);
+  const lines = stderr.split("\n");
+  const at = lines.indexOf("  SELF   TOTAL  FUNCTION");
+  assert.match(lines[at - 1], /: all 3 together: 21 samples, 3 lost; about [\d.]+ CPUs used$/);
+  assert.equal(lines[at + 1], "100.0%  100.0%  main (app)");
+  const warnings = lines.filter((line) => line.includes("warning: "));
+  assert.equal(warnings.length, 2, stderr);
+  assert.match(warnings[0], /: [abc]-app: warning: .* were lost, .* \(3 of 3 have this\)$/);
+  assert.match(warnings[1], /: [abc]-app: warning: .* mostly idle.* \(3 of 3 have this\)$/);
+});
+
+Deno.test("--json prints one object about all of them", async () => {
+  const { status, stdout } = await run(["a", "b", "c", "nobody", "--json"], {
+    failing: { b: grpc.status.PERMISSION_DENIED },
+  });
+  assert.equal(status, 7);
+  const object = JSON.parse(stdout);
+  assert.deepEqual(Object.keys(object), Object.keys(documentedJson("Several pods")));
+  const { results, failures, skipped, merged, hottest } = object;
+  const documented = fieldsOf(documentedJson("One pod, and `fetch`"));
+  // It was of both sides.
+  assert.deepEqual(fieldsOf(results[0]), documented.filter((field) => field !== "cpuUse.side"));
+  assert.deepEqual(
+    results.map(({ target }: { target: { pod: string } }) => target.pod).sort(),
+    ["a", "c"],
+  );
+  assert.deepEqual(
+    failures.map(({ name, exitStatus }: Record<string, unknown>) => `${name} ${exitStatus}`),
+    ["pod/nobody 3", "b-app 4"],
+  );
+  assert.match(failures[1].message, /no b$/);
+  assert.deepEqual(skipped, []);
+  assert.match(merged, /shop-merged-.*\.perf\.txt$/);
+  assert.deepEqual(hottest, [{ symbol: "main", dso: "/app", self: 1, total: 1 }]);
 });
 
 Deno.test("the failure of some makes it partial, and each is told", async () => {

@@ -1,30 +1,46 @@
 import assert from "node:assert/strict";
-import { describeEvent, describeLeft } from "../../cli/progress.ts";
+import { describeLeft, describeLeftOut, describeTogether } from "../../cli/progress.ts";
+import type { RecordingSummary } from "../../cli/recording_event.ts";
 
-const TARGET = { containerId: "c0ffee", daemonAddress: "node1:6543" };
+const SUMMARY: RecordingSummary = {
+  completeness: "full",
+  samples: 0,
+  lostSamples: 0,
+  throttled: 0,
+  sampledSeconds: 30,
+  sizeBytes: 1,
+};
 
-function describeStart(started?: "user" | "kernel" | "both", asked?: "user" | "kernel") {
-  return describeEvent(
+function leftOut(started?: "user" | "kernel" | "both", asked?: "user" | "kernel") {
+  return describeLeftOut(
     { kind: "started", recordingId: "recording-1", processes: 2, side: started },
-    { target: TARGET, durationSeconds: 30, side: asked },
+    { side: asked },
   );
 }
 
 Deno.test("says that kernel samples are left out, when nobody asked for that", () => {
-  assert.match(describeStart("user")!, /\nkernel samples are left out: .* profiles\/kernel/);
+  assert.match(leftOut("user")!, /^kernel samples are left out: .* profiles\/kernel/);
 });
 
 Deno.test("says nothing of it when it was asked for, or is not so, or is not known", () => {
-  for (
-    const [started, asked] of [
-      ["user", "user"],
-      ["kernel", "kernel"],
-      ["both", undefined],
-      [undefined, undefined],
-    ] as const
-  ) {
-    assert.doesNotMatch(describeStart(started, asked)!, /kernel samples/);
-  }
+  assert.equal(leftOut("user", "user"), undefined);
+  assert.equal(leftOut("kernel", "kernel"), undefined);
+  assert.equal(leftOut("both"), undefined);
+  assert.equal(leftOut(), undefined);
+  assert.equal(describeLeftOut({ kind: "converting" }, {}), undefined);
+});
+
+Deno.test("says of several results what they are together", () => {
+  const summary = { ...SUMMARY, samples: 100 };
+  const together = (...cpus: (number | undefined)[]) =>
+    describeTogether(cpus.map((cpus) => ({ summary, cpuUse: cpus ? { cpus } : undefined })));
+  assert.equal(together(1, 0.5), "all 2 together: 200 samples, none lost; about 1.5 CPUs used");
+  // What one does not tell is not known of all.
+  assert.equal(together(1, undefined), "all 2 together: 200 samples, none lost");
+  assert.match(
+    describeTogether([{ summary }, { summary: { ...summary, lostSamples: 7 } }]),
+    /200 samples, 7 lost$/,
+  );
 });
 
 Deno.test("says of a result that is left only what is known", () => {

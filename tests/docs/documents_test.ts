@@ -141,6 +141,16 @@ Deno.test("the table of exit statuses is the program's", () => {
   assert.deepEqual(told, Object.values(ExitStatus).sort((a, b) => a - b));
 });
 
+Deno.test("the kinds of warnings are the client's", () => {
+  const [, type] = /kind:\s*((?:\| "[\w ]+"\s*)+);/.exec(
+    Deno.readTextFileSync(join(ROOT, "cli/advice.ts")),
+  )!;
+  const [, told] = /^The kinds are (.*?)\.$/ms.exec(pageOf("docs/reference/json.md"))!;
+  const kinds = (text: string, quote: string) =>
+    text.split(quote).filter((_, index) => index % 2 === 1);
+  assert.deepEqual(kinds(told, "`"), kinds(type, '"'));
+});
+
 Deno.test("the messages that are explained are the programs'", () => {
   const [, section] = /^## What the messages mean$(.*)/ms.exec(pageOf("docs/tenants.md"))!;
   const told = [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, message]) => message);
