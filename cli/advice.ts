@@ -223,8 +223,9 @@ function whyWithout(seen: Seen, isJit: boolean): string {
 /** Why `dwarf` leads nowhere, and what to do. */
 function whyWithoutTables(isJit: boolean): string {
   return isJit
-    ? "code that is made at run time has no tables for --call-graph dwarf. Leave that out"
-    : "the program has no tables for --call-graph dwarf, as programs in Go have none. Leave that out";
+    ? "code that is made at run time has no table for --call-graph dwarf. Leave that out"
+    : "the program has no table for --call-graph dwarf (.eh_frame_hdr). Leave that out for programs " +
+      "in Go, which keep frame pointers; link static ones with -Wl,--eh-frame-hdr";
 }
 
 const PYTHON_FILES = /\/(libpython3[.\d]*\.so[.\d]*|python3[.\d]*)$/;

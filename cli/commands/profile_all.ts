@@ -121,9 +121,8 @@ export async function runProfileAll(
   if (interrupted > 0) {
     reporter.say(`interrupted; nothing was kept of ${interrupted} of ${wanted} containers`);
   }
-  if (errors.length > interrupted) {
-    reporter.say(`${errors.length - interrupted} of ${wanted} have failed`);
-  }
+  const failed = errors.length - interrupted;
+  if (failed > 0) reporter.say(`${failed} of ${wanted} ${failed === 1 ? "has" : "have"} failed`);
   if (all.results.length === 0) return mostCommonStatus(errors);
   if (errors.length === 0) return isPartial ? ExitStatus.PARTIAL : ExitStatus.DONE;
   return ExitStatus.PARTIAL;

@@ -96,9 +96,9 @@ Deno.test("stacks without callers, for lack of tables for dwarf", () => {
   const dwarf = { callGraph: { method: "dwarf" } } as const;
   const go = { ...stacksOf([60, "main.mix /bin/web"]), ...dwarf };
   assert.deepEqual(kinds(go), ["broken stacks"]);
-  assert.match(textOf(go), /no tables for --call-graph dwarf, .* Go .*\. Leave that out$/);
+  assert.match(textOf(go), /no table for --call-graph dwarf .* Leave that out for programs in Go/);
   const node = { ...stacksOf([60, "JS:f /tmp/perf-7.map"]), ...dwarf };
-  assert.match(textOf(node), /made at run time has no tables .*\. Leave that out$/);
+  assert.match(textOf(node), /made at run time has no table .*\. Leave that out$/);
   assert.deepEqual(kinds({ ...stacksOf([60, ...OK]), ...dwarf }), []);
 });
 

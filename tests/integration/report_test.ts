@@ -64,22 +64,97 @@ Deno.test("perf.data tells of no functions, but of the CPU", async () => {
   assert(cpuUse!.cpus > 0.05 && cpuUse!.cpus < 1.1, `${cpuUse!.cpus} CPUs`);
 });
 
-Deno.test("a program without frame pointers and symbols", async () => {
+/** Not every machine has them all. */
+const isHere = (program: string) =>
+  new Deno.Command("which", { args: [program], stdout: "null" }).outputSync().success;
+
+/** A directory with a program's source, gone when the test ends. */
+async function sourceDirectory(name: string, source: string) {
+  const path = await Deno.makeTempDir({ prefix: "necoperf-source-" });
+  await Deno.writeTextFile(`${path}/${name}`, source);
+  return {
+    path,
+    async run(command: string, ...args: string[]) {
+      const options = { args, cwd: path, env: { GOCACHE: `${path}/cache`, CGO_ENABLED: "0" } };
+      const { success, stderr } = await new Deno.Command(command, options).output();
+      assert(success, new TextDecoder().decode(stderr));
+    },
+    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+  };
+}
+
+Deno.test("a program without frame pointers, and what is said to do about it", async () => {
+  const source = `#include <stdint.h>
+__attribute__((noipa)) uint64_t work(uint64_t seed) { while (seed % 3001) seed++; return seed; }
+int main(void) { for (uint64_t i = 1;; i++) work(i); }
+`;
+  await using directory = await sourceDirectory("busy.c", source);
+  const gcc = async (name: string, ...flags: string[]) => {
+    await directory.run("gcc", "-O2", "-fomit-frame-pointer", ...flags, "-o", name, "busy.c");
+    return [`${directory.path}/${name}`];
+  };
   await using daemon = await start();
-  assert.deepEqual(kinds(await report(daemon, [targets.spinBare])), [
-    "broken stacks",
-    "no symbols",
-  ]);
-  // What the first warning says is of use.
-  const callGraph = { method: "dwarf" } as const;
-  assert.deepEqual(kinds(await report(daemon, [targets.spinBare], { callGraph })), ["no symbols"]);
+  const dwarf = { callGraph: { method: "dwarf" } } as const;
+  const busy = await gcc("busy");
+  assert.deepEqual(kinds(await report(daemon, busy)), ["broken stacks"]);
+  assert.deepEqual(kinds(await report(daemon, busy, dwarf)), []);
+
+  // Without the table that dwarf takes, and with it.
+  const bare = [targets.spinBare];
+  assert.deepEqual(kinds(await report(daemon, bare)), ["broken stacks", "no symbols"]);
+  const { warnings } = await report(daemon, bare, dwarf);
+  assert.deepEqual(warnings.map(({ kind }) => kind), ["broken stacks", "no symbols"]);
+  assert.match(warnings[0].text, /link static ones with -Wl,--eh-frame-hdr$/);
+  const linked = await gcc("static", "-static", "-Wl,--eh-frame-hdr");
+  assert.deepEqual(kinds(await report(daemon, linked, dwarf)), []);
 });
 
-const node = new Deno.Command("which", { args: ["node"], stdout: "null" }).outputSync();
+Deno.test("Go: whole stacks by frame pointers, and not by --call-graph dwarf", async () => {
+  const source = `package main
+func main() { for i := uint64(0); ; i++ { handle(i) } }
+//go:noinline
+func handle(seed uint64) uint64 { for i := 0; i < 3000; i++ { seed = seed*31 + 1 }; return seed }
+`;
+  await using directory = await sourceDirectory("busy.go", source);
+  await directory.run("go", "build", "-o", "busy", "busy.go");
+  await directory.run("go", "build", "-ldflags=-s -w", "-o", "stripped", "busy.go");
+  await using daemon = await start();
+  const whole = await report(daemon, [`${directory.path}/busy`]);
+  assert.deepEqual(whole.warnings, []);
+  assert.deepEqual(whole.hottest[0].symbol, "main.handle");
+  const stripped = await report(daemon, [`${directory.path}/stripped`]);
+  assert.deepEqual(kinds(stripped), ["no symbols"]);
+  assert.match(stripped.warnings[0].text, /most of them in stripped .* -ldflags=-s/);
+  const dwarf = { callGraph: { method: "dwarf" } } as const;
+  const broken = await report(daemon, [`${directory.path}/busy`], dwarf);
+  assert.deepEqual(kinds(broken), ["broken stacks"]);
+  assert.match(broken.warnings[0].text, /no table for --call-graph dwarf .* Leave that out .* Go/);
+});
+
+Deno.test({
+  name: "Java without frame pointers and names",
+  ignore: !isHere("javac"),
+  async fn() {
+    const source = `public class Busy {
+      static volatile long total;
+      public static void main(String[] args) { for (long i = 0;; i++) total += handle(i); }
+      static long handle(long x) { for (int i = 0; i < 3000; i++) x = x * 31 + 1; return x; }
+    }`;
+    await using directory = await sourceDirectory("Busy.java", source);
+    await directory.run("javac", "Busy.java");
+    await using daemon = await start();
+    const busy = ["-cp", directory.path, "Busy"];
+    for (const flags of [[], ["-XX:+PreserveFramePointer"]]) {
+      const { warnings } = await report(daemon, ["java", ...flags, ...busy]);
+      assert.deepEqual(warnings.map(({ kind }) => kind), ["JIT"]);
+      assert.match(warnings[0].text, /Java .* -XX:\+PreserveFramePointer, .* Compiler\.perfmap/);
+    }
+  },
+});
 
 Deno.test({
   name: "Node.js with and without the names of its functions",
-  ignore: !node.success,
+  ignore: !isHere("node"),
   async fn() {
     await using daemon = await start();
     const program = "const f = (n) => n < 2 ? n : f(n - 1) + f(n - 2); for (;;) f(20)";
