@@ -329,15 +329,24 @@ async function* attempt<T>(act: () => Promise<T>): AsyncGenerator<Finding, T | u
   }
 }
 
-function problem(error: unknown): Finding {
+/** What to do about failures whose own words do not tell. */
+const USUAL_FIXES: Partial<Record<ExitStatus, string>> = {
+  [ExitStatus.USAGE]: "give another with the option, or see `kubectl config get-contexts` and " +
+    "`kubectl config view` for what the kubeconfig file has",
+  [ExitStatus.UNREACHABLE]:
+    "if `kubectl get pods` does no better it is the network, a VPN that is " +
+    "off, or the address in the kubeconfig file",
+  [ExitStatus.NOT_ALLOWED]: "ask the cluster's administrators for it",
+};
+const LAST_FIX = "try again; if it stays, ask the cluster's administrators";
+
+/** A failure's words; what to do stands in them on lines of its own, or behind the last semicolon. */
+export function problem(error: unknown): Finding {
   if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
-  const [words, ...fix] = error.message.split("\n");
-  return {
-    level: "problem",
-    words,
-    fix: fix.length > 0 ? fix.join("\n") : undefined,
-    exitStatus: error.exitStatus,
-  };
+  const { message, exitStatus } = error;
+  const [, words, fix] = /^(.*?)\n(.*)$/s.exec(message) ?? /^(.*); (.*?)$/s.exec(message) ??
+    [undefined, message, USUAL_FIXES[exitStatus] ?? LAST_FIX];
+  return { level: "problem", words, fix, exitStatus };
 }
 
 function ok(words: string): Finding {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { printFinding } from "../../cli/commands/doctor.ts";
 import type { DaemonInfo } from "../../cli/daemon_info.ts";
-import { describeDaemon } from "../../cli/doctor.ts";
+import { describeDaemon, examine, problem } from "../../cli/doctor.ts";
+import { CliError, ExitStatus } from "../../cli/exit_status.ts";
 import { VERSION } from "../../version.ts";
 
 const INFO: DaemonInfo = {
@@ -45,4 +46,54 @@ Deno.test("a fix is below what it is for", () => {
     printFinding({ level: "problem", words: "no token", fix: "ask\nagain" }),
     "[-] no token\n    ask\n    again",
   );
+});
+
+Deno.test("what to do is taken out of a failure's words, or is what mostly helps", () => {
+  const found = (status: ExitStatus, message: string) => problem(new CliError(status, message));
+  assert.deepEqual(found(ExitStatus.NOT_ALLOWED, "not allowed; for now\na Role\nallows it"), {
+    level: "problem",
+    words: "not allowed; for now",
+    fix: "a Role\nallows it",
+    exitStatus: 4,
+  });
+  const { words, fix } = found(ExitStatus.UNREACHABLE, "no answer: a; b; is it running?");
+  assert.deepEqual([words, fix], ["no answer: a; b", "is it running?"]);
+  for (const status of Object.values(ExitStatus)) {
+    if (status === ExitStatus.INTERRUPTED) continue;
+    assert.equal(found(status, "broken").words, "broken");
+    assert.match(found(status, "broken").fix!, /./, `status ${status}`);
+  }
+});
+
+Deno.test("each thing that is in the way has a fix below it", async () => {
+  const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-doctor-" });
+  try {
+    await Deno.writeTextFile(
+      kubeconfig,
+      JSON.stringify({
+        clusters: [{ name: "c", cluster: { server: "https://127.0.0.1:1" } }],
+        users: [{ name: "u", user: {} }],
+        contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+        "current-context": "x",
+      }),
+    );
+    const signal = new AbortController().signal;
+    for (
+      const [options, words, fix] of [
+        [{}, /^cannot reach the API server/, /kubectl get pods/],
+        [{ context: "nope" }, /no context 'nope'/, /its contexts: x|kubectl config get-contexts/],
+        [{ access: { tokenFile: "/nowhere/token" } }, /\/nowhere\/token/, /the option/],
+      ] as const
+    ) {
+      const findings = await Array.fromAsync(
+        examine({ kubeconfig, necoperfNamespace: "necoperf", access: {}, ...options }, signal),
+      );
+      const bad = findings.filter(({ level }) => level !== "ok");
+      assert.equal(bad.length, 1);
+      assert.match(bad[0].words, words);
+      assert.match(bad[0].fix!, fix);
+    }
+  } finally {
+    await Deno.remove(kubeconfig);
+  }
 });
