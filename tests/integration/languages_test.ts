@@ -1,0 +1,261 @@
+/**
+ * What `docs/languages` says, tried: the programs of the pages, built by what is installed here, in
+ * real containers of a real containerd. A language that is not installed is left out.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { openTarget, profile } from "../../cli/profile.ts";
+import type { RecordOptions } from "../../cli/record_options.ts";
+import { startContainerd, type TestContainer, type TestContainerd } from "../testing/containerd.ts";
+import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
+import { eventually } from "../testing/process.ts";
+
+const PAGES = join(import.meta.dirname!, "../../docs/languages");
+const IMAGE = "necoperf-test/languages:1";
+const DWARF: RecordOptions = { callGraph: { method: "dwarf" } };
+
+/** The program on a language's page. */
+function sourceOn(page: string, language: string): string {
+  const text = Deno.readTextFileSync(join(PAGES, page));
+  return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "ms").exec(text)![1];
+}
+
+async function run(command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args }).output();
+  const decoder = new TextDecoder();
+  assert(success, `${command} ${args.join(" ")}: ${decoder.decode(stderr)}`);
+  return decoder.decode(stdout);
+}
+
+/** Where a program is, links followed; nothing when it is not installed. */
+function find(program: string): string | undefined {
+  const { success, stdout } = new Deno.Command("which", { args: [program] }).outputSync();
+  return success ? Deno.realPathSync(new TextDecoder().decode(stdout).trim()) : undefined;
+}
+
+const INSTALLED = {
+  go: find("go"),
+  cpp: find("g++"),
+  rust: find("rustc"),
+  node: find("node"),
+  java: find("jlink") && find("javac"),
+  // Debian's, with its libraries where the image can have them, too.
+  python: find("/usr/bin/python3"),
+};
+
+/** A root file system without programs. */
+async function makeRoot(): Promise<string> {
+  const root = await Deno.makeTempDir({ prefix: "necoperf-languages-" });
+  for (const name of ["app", "tmp", "proc", "sys", "dev", "etc"]) {
+    await Deno.mkdir(join(root, name), { recursive: true });
+  }
+  await Deno.chmod(join(root, "tmp"), 0o1777);
+  return root;
+}
+
+/** Copies a file of this machine to the same place. */
+async function addFile(root: string, file: string): Promise<void> {
+  const copy = join(root, file);
+  await Deno.mkdir(join(copy, ".."), { recursive: true });
+  await Deno.copyFile(Deno.realPathSync(file), copy);
+}
+
+/** Copies the libraries that a program is linked with, but for those that it has with it. */
+async function addLibraries(root: string, program: string): Promise<void> {
+  for (const library of (await run("ldd", program)).match(/\/\S+/g) ?? []) {
+    if (!library.startsWith(root)) await addFile(root, library);
+  }
+}
+
+/** Copies a program of this machine, and its libraries. */
+async function addProgram(root: string, program: string): Promise<void> {
+  await addFile(root, program);
+  await addLibraries(root, program);
+}
+
+/** Builds all programs into `/app` of a root file system. */
+async function build(root: string): Promise<void> {
+  const sources = await Deno.makeTempDir({ prefix: "necoperf-sources-" });
+  const write = async (name: string, page: string, language: string) => {
+    const path = join(sources, name);
+    await Deno.writeTextFile(path, sourceOn(page, language));
+    return path;
+  };
+  const app = (name: string) => join(root, "app", name);
+  try {
+    if (INSTALLED.go) {
+      const source = await write("busy.go", "go.md", "go");
+      const env = { CGO_ENABLED: "0", GOCACHE: join(sources, "cache") };
+      const args = ["build", "-o", app("go"), source];
+      assert((await new Deno.Command("go", { args, env }).output()).success, "go build");
+    }
+    if (INSTALLED.cpp) {
+      const source = await write("busy.cpp", "cpp.md", "cpp");
+      await run("g++", "-O2", "-o", app("cpp"), source);
+      await run("g++", "-O2", "-fno-omit-frame-pointer", "-o", app("cpp-fp"), source);
+      for (const name of ["cpp", "cpp-fp"]) await addLibraries(root, app(name));
+    }
+    if (INSTALLED.rust) {
+      const source = await write("busy.rs", "rust.md", "rust");
+      await run("rustc", "-O", "-o", app("rust"), source);
+      await run("rustc", "-O", "-C", "force-frame-pointers=yes", "-o", app("rust-fp"), source);
+      for (const name of ["rust", "rust-fp"]) await addLibraries(root, app(name));
+    }
+    if (INSTALLED.node) {
+      await Deno.copyFile(await write("busy.js", "nodejs.md", "js"), app("busy.js"));
+      await addProgram(root, INSTALLED.node);
+    }
+    if (INSTALLED.java) {
+      await run("javac", "-d", app(""), await write("Busy.java", "java.md", "java"));
+      const modules = "java.base,jdk.jcmd,jdk.attach";
+      await run("jlink", "--add-modules", modules, "--output", join(root, "java"));
+      await addLibraries(root, join(root, "java/bin/java"));
+      await addLibraries(root, join(root, "java/lib/server/libjvm.so"));
+      await addLibraries(root, join(root, "java/lib/libjimage.so"));
+    }
+    if (INSTALLED.python) {
+      await Deno.copyFile(await write("busy.py", "python.md", "python"), app("busy.py"));
+      await addProgram(root, INSTALLED.python);
+      const library = `/usr/lib/${INSTALLED.python.split("/").at(-1)}`;
+      await run("cp", "--recursive", "--parents", library, root);
+    }
+  } finally {
+    await Deno.remove(sources, { recursive: true });
+  }
+}
+
+let containerd: TestContainerd;
+let daemon: TestDaemon;
+
+Deno.test.beforeAll(async () => {
+  const root = await makeRoot();
+  try {
+    await build(root);
+    containerd = await startContainerd();
+    await containerd.importImage(root, IMAGE);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+  daemon = await startDaemon({ args: ["--container-lookup", "cgroup"] });
+});
+
+Deno.test.afterAll(async () => {
+  await daemon?.[Symbol.asyncDispose]();
+  await containerd?.[Symbol.asyncDispose]();
+});
+
+/** Starts a container as a user other than root. */
+function start(...command: string[]): Promise<TestContainer> {
+  return containerd.run({ image: IMAGE, user: 65534, command });
+}
+
+/** Records a container, and returns the stacks in the folded form. */
+async function fold({ id }: TestContainer, recordOptions: RecordOptions = {}): Promise<string> {
+  const outputDirectory = await Deno.makeTempDir({ prefix: "necoperf-folded-" });
+  try {
+    const target = await openTarget({ daemonAddress: daemon.address, containerId: id });
+    const { path } = await profile({
+      ...{ target, outputDirectory, convertTo: "folded", durationSeconds: 2 },
+      recordOptions: { frequencyHz: 499, ...recordOptions },
+    });
+    return await Deno.readTextFile(path!);
+  } finally {
+    await Deno.remove(outputDirectory, { recursive: true });
+  }
+}
+
+/** A test of one program, which runs until it is over. */
+function languageTest(
+  name: string,
+  isInstalled: unknown,
+  command: string[],
+  check: (container: TestContainer) => Promise<void>,
+): void {
+  Deno.test({
+    name,
+    ignore: !isInstalled,
+    async fn() {
+      const container = await start(...command);
+      try {
+        await check(container);
+      } finally {
+        await containerd.stopContainer(container.id);
+      }
+    },
+  });
+}
+
+languageTest("Go needs nothing", INSTALLED.go, ["/app/go"], async (container) => {
+  assert.match(await fold(container), /runtime\.main;main\.main;main\.handle;main\.mix \d/);
+});
+
+languageTest("C++ as it is: dwarf", INSTALLED.cpp, ["/app/cpp"], async (container) => {
+  assert.match(await fold(container), /^cpp;mix \d/m);
+  const stacks = await fold(container, DWARF);
+  for (const caller of ["render", "parse"]) {
+    assert.match(stacks, new RegExp(`_start;.*main;handle;${caller};mix \\d`));
+  }
+});
+
+languageTest("C++ with frame pointers", INSTALLED.cpp, ["/app/cpp-fp"], async (container) => {
+  assert.match(await fold(container), /main;handle;mix \d/);
+});
+
+languageTest("Rust as it is: dwarf", INSTALLED.rust, ["/app/rust"], async (container) => {
+  const stacks = await fold(container, DWARF);
+  assert.match(stacks, /::main;\w+::handle;\w+::render;\w+::mix \d/);
+  assert.match(stacks, /::main;\w+::handle;\w+::parse;\w+::mix \d/);
+});
+
+languageTest("Rust with frame pointers", INSTALLED.rust, ["/app/rust-fp"], async (container) => {
+  assert.match(await fold(container), /::main;\w+::handle;\w+::render;\w+::mix \d/);
+});
+
+const NODE = ["--perf-basic-prof", "--no-logfile-per-isolate", "--logfile=/dev/null"];
+
+languageTest(
+  "Node.js tells its functions' names",
+  INSTALLED.node,
+  [`${INSTALLED.node}`, ...NODE, "/app/busy.js"],
+  async (container) => {
+    await eventually(async () => assert.match(await fold(container), /JS:\*processImmediate/), 60);
+  },
+);
+
+languageTest(
+  "Node.js without names",
+  INSTALLED.node,
+  [`${INSTALLED.node}`, "/app/busy.js"],
+  async (container) => {
+    const stacks = await fold(container);
+    assert.doesNotMatch(stacks, /JS:/);
+    assert.match(stacks, /\[perf-\d+\.map\]/);
+  },
+);
+
+const JAVA = ["/java/bin/java", "-XX:+PreserveFramePointer", "-cp", "/app"];
+
+languageTest(
+  "Java writes its functions' names down when it is told to",
+  INSTALLED.java,
+  [...JAVA, "-XX:CompileCommand=quiet", "-XX:CompileCommand=dontinline,Busy.*", "Busy"],
+  async (container) => {
+    await eventually(async () => {
+      await containerd.execute(container.id, ["/java/bin/jcmd", "1", "Compiler.perfmap"]);
+      const stacks = await fold(container);
+      for (const caller of ["render", "parse"]) {
+        const chain = [`Busy.main`, "Busy.handle", `Busy.${caller}`, "Busy.mix"];
+        assert.match(stacks, new RegExp(chain.map((name) => `\\w+ ${name}\\([^;]*\\)`).join(";")));
+      }
+    }, 60);
+  },
+);
+
+languageTest(
+  "Python is seen as its interpreter",
+  INSTALLED.python,
+  [`${INSTALLED.python}`, "/app/busy.py"],
+  async (container) => {
+    assert.match(await fold(container, DWARF), /_PyEval_EvalFrameDefault/);
+  },
+);
