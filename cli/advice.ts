@@ -112,7 +112,8 @@ function adviseOnIdle(cpuUse?: CpuUse): Advice | undefined {
       `the target was mostly idle: it used about ${
         formatCpuUse(cpuUse)
       }. perf samples what runs, ` +
-      "not what waits for a lock, a disk or an answer; record while there is load",
+      "not what waits for a lock, a disk, an answer or its turn on a CPU (limits, a full node); " +
+      "record while there is load",
   };
 }
 

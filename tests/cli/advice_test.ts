@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { advise, type Recorded } from "../../cli/advice.ts";
 import type { Frame, StackProfile } from "../../cli/script/stack_profile.ts";
-
-const SUMMARY = {
-  completeness: "full",
-  samples: 1000,
-  lostSamples: 0,
-  throttled: 0,
-  sampledSeconds: 10,
-  sizeBytes: 1,
-} as const;
+import { SUMMARY } from "./summary.ts";
 
 const HEALTHY: Frame[] = [
   { symbol: "main", dso: "/bin/web" },

@@ -2,15 +2,7 @@ import assert from "node:assert/strict";
 import { findCpuUse, formatCpuUse } from "../../cli/cpu_use.ts";
 import type { RecordOptions } from "../../cli/record_options.ts";
 import type { StackProfile } from "../../cli/script/stack_profile.ts";
-
-const SUMMARY = {
-  completeness: "full",
-  samples: 1000,
-  lostSamples: 0,
-  throttled: 0,
-  sampledSeconds: 10,
-  sizeBytes: 1,
-} as const;
+import { SUMMARY } from "./summary.ts";
 
 function find(event: string, weight: number, asked: RecordOptions | undefined = {}) {
   const stacks: StackProfile = {

@@ -102,11 +102,7 @@ Deno.test("the flame graph is red where it got slower and blue where it got fast
     ["more than before", "less than before"],
   );
   // In the widths of before there is what is not there any more.
-  await graph.page.evaluate(`(() => {
-    const view = document.getElementById("view");
-    view.value = "1";
-    view.dispatchEvent(new Event("change"));
-  })()`);
+  await graph.chooseView(1);
   assert.equal(
     await graph.tooltip(3, 0.1),
     "[libz.so.1]\nlibrary: /usr/lib/libz.so.1\n20.00% before, 0.00% after: −20.00 points",

@@ -1,15 +1,6 @@
 import assert from "node:assert/strict";
 import { describeLeft, describeLeftOut, describeTogether } from "../../cli/progress.ts";
-import type { RecordingSummary } from "../../cli/recording_event.ts";
-
-const SUMMARY: RecordingSummary = {
-  completeness: "full",
-  samples: 0,
-  lostSamples: 0,
-  throttled: 0,
-  sampledSeconds: 30,
-  sizeBytes: 1,
-};
+import { SUMMARY } from "./summary.ts";
 
 function leftOut(started?: "user" | "kernel" | "both", asked?: "user" | "kernel") {
   return describeLeftOut(

@@ -8,7 +8,7 @@ import { openTarget, profile } from "../../cli/profile.ts";
 import type { RecordOptions } from "../../cli/record_options.ts";
 import { startContainerd, type TestContainer, type TestContainerd } from "../testing/containerd.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
-import { eventually } from "../testing/process.ts";
+import { eventually, findProgram } from "../testing/process.ts";
 
 const PAGES = join(import.meta.dirname!, "../../docs/languages");
 const IMAGE = "necoperf-test/languages:1";
@@ -27,20 +27,14 @@ async function run(command: string, ...args: string[]): Promise<string> {
   return decoder.decode(stdout);
 }
 
-/** Where a program is, links followed; nothing when it is not installed. */
-function find(program: string): string | undefined {
-  const { success, stdout } = new Deno.Command("which", { args: [program] }).outputSync();
-  return success ? Deno.realPathSync(new TextDecoder().decode(stdout).trim()) : undefined;
-}
-
 const INSTALLED = {
-  go: find("go"),
-  cpp: find("g++"),
-  rust: find("rustc"),
-  node: find("node"),
-  java: find("jlink") && find("javac"),
+  go: findProgram("go"),
+  cpp: findProgram("g++"),
+  rust: findProgram("rustc"),
+  node: findProgram("node"),
+  java: findProgram("jlink") && findProgram("javac"),
   // Debian's, with its libraries where the image can have them, too.
-  python: find("/usr/bin/python3"),
+  python: findProgram("/usr/bin/python3"),
 };
 
 /** A root file system without programs. */

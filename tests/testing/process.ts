@@ -23,6 +23,12 @@ export function run(command: string, ...args: string[]): Running {
   };
 }
 
+/** Where a program is, links followed; nothing when it is not installed. */
+export function findProgram(name: string): string | undefined {
+  const { success, stdout } = new Deno.Command("which", { args: [name] }).outputSync();
+  return success ? Deno.realPathSync(new TextDecoder().decode(stdout).trim()) : undefined;
+}
+
 /** Starts a shell that is busy for a tenth of the time: enough to be sampled, and many fit here. */
 export function runLight(): Running {
   const busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";

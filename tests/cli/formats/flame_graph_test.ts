@@ -161,11 +161,7 @@ Deno.test("each event has its own tree", async () => {
     SCRIPT + "web 7/7 12.0: 300 cycles: \n\t 55d0 main+0x10 (/app/web)\n\n",
   );
   assert.match(await graph.tooltip(1, 0.9) ?? "", /^worker/);
-  await graph.page.evaluate(`(() => {
-    const view = document.getElementById("view");
-    view.value = "1";
-    view.dispatchEvent(new Event("change"));
-  })()`);
+  await graph.chooseView(1);
   assert.equal(
     await graph.tooltip(2, 0.9),
     "main\nprogram: /app/web\n100.00% of 300\n1 sample, 300; itself 100.00%",

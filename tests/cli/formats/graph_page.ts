@@ -13,6 +13,8 @@ export interface OpenGraph extends AsyncDisposable {
   /** The red, green, blue and opacity of a place, 0 to 255 each. */
   colour(row: number, part: number): Promise<number[]>;
   status(): Promise<string>;
+  /** Shows another of the page's trees. */
+  chooseView(index: number): Promise<unknown>;
 }
 
 /** Opens the file of a flame graph in a browser. */
@@ -55,6 +57,12 @@ export async function openPage(file: string): Promise<OpenGraph> {
       })()`);
     },
     status: () => page.evaluate("document.getElementById('status').textContent"),
+    chooseView: (index) =>
+      page.evaluate(`(() => {
+        const view = document.getElementById("view");
+        view.value = "${index}";
+        view.dispatchEvent(new Event("change"));
+      })()`),
     [Symbol.asyncDispose]: () => page[Symbol.asyncDispose](),
   };
 }
