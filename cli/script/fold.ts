@@ -1,18 +1,13 @@
-import { type ByteTable, createByteTable } from "./byte_table.ts";
-import { createHeaderReader } from "./header_reader.ts";
-import { createKnownStacks } from "./known_stacks.ts";
+import { createKnownText } from "./known_text.ts";
 import { isOtherRecord } from "./parse.ts";
 import { parseFrame, parseHeader, parseOnlyFrame, toFrame } from "./sample.ts";
-import { createScanner, type LineMeaning, MAX_LINE_BYTES } from "./scan.ts";
+import { createScanner, type LineMeaning } from "./scan.ts";
 import { createStackCounter } from "./stack_counter.ts";
 import type { StackProfile } from "./stack_profile.ts";
 
 const OTHER_RECORD = -1;
 const NO_FRAME = -1;
-
-/** So many different lines of stacks are kept, of hundreds of thousands that a text may have. */
-const MAX_LINES = 1 << 16;
-const SMALL = { maxEntries: 1 << 10, maxBytes: 4 * MAX_LINE_BYTES };
+const RETURN = 0x0d;
 
 /**
  * Counts the stacks of what `perf script` printed. Its memory grows with the number of different
@@ -48,146 +43,118 @@ export interface ScriptFolder {
 export function createScriptFolder(): ScriptFolder {
   const decoder = new TextDecoder();
   const counter = createStackCounter();
+  const known = createKnownText(counter.hashSeed);
+  const { buffer } = known;
   let startSeconds = Infinity;
   let endSeconds = -Infinity;
+  let open = false;
+  let eventId = 0;
+  let commandId = 0;
+  let weight = 1;
+  /** Not a number when the sample has none. */
+  let time = NaN;
 
-  const scanner = createScanner((buffer) => {
-    // perf prints the same line for the same address. What follows a line mostly is what followed
-    // it the last time: its caller, so that most lines are known by comparing them once.
-    const frames = createByteTable(buffer, {
-      maxEntries: MAX_LINES,
-      maxBytes: 4 << 20,
-      onForget() {
-        followers.fill(0);
-        previous = 0;
-      },
-    });
-    const reader = createHeaderReader(buffer);
-    const commands = createByteTable(buffer, SMALL);
-    const events = createByteTable(buffer, SMALL);
-    const onlyFrames = createByteTable(buffer, { maxEntries: MAX_LINES / 4, maxBytes: 1 << 20 });
-    const stacks = createKnownStacks(buffer, (stack) => counter.isOf(stack, eventId, commandId));
-    const followers = new Int32Array(MAX_LINES);
-    let previous = 0;
-    let open = false;
-    let eventId = 0;
-    let commandId = 0;
-    let weight = 1;
-    /** Not a number when the sample has none. */
-    let time = NaN;
+  const text = (start: number, end: number) => decoder.decode(buffer.subarray(start, end));
+  const findEvent = (event: string) => isOtherRecord(event) ? OTHER_RECORD : counter.eventId(event);
+  const findOnlyFrame = (rest: string) => {
+    const frame = parseOnlyFrame(rest);
+    return frame ? counter.frameId(toFrame(frame)) : NO_FRAME;
+  };
 
-    const text = (start: number, end: number) => decoder.decode(buffer.subarray(start, end));
-    const findEvent = (event: string) =>
-      isOtherRecord(event) ? OTHER_RECORD : counter.eventId(event);
-    const findOnlyFrame = (rest: string) => {
-      const frame = parseOnlyFrame(rest);
-      return frame ? counter.frameId(toFrame(frame)) : NO_FRAME;
-    };
+  function sawTime(seconds: number): void {
+    if (seconds < startSeconds) startSeconds = seconds;
+    if (seconds > endSeconds) endSeconds = seconds;
+  }
 
-    function endSample(): void {
-      if (!open) return;
-      counter.count(eventId, commandId, weight);
-      ended();
-    }
+  function endSample(): void {
+    if (!open) return;
+    counter.count(eventId, commandId, weight);
+    sawTime(time);
+    open = false;
+  }
 
-    function ended(): void {
-      if (time < startSeconds) startSeconds = time;
-      if (time > endSeconds) endSeconds = time;
-      open = false;
-    }
+  function beginSample(timeSeconds: number | undefined, period: number | undefined): void {
+    time = timeSeconds ?? NaN;
+    weight = period ?? 1;
+    open = true;
+    known.beginStack();
+  }
 
-    /** The value of the bytes from `start` to before `end`, which `find` finds out when asked first. */
-    function valueOf(
-      table: ByteTable,
-      start: number,
-      end: number,
-      find: (text: string) => number,
-    ): number {
-      const entry = table.find(start, end) || table.add(start, end, find(text(start, end)));
-      return table.values[entry];
-    }
+  function wholeSample(frameId: number): LineMeaning {
+    counter.push(frameId);
+    endSample();
+    return "whole sample";
+  }
 
-    function beginSample(timeSeconds: number | undefined, period: number | undefined): void {
-      time = timeSeconds ?? NaN;
-      weight = period ?? 1;
-      open = true;
-      previous = 0;
-    }
+  function usualHeader(rest: number, end: number): LineMeaning {
+    endSample();
+    eventId = known.eventId(findEvent);
+    if (eventId === OTHER_RECORD) return "record";
+    commandId = known.commandId(counter.commandId);
+    beginSample(known.timeSeconds(), known.weight());
+    if (end - rest < 2) return "sample";
+    const frameId = known.onlyFrameId(rest, end, findOnlyFrame);
+    return frameId === NO_FRAME ? "sample" : wholeSample(frameId);
+  }
 
-    function wholeSample(frameId: number): LineMeaning {
+  function anyHeader(start: number, end: number, strict: boolean): LineMeaning {
+    const sample = parseHeader(text(start, end), strict);
+    if (!sample) return "unknown";
+    endSample();
+    eventId = findEvent(sample.event);
+    if (eventId === OTHER_RECORD) return "record";
+    commandId = counter.commandId(sample.command);
+    beginSample(sample.timeSeconds, sample.period);
+    return sample.frames.length === 0
+      ? "sample"
+      : wholeSample(counter.frameId(toFrame(sample.frames[0])));
+  }
+
+  const scanner = createScanner(buffer, {
+    header(start, end, strict) {
+      const colon = known.readHeader(start);
+      return colon > 0 ? usualHeader(colon + 1, end) : anyHeader(start, end, strict);
+    },
+    frame(start, end) {
+      const frame = parseFrame(text(start, end));
+      if (!frame) return false;
+      if (!open) {
+        eventId = counter.eventId("");
+        commandId = counter.commandId("");
+        beginSample(undefined, undefined);
+      }
+      const frameId = counter.frameId(toFrame(frame));
+      known.addLine(start, buffer[end] === RETURN ? end + 2 : end + 1, frameId);
       counter.push(frameId);
-      endSample();
-      return "whole sample";
-    }
-
-    function usualHeader(end: number): LineMeaning {
-      endSample();
-      eventId = valueOf(events, reader.eventStart, reader.eventEnd, findEvent);
-      if (eventId === OTHER_RECORD) return "record";
-      commandId = valueOf(commands, reader.commandStart, reader.commandEnd, counter.commandId);
-      beginSample(reader.timeSeconds, reader.period);
-      const rest = reader.eventEnd + 1;
-      if (end - rest < 2) return "sample";
-      const frameId = valueOf(onlyFrames, rest, end, findOnlyFrame);
-      return frameId === NO_FRAME ? "sample" : wholeSample(frameId);
-    }
-
-    function anyHeader(start: number, end: number, strict: boolean): LineMeaning {
-      const sample = parseHeader(text(start, end), strict);
-      if (!sample) return "unknown";
-      endSample();
-      eventId = findEvent(sample.event);
-      if (eventId === OTHER_RECORD) return "record";
-      commandId = counter.commandId(sample.command);
-      beginSample(sample.timeSeconds, sample.period);
-      return sample.frames.length === 0
-        ? "sample"
-        : wholeSample(counter.frameId(toFrame(sample.frames[0])));
-    }
-
-    return {
-      header(start, end, strict) {
-        return reader.read(start, end) ? usualHeader(end) : anyHeader(start, end, strict);
-      },
-      knownFrame(start, limit) {
-        const entry = followers[previous];
-        if (entry === 0 || !frames.isAt(entry, start, limit)) return 0;
-        const end = start + frames.lengths[entry];
-        if (buffer[end] !== 0x0a || end >= limit) return 0;
-        counter.push(frames.values[entry]);
-        previous = entry;
-        return end + 1;
-      },
-      knownStack(start, limit) {
-        if (!stacks.find(start, limit)) return 0;
-        counter.countAgain(stacks.stack, weight);
-        ended();
-        return stacks.end;
-      },
-      frame(start, end) {
-        let entry = frames.find(start, end);
-        if (entry === 0) {
-          const frame = parseFrame(text(start, end));
-          if (!frame) return false;
-          entry = frames.add(start, end, counter.frameId(toFrame(frame)));
-        }
-        followers[previous] = entry;
-        previous = entry;
-        if (!open) {
-          eventId = counter.eventId("");
-          commandId = counter.commandId("");
-          beginSample(undefined, undefined);
-          previous = entry;
-        }
-        counter.push(frames.values[entry]);
-        return true;
-      },
-      end(stackStart, stackEnd) {
-        const stack = counter.count(eventId, commandId, weight);
-        if (stackStart > 0) stacks.add(stackStart, stackEnd, stack);
-        ended();
-      },
-    };
+      return true;
+    },
+    knownFrames(start, limit) {
+      const { frames, frameCount, next } = known.readLines(start, limit);
+      for (let index = 0; index < frameCount; index++) counter.push(frames[index]);
+      return next;
+    },
+    knownSamples(start, limit) {
+      const read = known.readSamples(start, limit);
+      const { count, fields, measures, frames } = read;
+      for (let index = 0, firstFrame = 0; index < count; index++) {
+        const field = 8 * index;
+        const measure = 4 * index;
+        const depth = fields[field + 3];
+        counter.countStack(
+          frames,
+          firstFrame,
+          depth,
+          fields[field + 2],
+          fields[field],
+          fields[field + 1],
+          measures[measure + 3],
+        );
+        sawTime(measures[measure + 2]);
+        firstFrame += depth;
+      }
+      return read;
+    },
+    end: endSample,
   });
   return {
     push: (chunk) => scanner.push(chunk),

@@ -1,5 +1,5 @@
 import { parseFrame, parseHeader, type Sample } from "./sample.ts";
-import { createScanner } from "./scan.ts";
+import { createScanner, SCAN_BYTES } from "./scan.ts";
 import type { ScriptSummary } from "./stack_profile.ts";
 
 /** What {@linkcode parsePerfScript} is asked for besides the samples. */
@@ -39,7 +39,8 @@ export async function* parsePerfScript(
     samples++;
     open = undefined;
   };
-  const scanner = createScanner((buffer) => ({
+  const buffer = new Uint8Array(SCAN_BYTES);
+  const scanner = createScanner(buffer, {
     header(start, end, strict) {
       const sample = parseHeader(decoder.decode(buffer.subarray(start, end)), strict);
       if (!sample) return "unknown";
@@ -58,7 +59,7 @@ export async function* parsePerfScript(
       return true;
     },
     end: endSample,
-  }));
+  });
   for await (const chunk of input) {
     scanner.push(chunk);
     yield* done;

@@ -14,21 +14,24 @@ export interface ScriptHandler {
    */
   frame(start: number, end: number): boolean;
   /**
-   * Adds a line which is known to be of a stack to the open sample's, without looking for its end,
-   * and returns where the next line starts; or 0. What is at `limit` and behind is old.
+   * Reads lines that are known to be of the open sample's stack, and adds them to it. Returns where
+   * the next line starts. What is at `limit` and behind is old.
    */
-  knownFrame?(start: number, limit: number): number;
+  knownFrames?(start: number, limit: number): number;
   /**
-   * Ends the open sample, if its stack starts here and is known as a whole, with the empty line
-   * behind it, and returns where the next line starts; or 0. What is at `limit` and behind is old.
+   * Reads samples that are known as a whole, with the empty lines behind them, while none is open.
    */
-  knownStack?(start: number, limit: number): number;
-  /**
-   * Ends the open sample. Not called for one that is cut off. From `stackStart` to before `stackEnd`
-   * is its whole stack, with the empty line behind it; both are 0 if some of that is not there any
-   * more, or means nothing.
-   */
-  end(stackStart: number, stackEnd: number): void;
+  knownSamples?(start: number, limit: number): KnownSamples;
+  /** Ends the open sample. Not called for one that is cut off. */
+  end(): void;
+}
+
+/** What was read at once. */
+export interface KnownSamples {
+  /** Where the next line starts. */
+  next: number;
+  /** Whether there was an empty line. */
+  sawEmptyLine: boolean;
 }
 
 /** `sample`: it opens one. `whole sample`: it is one. `record`: of something else that perf tells. */
@@ -42,9 +45,9 @@ export interface ScriptScanner {
 }
 
 /** Longer lines are skipped, so that text which is no perf script does not pile up in memory. */
-export const MAX_LINE_BYTES = 64 * 1024;
+const MAX_LINE_BYTES = 64 * 1024;
 
-const BUFFER_BYTES = 4 * MAX_LINE_BYTES;
+export const SCAN_BYTES = 4 * MAX_LINE_BYTES;
 
 const TAB = 0x09;
 const NEWLINE = 0x0a;
@@ -58,33 +61,25 @@ const HASH = 0x23;
  * perf prints a sample's first line at the left edge, then its stack, each line behind a tab, then
  * an empty line. Without call graphs a sample is one line, and the names of threads are padded with
  * spaces on their left. Text that was copied may have spaces for tabs.
+ *
+ * `buffer` is where lines are while they are read, of {@linkcode SCAN_BYTES} or more.
  */
 export function createScanner(
-  makeHandler: (buffer: Uint8Array<ArrayBuffer>) => ScriptHandler,
+  buffer: Uint8Array<ArrayBuffer>,
+  handler: ScriptHandler,
 ): ScriptScanner {
-  const buffer = new Uint8Array(BUFFER_BYTES);
-  const view = new DataView(buffer.buffer);
-  const handler = makeHandler(buffer);
+  const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   /** How much of the buffer is filled: the beginning of a line, between two pieces. */
   let filled = 0;
   let within: "nothing" | "sample" | "unknown" = "nothing";
   let skipping = false;
   let sawEmptyLine = false;
   let skippedLines = 0;
-  /** Where the open sample's stack starts; 0 when a part of it has gone or was skipped. */
-  let stackStart = 0;
-  let nextLine = 0;
-
-  function skip(): void {
-    skippedLines++;
-    stackStart = 0;
-  }
 
   function header(start: number, end: number, strict: boolean): boolean {
     const meaning = handler.header(start, end, strict);
     if (meaning === "unknown") return false;
     within = meaning === "sample" ? "sample" : "nothing";
-    stackStart = within === "sample" ? nextLine : 0;
     if (meaning === "record") skippedLines++;
     return true;
   }
@@ -95,17 +90,12 @@ export function createScanner(
     return true;
   }
 
-  function endStack(): void {
-    within = "nothing";
-    stackStart = 0;
-    sawEmptyLine = true;
-  }
-
   function line(start: number, end: number): void {
     if (end > start && buffer[end - 1] === RETURN) end--;
     if (end === start) {
-      if (within === "sample") handler.end(stackStart, stackStart && nextLine);
-      endStack();
+      if (within === "sample") handler.end();
+      within = "nothing";
+      sawEmptyLine = true;
       return;
     }
     const first = buffer[start];
@@ -117,20 +107,19 @@ export function createScanner(
       if (indented && frame(start, end)) return;
       if (first === HASH) return;
     }
-    skip();
+    skippedLines++;
     if (within === "nothing") within = "unknown";
   }
 
-  /** Where the next line starts, if it is known what those at `start` are; or 0. */
+  /** Where the next line starts that is not known, when some are known at `start`; or `start`. */
   function knownLines(start: number): number {
-    if (start === stackStart && start > 0) {
-      const next = handler.knownStack?.(start, filled) ?? 0;
-      if (next > 0) {
-        endStack();
-        return next;
-      }
+    if (within === "sample" && buffer[start] === TAB) {
+      return handler.knownFrames?.(start, filled) ?? start;
     }
-    return handler.knownFrame?.(start, filled) ?? 0;
+    if (within !== "nothing" || !handler.knownSamples) return start;
+    const known = handler.knownSamples(start, filled);
+    sawEmptyLine ||= known.sawEmptyLine;
+    return known.next;
   }
 
   /** Where the line ends that starts at `start`: its newline's place, or `filled`. */
@@ -150,22 +139,20 @@ export function createScanner(
   function readLines(): void {
     let start = 0;
     while (start < filled) {
-      if (within === "sample" && !skipping && buffer[start] === TAB) {
-        const known = knownLines(start);
-        if (known > 0) {
-          start = known;
+      if (!skipping) {
+        const next = knownLines(start);
+        if (next > start) {
+          start = next;
           continue;
         }
       }
       const end = lineEnd(start);
       if (end === filled) break;
-      nextLine = end + 1;
-      if (skipping || end - start > MAX_LINE_BYTES) skip();
+      if (skipping || end - start > MAX_LINE_BYTES) skippedLines++;
       else line(start, end);
       skipping = false;
-      start = nextLine;
+      start = end + 1;
     }
-    stackStart = 0;
     if (skipping || filled - start > MAX_LINE_BYTES) {
       skipping = true;
       start = filled;
@@ -177,7 +164,7 @@ export function createScanner(
   return {
     push(chunk) {
       for (let at = 0; at < chunk.length;) {
-        const piece = chunk.subarray(at, at + BUFFER_BYTES - filled);
+        const piece = chunk.subarray(at, at + buffer.length - filled);
         buffer.set(piece, filled);
         filled += piece.length;
         at += piece.length;
@@ -186,7 +173,7 @@ export function createScanner(
     },
     finish() {
       const truncated = filled > 0 || skipping || (within === "sample" && sawEmptyLine);
-      if (within === "sample" && !truncated) handler.end(0, 0);
+      if (within === "sample" && !truncated) handler.end();
       return { skippedLines, truncated };
     },
   };

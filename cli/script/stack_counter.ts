@@ -8,12 +8,22 @@ export interface StackCounter {
   eventId(event: string): number;
   /** Adds a function to the stack of the sample that comes next, the leaf first. */
   push(frameId: number): void;
-  /** Counts the stack once, begins the next, and returns the number of the one that it counted. */
-  count(eventId: number, commandId: number, weight: number): number;
-  /** Counts once more what {@linkcode count} counted before. */
-  countAgain(stack: number, weight: number): void;
-  /** Whether a stack was counted with this event and command. */
-  isOf(stack: number, eventId: number, commandId: number): boolean;
+  /** Counts that sample, and begins the next. */
+  count(eventId: number, commandId: number, weight: number): void;
+  /**
+   * Counts a sample whose stack is `depth` functions in `frames`, from `start` on, the leaf first.
+   * `hash` is what {@linkcode mixed} makes of them, one after the other, out of {@linkcode hashSeed}.
+   */
+  countStack(
+    frames: Int32Array,
+    start: number,
+    depth: number,
+    hash: number,
+    eventId: number,
+    commandId: number,
+    weight: number,
+  ): void;
+  readonly hashSeed: number;
   /** What was counted, without what came behind. */
   finish(): Pick<StackProfile, "frames" | "events" | "samples">;
 }
@@ -36,9 +46,9 @@ export function createStackCounter(): StackCounter {
   let slots = new Int32Array(2 * 1024);
   const seed = crypto.getRandomValues(new Int32Array(1))[0];
 
-  let open = new Uint32Array(1024);
-  let depth = 0;
-  let hash = seed;
+  let open = new Int32Array(1024);
+  let openDepth = 0;
+  let openHash = seed;
 
   function intern(ids: Map<string, number>, key: string, add: () => number): number {
     let id = ids.get(key);
@@ -57,28 +67,28 @@ export function createStackCounter(): StackCounter {
     }
   }
 
-  function isOpen({ frames }: Stack): boolean {
-    if (frames.length !== depth) return false;
-    for (let at = 0; at < depth; at++) {
-      if (frames[at] !== open[depth - 1 - at]) return false;
-    }
-    return true;
-  }
-
-  /** The stack that is open, which is added if it is new. */
-  function findStack(eventId: number, commandId: number): number {
+  /** The number of the stack, which is added if it is new. */
+  function findStack(
+    frames: Int32Array,
+    start: number,
+    depth: number,
+    hash: number,
+    eventId: number,
+    commandId: number,
+  ): number {
     const full = mixed(mixed(hash, eventId), commandId);
     const mask = slots.length - 1;
     let slot = full & mask;
     for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const index = slots[slot] - 1;
-      if (hashes[index] === full && isOf(index, eventId, commandId) && isOpen(stacks[index])) {
-        return index;
-      }
+      if (
+        hashes[index] === full && owners[2 * index] === eventId &&
+        owners[2 * index + 1] === commandId && isStack(stacks[index].frames, frames, start, depth)
+      ) return index;
     }
     const stack = {
       command: commands[commandId],
-      frames: open.slice(0, depth).reverse(),
+      frames: Uint32Array.from(frames.subarray(start, start + depth)).reverse(),
       samples: 0,
       weight: 0,
     };
@@ -92,18 +102,23 @@ export function createStackCounter(): StackCounter {
     return count - 1;
   }
 
-  function isOf(stack: number, eventId: number, commandId: number): boolean {
-    return owners[2 * stack] === eventId && owners[2 * stack + 1] === commandId;
-  }
-
-  function countAgain(index: number, weight: number): void {
-    const stack = stacks[index];
-    const event = events[owners[2 * index]];
+  function countStack(
+    leafFirst: Int32Array,
+    start: number,
+    depth: number,
+    hash: number,
+    eventId: number,
+    commandId: number,
+    weight: number,
+  ): void {
+    const stack = stacks[findStack(leafFirst, start, depth, hash, eventId, commandId)];
+    const event = events[eventId];
     stack.samples++;
     stack.weight += weight;
     event.samples++;
     event.weight += weight;
     samples++;
+    countedFrames = frames.length;
   }
 
   return {
@@ -113,20 +128,17 @@ export function createStackCounter(): StackCounter {
     eventId: (event) =>
       intern(eventIds, event, () => events.push({ event, stacks: [], samples: 0, weight: 0 })),
     push(frameId) {
-      if (depth === open.length) open = grown(open);
-      open[depth++] = frameId;
-      hash = mixed(hash, frameId);
+      if (openDepth === open.length) open = grown(open);
+      open[openDepth++] = frameId;
+      openHash = mixed(openHash, frameId);
     },
     count(eventId, commandId, weight) {
-      const stack = findStack(eventId, commandId);
-      countAgain(stack, weight);
-      countedFrames = frames.length;
-      depth = 0;
-      hash = seed;
-      return stack;
+      countStack(open, 0, openDepth, openHash, eventId, commandId, weight);
+      openDepth = 0;
+      openHash = seed;
     },
-    countAgain,
-    isOf,
+    countStack,
+    hashSeed: seed,
     finish() {
       return {
         frames: frames.slice(0, countedFrames),
@@ -137,13 +149,23 @@ export function createStackCounter(): StackCounter {
   };
 }
 
-function mixed(hash: number, value: number): number {
+/** A hash of what `hash` is of and a number more. `assembly/known_text.ts` has the same. */
+export function mixed(hash: number, value: number): number {
   hash = Math.imul(hash ^ value, 0x9e3779b1);
   return hash ^ (hash >>> 15);
 }
 
-function grown<T extends Int32Array | Uint32Array>(array: T): T {
-  const copy = new (array.constructor as new (length: number) => T)(2 * array.length);
+/** Whether a stack, from the root on, is the `depth` functions from `start` on, from the leaf on. */
+function isStack(rootFirst: Uint32Array, leafFirst: Int32Array, start: number, depth: number) {
+  if (rootFirst.length !== depth) return false;
+  for (let at = 0, other = start + depth - 1; at < depth; at++, other--) {
+    if (rootFirst[at] !== leafFirst[other]) return false;
+  }
+  return true;
+}
+
+function grown(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
+  const copy = new Int32Array(2 * array.length);
   copy.set(array);
   return copy;
 }
