@@ -1,4 +1,5 @@
-const PIECE_BYTES = 1024 * 1024;
+// Pieces that stay in the processor's cache until they are read.
+const PIECE_BYTES = 256 * 1024;
 
 /** What can be read, such as a `Deno.FsFile`. */
 export interface Readable {

@@ -142,7 +142,7 @@ export function start(randomSeed: u64, stackHashSeed: i32): void {
   makeTable(COMMANDS, 1 << 10, 16 << 10);
   makeTable(EVENTS, 1 << 8, 16 << 10);
   makeTable(ONLY_FRAMES, 1 << 14, 1 << 20);
-  makeTable(LINES, 1 << 16, 6 << 20);
+  makeTable(LINES, 1 << 17, 12 << 20);
   makeTable(FUNCTIONS, 1 << 15, 3 << 20);
 }
 
@@ -159,15 +159,25 @@ function fewBytes(at: u32, length: u32): u64 {
   return length === 0 ? 0 : load<u64>(at) << (64 - 8 * (length as u64));
 }
 
-function hashOf(start: u32, end: u32, before: u64): u64 {
-  let hash = before;
-  let at = start;
-  for (; at + 8 <= end; at += 8) {
-    hash = (hash ^ load<u64>(at)) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 32;
-  }
-  hash = (hash ^ fewBytes(at, end - at)) * 0x9e3779b97f4a7c15;
+function mix(hash: u64, word: u64): u64 {
+  hash = (hash ^ word) * 0x9e3779b97f4a7c15;
   return hash ^ (hash >> 32);
+}
+
+function hashOf(start: u32, end: u32, before: u64): u64 {
+  // Two words at a time, neither of which waits for the other.
+  let even = before ^ (end - start);
+  let odd = ~before;
+  let at = start;
+  for (; at + 16 <= end; at += 16) {
+    even = mix(even, load<u64>(at));
+    odd = mix(odd, load<u64>(at + 8));
+  }
+  if (at + 8 <= end) {
+    even = mix(even, load<u64>(at));
+    at += 8;
+  }
+  return mix(mix(odd, fewBytes(at, end - at)), even);
 }
 
 function isEqual(one: u32, other: u32, length: u32): bool {
@@ -210,18 +220,33 @@ function findParts(table: u32, start: u32, middle: u32, rest: u32, end: u32): u3
   return slotOf(table, start, middle, rest, end).entry;
 }
 
-function addParts(at: u32, start: u32, middle: u32, rest: u32, end: u32, value: i32): u32 {
+function forget(at: u32): void {
+  const table = changetype<Table>(at);
+  memory.fill(table.slots, 0, (table.slotMask + 1) * SLOT_BYTES);
+  table.count = 0;
+  table.used = 0;
+  if (at === LINES) {
+    memory.fill(table.entries, 0, table.maxEntries * ENTRY_BYTES);
+    previousLine = 0;
+  }
+}
+
+/** Adds bytes to the free slot where they belong. Returns 0 when they are too many. */
+function addTo(
+  free: Slot,
+  at: u32,
+  start: u32,
+  middle: u32,
+  rest: u32,
+  end: u32,
+  value: i32,
+): u32 {
   const table = changetype<Table>(at);
   const length = middle - start + (end - rest);
   if (length > table.textBytes) return 0;
   if (table.count + 1 === table.maxEntries || table.used + length > table.textBytes) {
-    memory.fill(table.slots, 0, (table.slotMask + 1) * SLOT_BYTES);
-    table.count = 0;
-    table.used = 0;
-    if (at === LINES) {
-      memory.fill(table.entries, 0, table.maxEntries * ENTRY_BYTES);
-      previousLine = 0;
-    }
+    forget(at);
+    free = slotOf(at, start, middle, rest, end);
   }
   const number = ++table.count;
   const entry = entryOf(at, number);
@@ -231,7 +256,7 @@ function addParts(at: u32, start: u32, middle: u32, rest: u32, end: u32, value: 
   memory.copy(entry.start, start, middle - start);
   memory.copy(entry.start + (middle - start), rest, end - rest);
   table.used += length;
-  slotOf(at, start, middle, rest, end).entry = number;
+  free.entry = number;
   return number;
 }
 
@@ -242,7 +267,7 @@ export function find(table: u32, start: u32, end: u32): u32 {
 
 /** Adds bytes that {@linkcode find} did not find. Returns 0 when they are too many. */
 export function add(table: u32, start: u32, end: u32, value: i32): u32 {
-  return addParts(table, start, end, end, end, value);
+  return addTo(slotOf(table, start, end, end, end), table, start, end, end, end, value);
 }
 
 /** Where the next newline is. */
@@ -328,7 +353,9 @@ export function readHeader(start: u32): u32 {
   if (point === whole || load<u8>(point) !== DOT) return 0;
   at = skipDigits(point + 1);
   const decimals = at - point - 1;
-  if (decimals === 0 || decimals > MAX_FRACTION_DIGITS || decimals + (point - whole) > MAX_DIGITS) return 0;
+  if (decimals === 0 || decimals > MAX_FRACTION_DIGITS || decimals + (point - whole) > MAX_DIGITS) {
+    return 0;
+  }
   if (load<u8>(at) !== COLON || load<u8>(at + 1) !== SPACE) return 0;
   at++;
   // Had the name room for all this, it might be a part of it.
@@ -433,8 +460,9 @@ function follow(line: u32): void {
 /** Adds a line of a stack, from its tab to behind its newline, and makes it the stack's latest. */
 export function addLine(start: u32, next: u32, frame: i32): void {
   const end = next - 1;
-  if (readFunction(start, end) && !findParts(FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd)) {
-    addParts(FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd, frame);
+  if (readFunction(start, end)) {
+    const slot = slotOf(FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd);
+    if (!slot.entry) addTo(slot, FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd, frame);
   }
   if (find(LINES, start, next)) return;
   const line = add(LINES, start, next, frame);
@@ -460,12 +488,14 @@ export function readLines(start: u32, limit: u32): u32 {
     } else {
       const end = findNewline(at);
       if (end >= limit) break;
-      line = find(LINES, at, end + 1);
+      const slot = slotOf(LINES, at, end + 1, end + 1, end + 1);
+      line = slot.entry;
       if (!line) {
         if (!readFunction(at, end)) break;
         const known = findParts(FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd);
         if (!known) break;
-        line = add(LINES, at, end + 1, valueOf(FUNCTIONS, known));
+        const frame = valueOf(FUNCTIONS, known);
+        line = addTo(slot, LINES, at, end + 1, end + 1, end + 1, frame);
         if (!line) break;
       }
       entry = entryOf(LINES, line);
