@@ -1,66 +1,51 @@
 import { join } from "node:path";
 import { buildTargets } from "../../tests/testing/targets.ts";
 import { interleave, type Measured } from "../measure.ts";
-import type { Row } from "../row.ts";
+import type { Row, RowContext } from "../row.ts";
 
 const MB = 1e6;
 const BENCH = join(import.meta.dirname!, "..");
+
+/**
+ * Busy programs of many functions: a compiler, an interpreter, the kernel's file systems and pipes,
+ * Deno's own threads.
+ */
+const PROGRAMS = `
+  i=0; while [ $i -lt 1500 ]; do
+    echo "int f$i(int a, int b) { for (int i = 0; i < a; i++) b += (b ^ i) * $i % 7; return b; }"
+    i=$((i + 1))
+  done > busy.c
+  gcc -O2 -c busy.c -o busy.o
+  perl ${BENCH}/stackcollapse.pl small.txt > collapsed.txt
+  tar --create --exclude=.git ${BENCH}/.. 2> tar.txt | head --bytes=100M | gzip -1 > sources.gz
+  ${Deno.execPath()} run -A ${BENCH}/fold.ts small.txt > folded.txt
+  ${Deno.execPath()} fmt --check ${BENCH}/../cli > fmt.txt 2>&1
+`;
 
 /** Row 7: perf script's text read and folded into stacks. */
 export const fold: Row = {
   name: "fold",
   title:
-    "Reading perf script's text and folding it into stacks, with all that the program takes to " +
-    "start; a text of 300 different stacks",
+    "Reading perf script's text and folding it into stacks, processor time with all that the " +
+    "program takes to start; a recording of several busy programs, repeated, and a text of 300 " +
+    "different stacks",
   goal: "10 times the Perl way, within 5 times of wc -l; memory flat in the file's size",
-  async run({ quick, report }) {
+  async run(context) {
     const { scriptText } = await buildTargets();
     const directory = await Deno.makeTempDir({ prefix: "necoperf-bench-" });
-    let smallest: Measured | undefined;
     try {
-      for (const megabytes of quick ? [10, 100] : [100, 1000]) {
-        const text = `${directory}/${megabytes}.txt`;
-        await shell(`${scriptText} ${megabytes * MB} > ${text} && gzip -1 -k ${text}`);
-        const measure = (command: string) => () => timed(command, megabytes);
-        const repeats = quick ? 1 : 3;
-        const sides = await interleave({
-          ours: measure(`${Deno.execPath()} run --quiet --frozen -A ${BENCH}/fold.ts ${text}`),
-          perl: measure(`perl ${BENCH}/stackcollapse.pl ${text}`),
-          wc: measure(`wc -l ${text}`),
-          gzip: measure(`gzip -dc ${text}.gz`),
-        }, repeats);
-        await Deno.remove(text);
-        await Deno.remove(`${text}.gz`);
-        const what = `${megabytes} MB`;
-        for (
-          const [name, side, goal] of [
-            ["Perl", sides.perl, { atLeast: 10 }],
-            ["wc -l", sides.wc, { atLeast: 0.2 }],
-            ["gzip -d", sides.gzip, undefined],
-          ] as const
-        ) {
-          report({
-            what: `${what}: rate`,
-            unit: "MB/s",
-            ours: sides.ours.rate,
-            other: { name, measured: side.rate },
-            goal,
-          });
+      await record(directory, scriptText, context);
+      for (const [what, command] of [["a recording", "cat recorded.txt"], ["300 stacks", ""]]) {
+        let smallest: Measured | undefined;
+        for (const megabytes of context.quick ? [10, 100] : [100, 1000]) {
+          const bytes = megabytes * MB;
+          const make = command
+            ? `while ${command}; do :; done 2> /dev/null | head --bytes=${bytes}`
+            : `${scriptText} ${bytes}`;
+          await shell(`${make} > text.txt; gzip -1 -c text.txt > text.gz`, directory);
+          const peak = await measure(directory, megabytes, what, context, smallest);
+          smallest ??= peak;
         }
-        report({
-          what: `${what}: memory`,
-          unit: "MB",
-          ours: sides.ours.peak,
-          other: { name: "Perl", measured: sides.perl.peak },
-        });
-        smallest ??= sides.ours.peak;
-        report({
-          what: `${what}: memory`,
-          unit: "MB",
-          ours: sides.ours.peak,
-          other: { name: "for the smaller file", measured: smallest },
-          goal: { atMost: 1.1 },
-        });
       }
     } finally {
       await Deno.remove(directory, { recursive: true });
@@ -68,17 +53,87 @@ export const fold: Row = {
   },
 };
 
-/** How fast a command goes through so much, and its largest resident memory, as GNU time tells it. */
-async function timed(command: string, megabytes: number) {
-  const { stderr } = await shell(
-    `nice --adjustment=-15 /usr/bin/time --format='%e %M' ${command} > /dev/null`,
+/** Makes `recorded.txt`, what perf script prints of a recording as the daemon has it made. */
+async function record(
+  directory: string,
+  scriptText: string,
+  { log }: RowContext,
+): Promise<void> {
+  await Deno.writeTextFile(`${directory}/programs.sh`, PROGRAMS);
+  await shell(
+    `${scriptText} 20000000 > small.txt &&
+     perf record -q -F 4999 -g -o perf.data -- sh programs.sh &&
+     perf script -i perf.data --fields=+pid --no-inline > recorded.txt && rm perf.data`,
+    directory,
   );
-  const [seconds, kilobytes] = stderr.trim().split("\n").at(-1)!.split(" ").map(Number);
-  return { rate: megabytes / seconds, peak: kilobytes * 1024 / MB };
+  const { size } = await Deno.stat(`${directory}/recorded.txt`);
+  log(`the recording is ${(size / MB).toFixed()} MB`);
 }
 
-async function shell(command: string): Promise<{ stderr: string }> {
-  const output = await new Deno.Command("sh", { args: ["-c", command], stdin: "null" }).output();
+/** Measures all sides with `text.txt` of so many MB. Returns the memory that ours took. */
+async function measure(
+  directory: string,
+  megabytes: number,
+  text: string,
+  { quick, report }: RowContext,
+  smallest: Measured | undefined,
+): Promise<Measured> {
+  const run = (command: string) => () => timed(command, megabytes, directory);
+  const sides = await interleave({
+    ours: run(`${Deno.execPath()} run --quiet --frozen -A ${BENCH}/fold.ts text.txt`),
+    perl: run(`perl ${BENCH}/stackcollapse.pl text.txt`),
+    wc: run("wc -l text.txt"),
+    gzip: run("gzip -dc text.gz"),
+  }, quick ? 1 : 5);
+  const what = `${text}, ${megabytes} MB`;
+  for (
+    const [name, side, goal] of [
+      ["Perl", sides.perl, { atLeast: 10 }],
+      ["wc -l", sides.wc, { atLeast: 0.2 }],
+      ["gzip -d", sides.gzip, undefined],
+    ] as const
+  ) {
+    report({
+      what: `${what}: rate`,
+      unit: "MB/s",
+      ours: sides.ours.rate,
+      other: { name, measured: side.rate },
+      goal,
+    });
+  }
+  report({
+    what: `${what}: memory`,
+    unit: "MB",
+    ours: sides.ours.peak,
+    other: { name: "Perl", measured: sides.perl.peak },
+  });
+  report({
+    what: `${what}: memory`,
+    unit: "MB",
+    ours: sides.ours.peak,
+    other: { name: "for the smaller file", measured: smallest ?? sides.ours.peak },
+    goal: { atMost: 1.1 },
+  });
+  return sides.ours.peak;
+}
+
+/**
+ * How much a command goes through for each second of processor time, as Bash tells it to the
+ * millisecond, and its largest resident memory, as GNU time tells it.
+ */
+async function timed(command: string, megabytes: number, directory: string) {
+  const { stderr } = await shell(
+    `bash -c "TIMEFORMAT='%3U %3S'; time /usr/bin/time --format=%M ${command} > /dev/null"`,
+    directory,
+  );
+  const [kilobytes, times] = stderr.trim().split("\n").slice(-2);
+  const [user, system] = times.split(" ").map(Number);
+  return { rate: megabytes / (user + system), peak: Number(kilobytes) * 1024 / MB };
+}
+
+async function shell(command: string, cwd: string): Promise<{ stderr: string }> {
+  const output = await new Deno.Command("sh", { args: ["-c", command], cwd, stdin: "null" })
+    .output();
   const stderr = new TextDecoder().decode(output.stderr);
   if (!output.success) throw new Error(`${command}: ${stderr}`);
   return { stderr };
