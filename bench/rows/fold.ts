@@ -22,6 +22,13 @@ const PROGRAMS = `
   ${Deno.execPath()} fmt --check ${BENCH}/../cli > fmt.txt 2>&1
 `;
 
+/**
+ * The only other program for this that npm and Debian have. It is not of this project's own packages:
+ * it brings many, as old as it is.
+ */
+const STACKVIS =
+  `${Deno.execPath()} run --quiet --no-config --no-lock -A npm:stackvis@0.5.0/stackcollapse-perf`;
+
 /** Row 7: perf script's text read and folded into stacks. */
 export const fold: Row = {
   name: "fold",
@@ -53,7 +60,10 @@ export const fold: Row = {
   },
 };
 
-/** Makes `recorded.txt`, what perf script prints of a recording as the daemon has it made. */
+/**
+ * Makes `recorded.txt`, what perf script prints of a recording as the daemon has it made, and has
+ * stackvis fetched.
+ */
 async function record(
   directory: string,
   scriptText: string,
@@ -63,7 +73,8 @@ async function record(
   await shell(
     `${scriptText} 20000000 > small.txt &&
      perf record -q -F 4999 -g -o perf.data -- sh programs.sh &&
-     perf script -i perf.data --fields=+pid --no-inline > recorded.txt && rm perf.data`,
+     perf script -i perf.data --fields=+pid --no-inline > recorded.txt && rm perf.data &&
+     ${STACKVIS} < small.txt > collapsed.txt`,
     directory,
   );
   const { size } = await Deno.stat(`${directory}/recorded.txt`);
@@ -79,20 +90,25 @@ async function measure(
   smallest: Measured | undefined,
 ): Promise<Measured> {
   const run = (command: string) => () => timed(command, megabytes, directory);
-  const sides = await interleave({
+  const programs: Record<string, () => ReturnType<typeof timed>> = {
     ours: run(`${Deno.execPath()} run --quiet --frozen -A ${BENCH}/fold.ts text.txt`),
     perl: run(`perl ${BENCH}/stackcollapse.pl text.txt`),
     wc: run("wc -l text.txt"),
     gzip: run("gzip -dc text.gz"),
-  }, quick ? 1 : 5);
+  };
+  // With 1 GB it takes a minute.
+  if (!smallest) programs.stackvis = run(`${STACKVIS} < text.txt`);
+  const sides = await interleave(programs, quick ? 1 : 5);
   const what = `${text}, ${megabytes} MB`;
   for (
     const [name, side, goal] of [
       ["Perl", sides.perl, { atLeast: 10 }],
+      ["stackvis", sides.stackvis, undefined],
       ["wc -l", sides.wc, { atLeast: 0.2 }],
       ["gzip -d", sides.gzip, undefined],
     ] as const
   ) {
+    if (!side) continue;
     report({
       what: `${what}: rate`,
       unit: "MB/s",
