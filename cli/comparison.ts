@@ -84,6 +84,22 @@ export function growth({ before, after }: Change): number {
   return after - before;
 }
 
+/**
+ * Whether two samplings of the same program would hardly differ as much: by more than two standard
+ * errors of the difference of two shares, which chance does once in 20 times.
+ */
+export function isBeyondChance(
+  change: Change,
+  { before, after }: Pick<Comparison, "before" | "after">,
+): boolean {
+  const [shareBefore, shareAfter] = [change.before, change.after];
+  const samples = before.samples + after.samples;
+  const share = (shareBefore * before.samples + shareAfter * after.samples) / samples;
+  const variance = share * (1 - share) * (1 / before.samples + 1 / after.samples);
+  // Rounding makes a variance of nothing negative.
+  return Math.abs(growth(change)) > 2 * Math.sqrt(Math.max(0, variance));
+}
+
 function findCommonEvent(
   before: StackProfile,
   after: StackProfile,

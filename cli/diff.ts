@@ -1,5 +1,11 @@
 import { basename } from "node:path";
-import { compareProfiles, type Comparison, type FunctionChange, growth } from "./comparison.ts";
+import {
+  compareProfiles,
+  type Comparison,
+  type FunctionChange,
+  growth,
+  isBeyondChance,
+} from "./comparison.ts";
 import { openConvertedOutput, openText } from "./convert.ts";
 import { interrupted } from "./exit_status.ts";
 import { textChunks } from "./formats/chunks.ts";
@@ -24,8 +30,6 @@ export interface DiffRequest {
 const EXTENSIONS = { table: ".txt", flamegraph: ".html", json: ".json" };
 /** How many functions the table has of each kind. */
 const TABLE_ROWS = 20;
-/** A smaller change is not in the table: half of the last digit that it shows. */
-const MIN_GROWTH = 0.00005;
 /** Enough to have a line of it. */
 const PEEK_BYTES = 4096;
 
@@ -72,24 +76,33 @@ async function readProfile(path: string, signal?: AbortSignal): Promise<StackPro
 
 type Names = { before: string; after: string };
 
-function table({ event, functions, before, after }: Comparison, names: Names): string {
+function table(comparison: Comparison, names: Names): string {
+  const { event, functions, before, after } = comparison;
   const samples = ({ samples }: { samples: number }) => `${samples.toLocaleString("en")} samples`;
   const lines = [
     `before: ${names.before}, ${samples(before)}`,
     `after:  ${names.after}, ${samples(after)}`,
     `Shares are of all ${event ? `of ${event}` : "samples"} on each side.`,
   ];
-  for (const [title, sign] of [["Slower", 1], ["Faster", -1]] as const) {
-    const rows = functions.filter(({ self, total }) =>
-      sign * (Math.abs(growth(self)) >= MIN_GROWTH ? growth(self) : growth(total)) >= MIN_GROWTH
-    );
+  // By itself or, if that may be chance, with what it calls.
+  const changed = functions.flatMap((row) => {
+    const change = [row.self, row.total].find((change) => isBeyondChance(change, comparison));
+    return change ? [{ row, sign: Math.sign(growth(change)) }] : [];
+  });
+  for (const [title, wanted] of [["Slower", 1], ["Faster", -1]] as const) {
+    const rows = changed.filter(({ sign }) => sign === wanted);
     lines.push("", `${title}:`);
     if (rows.length === 0) lines.push("  nothing");
     else lines.push("     SELF  BEFORE   AFTER    TOTAL  BEFORE   AFTER  FUNCTION");
-    for (const row of rows.slice(0, TABLE_ROWS)) lines.push(tableRow(row));
+    for (const { row } of rows.slice(0, TABLE_ROWS)) lines.push(tableRow(row));
     if (rows.length > TABLE_ROWS) {
       lines.push(`  and ${rows.length - TABLE_ROWS} more, less changed`);
     }
+  }
+  const unsure = functions.filter(({ self, total }) => growth(self) !== 0 || growth(total) !== 0)
+    .length - changed.length;
+  if (unsure > 0) {
+    lines.push("", `${unsure} more changed by no more than chance makes of so few samples.`);
   }
   return `${lines.join("\n")}\n`;
 }

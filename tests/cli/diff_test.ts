@@ -29,10 +29,11 @@ async function diff(
 }
 
 Deno.test("the table has what got slower and faster, in shares of each side", async () => {
-  using directory = directoryWith(SCRIPT, AFTER);
+  // Enough samples for such changes not to be chance.
+  using directory = directoryWith(SCRIPT.repeat(100), AFTER.replaceAll(/\d$/gm, "$&00"));
   const lines = (await diff(directory, "table")).split("\n");
-  assert.equal(lines[0], `before: ${directory.before}, 5 samples`);
-  assert.equal(lines[1], `after:  ${directory.after}, 10 samples`);
+  assert.equal(lines[0], `before: ${directory.before}, 500 samples`);
+  assert.equal(lines[1], `after:  ${directory.after}, 1,000 samples`);
   const slower = lines.indexOf("Slower:");
   const faster = lines.indexOf("Faster:");
   const columns = (line: string) => line.trim().split(/\s+/);
@@ -46,6 +47,23 @@ Deno.test("the table has what got slower and faster, in shares of each side", as
       ["-20.00", "40.00%", "20.00%", "-20.00", "40.00%", "20.00%", "vfs_read"],
     ],
   );
+});
+
+Deno.test("what may be chance is not in the table, but counted", async () => {
+  const text = (f: number, g: number) => `main;f ${f}\nmain;g ${g}\nmain;h 1\n`;
+  const tableOf = async (before: string, after: string) => {
+    using directory = directoryWith(before, after);
+    return await diff(directory, "table");
+  };
+  // Of 1001 samples with a share of a half 32 more or less are two standard errors of one side; of
+  // the difference of two sides, 45.
+  const chance = await tableOf(text(500, 500), text(540, 460));
+  assert.match(
+    chance,
+    /Slower:\n {2}nothing\n\nFaster:\n {2}nothing\n\n2 more changed by no more than/,
+  );
+  const change = await tableOf(text(500, 500), text(550, 450));
+  assert.match(change, /Slower:\n.*\n.* f\n\nFaster:\n.*\n.* g\n$/);
 });
 
 Deno.test("JSON has every function, those that changed most first", async () => {
