@@ -5,6 +5,7 @@ import { isClockEvent } from "./clock_event.ts";
 import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";
 import { listed } from "./listed.ts";
+import { NO_STACK, StackTree } from "./stack_tree.ts";
 
 /**
  * The version of the format that is written: the first in which threads share their stacks,
@@ -35,7 +36,7 @@ interface Thread {
   timesSeconds: Column<Float64Array>;
   /** Of an event that is a clock: the CPU's time that each sample stands for. */
   cpuNanoseconds?: Column<Float64Array>;
-  /** Where the stack ends in the table of stacks; -1 for none. */
+  /** As the tree of stacks numbers them. */
   stacks: Column<Int32Array>;
   /** No sample is older than the one before it. */
   inOrder: boolean;
@@ -92,27 +93,16 @@ export async function* firefoxText(
   yield* profileText([...threads.values()], tables, name);
 }
 
-/** What threads share: stacks as a tree, functions, and strings. */
+/** What threads share: stacks and functions. */
 class Tables {
-  readonly prefixes: number[] = [];
-  readonly stackFrames: number[] = [];
+  readonly stacks = new StackTree();
   readonly frames: Frame[] = [];
-  readonly #stacks = new Map<number, number>();
   readonly #frames = new Map<string, number>();
 
   stackOf({ frames }: Sample): number {
-    let stack = -1;
+    let stack = NO_STACK;
     for (let i = frames.length - 1; i >= 0; i--) {
-      const frame = this.#frameOf(frames[i]);
-      // A frame has less than 24 bits, so that both together are a whole number of 53.
-      const key = (stack + 1) * 2 ** 24 + frame;
-      let next = this.#stacks.get(key);
-      if (next === undefined) {
-        next = this.prefixes.push(stack) - 1;
-        this.stackFrames.push(frame);
-        this.#stacks.set(key, next);
-      }
-      stack = next;
+      stack = this.stacks.stackOf(stack, this.#frameOf(frames[i]));
     }
     return stack;
   }
@@ -179,7 +169,7 @@ function intervalMilliseconds(threads: Thread[]): number {
   return (gaps[gaps.length >> 1] || 0.001) * 1000;
 }
 
-function* sharedText({ prefixes, stackFrames, frames }: Tables): Generator<string> {
+function* sharedText({ stacks, frames }: Tables): Generator<string> {
   const strings = new Map<string, number>();
   const string = (text: string) => {
     if (!strings.has(text)) strings.set(text, strings.size);
@@ -200,9 +190,9 @@ function* sharedText({ prefixes, stackFrames, frames }: Tables): Generator<strin
   const zeros = frames.map(() => 0);
 
   yield `"stackTable":`;
-  yield* table(prefixes.length, {
-    frame: stackFrames,
-    prefix: mapped(prefixes, (prefix) => prefix === -1 ? null : prefix),
+  yield* table(stacks.frames.length, {
+    frame: stacks.frames,
+    prefix: mapped(stacks.prefixes, (prefix) => prefix === NO_STACK ? null : prefix),
   });
   yield `,"frameTable":`;
   yield* table(frames.length, {
@@ -274,7 +264,7 @@ function* threadText(
   };
   yield `${JSON.stringify(fields).slice(0, -1)},"samples":`;
   yield* table(stacks.length, {
-    stack: mapped(order, (index) => stacks.at(index) === -1 ? null : stacks.at(index)),
+    stack: mapped(order, (index) => stacks.at(index) === NO_STACK ? null : stacks.at(index)),
     time: mapped(order, (index) => Number(milliseconds(index).toFixed(6))),
     // Without it, a thread that waits looks as busy as its next sample.
     ...cpuNanoseconds && { threadCPUDelta: mapped(order, (index) => cpuNanoseconds.at(index)) },

@@ -1,4 +1,4 @@
-import type { Frame, StackProfile } from "./stack_profile.ts";
+import type { Frame, Stack, StackProfile } from "./stack_profile.ts";
 
 /** How {@linkcode foldedLines} writes. */
 export interface FoldedOptions {
@@ -12,7 +12,7 @@ export interface FoldedOptions {
 
 /**
  * The folded form that flame graph tools read, `comm;root;...;leaf count`: a line for each stack,
- * sorted. As stackcollapse-perf.pl does, it writes `_` for the spaces of a thread's name.
+ * sorted by their names from the root on. As stackcollapse-perf.pl does, it writes `_` for the spaces of a thread's name.
  *
  * ```ts
  * import { foldedLines, foldPerfScript } from "@necoperf/necoperf";
@@ -28,17 +28,44 @@ export function* foldedLines(
   options: FoldedOptions = {},
 ): Generator<string> {
   const { count = "samples", event, name = symbolOf } = options;
-  const names = profile.frames.map((frame) => name(frame).replaceAll(";", ":"));
-  const counts = new Map<string, number>();
-  for (const { event: of, stacks } of profile.events) {
-    if (event !== undefined && of !== event) continue;
-    for (const { command, frames, [count]: times } of stacks) {
-      const root = command.replaceAll(";", ":").replaceAll(" ", "_");
-      const line = [root, ...Array.from(frames, (frame) => names[frame])].join(";");
-      counts.set(line, (counts.get(line) ?? 0) + times);
+  const stacks = profile.events.filter((each) => event === undefined || each.event === event)
+    .flatMap((each) => each.stacks);
+  const [names, frameRanks] = ranked(profile.frames, (frame) => name(frame).replaceAll(";", ":"));
+  const commands = [...new Set(stacks.map(({ command }) => command))];
+  const [roots, ranks] = ranked(
+    commands,
+    (command) => command.replaceAll(";", ":").replaceAll(" ", "_"),
+  );
+  const rootRanks = new Map(commands.map((command, index) => [command, ranks[index]]));
+  const rootOf = ({ command }: Stack) => rootRanks.get(command)!;
+
+  // The lines are made one by one: all of them take far more room than the stacks.
+  const compare = (a: Stack, b: Stack): number => {
+    let difference = rootOf(a) - rootOf(b);
+    const depth = Math.min(a.frames.length, b.frames.length);
+    for (let at = 0; at < depth && difference === 0; at++) {
+      difference = frameRanks[a.frames[at]] - frameRanks[b.frames[at]];
     }
+    return difference || a.frames.length - b.frames.length;
+  };
+  stacks.sort(compare);
+  let sum = 0;
+  for (const [index, stack] of stacks.entries()) {
+    sum += stack[count];
+    const next = stacks[index + 1];
+    if (next && compare(stack, next) === 0) continue;
+    const functions = Array.from(stack.frames, (frame) => names[frameRanks[frame]]);
+    yield `${[roots[rootOf(stack)], ...functions].join(";")} ${sum}\n`;
+    sum = 0;
   }
-  for (const line of [...counts.keys()].sort()) yield `${line} ${counts.get(line)}\n`;
+}
+
+/** The different texts of things, sorted, and which of them is each thing's. */
+function ranked<T>(things: T[], textOf: (thing: T) => string): [texts: string[], ranks: number[]] {
+  const ofThings = things.map(textOf);
+  const texts = [...new Set(ofThings)].sort();
+  const rankOf = new Map(texts.map((text, rank) => [text, rank]));
+  return [texts, ofThings.map((text) => rankOf.get(text)!)];
 }
 
 function symbolOf({ symbol }: Frame): string {

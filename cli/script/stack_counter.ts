@@ -28,6 +28,9 @@ export interface StackCounter {
   finish(): Pick<StackProfile, "frames" | "events" | "samples">;
 }
 
+/** How many functions' numbers are allocated at a time. */
+const ROOM_LENGTH = 1 << 14;
+
 export function createStackCounter(): StackCounter {
   const frames: Frame[] = [];
   const events: EventProfile[] = [];
@@ -39,6 +42,7 @@ export function createStackCounter(): StackCounter {
   const eventIds = new Map<string, number>();
 
   const stacks: Stack[] = [];
+  const room = createRoom();
   /** What tells the stacks apart besides their frames, by stack. */
   let hashes = new Int32Array(1024);
   let owners = new Int32Array(2 * 1024);
@@ -86,12 +90,9 @@ export function createStackCounter(): StackCounter {
         owners[2 * index + 1] === commandId && isStack(stacks[index].frames, frames, start, depth)
       ) return index;
     }
-    const stack = {
-      command: commands[commandId],
-      frames: Uint32Array.from(frames.subarray(start, start + depth)).reverse(),
-      samples: 0,
-      weight: 0,
-    };
+    const own = room.take(depth);
+    for (let at = 0; at < depth; at++) own[at] = frames[start + depth - 1 - at];
+    const stack = { command: commands[commandId], frames: own, samples: 0, weight: 0 };
     const count = stacks.push(stack);
     events[eventId].stacks.push(stack);
     hashes[count - 1] = full;
@@ -153,6 +154,19 @@ export function createStackCounter(): StackCounter {
 export function mixed(hash: number, value: number): number {
   hash = Math.imul(hash ^ value, 0x9e3779b1);
   return hash ^ (hash >>> 15);
+}
+
+/** Memory for many short arrays: one of its own takes each of them more than most stacks need. */
+function createRoom() {
+  let free = new Uint32Array(ROOM_LENGTH);
+  return {
+    take(length: number): Uint32Array {
+      if (length > free.length) free = new Uint32Array(Math.max(length, ROOM_LENGTH));
+      const taken = free.subarray(0, length);
+      free = free.subarray(length);
+      return taken;
+    },
+  };
 }
 
 /** Whether a stack, from the root on, is the `depth` functions from `start` on, from the leaf on. */
