@@ -40,6 +40,7 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
     { name: "zsh", test: "command -v zsh", packages: ["zsh"] },
     { name: "fish", test: "command -v fish", packages: ["fish"] },
     // A terminal for shells.
+    { name: "time", test: "test -x /usr/bin/time", packages: ["time"] },
     { name: "script", test: "command -v script", packages: ["bsdutils"] },
     { name: "setcap", test: "command -v setcap", packages: ["libcap2-bin"] },
     {
