@@ -365,9 +365,16 @@ async function leaveResult(directory: string, bytes: number): Promise<string> {
 
 /** The results that a daemon has open. */
 function openResults(pid: number): string[] {
-  return [...Deno.readDirSync(`/proc/${pid}/fd`)]
-    .map(({ name }) => Deno.readLinkSync(`/proc/${pid}/fd/${name}`))
-    .filter((path) => path.includes(".result."));
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].flatMap(({ name }) => {
+    try {
+      const path = Deno.readLinkSync(`/proc/${pid}/fd/${name}`);
+      return path.includes(".result.") ? [path] : [];
+    } catch (error) {
+      // Closed meanwhile.
+      if (error instanceof Deno.errors.NotFound) return [];
+      throw error;
+    }
+  });
 }
 
 Deno.test("a caller that takes nothing of a result is let go, and may go on later", async () => {
