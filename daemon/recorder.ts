@@ -152,6 +152,8 @@ class Recording {
     clearTimeout(conversion);
     // What perf script says of the data of a perf record that failed is not what went wrong first.
     if (this.#giveUp.signal.aborted) throw this.#failure ?? this.#giveUp.signal.reason;
+    // A perf that has ended with its caller has not failed.
+    this.control.abort.throwIfAborted();
     const { wholeDuration, sampledSeconds } = await exit;
     const targetsEnded = !wholeDuration &&
       (counter.allEnded || await this.#haveEnded(counter.alive));

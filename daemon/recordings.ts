@@ -7,6 +7,7 @@ import type { Metrics } from "./metrics.ts";
 import type { PerfDataCounts } from "./perf_data.ts";
 import { type Perf, record, type RecordingObserver } from "./recorder.ts";
 import { quoted } from "./quoted.ts";
+import { ReaderPlaces } from "./reader_places.ts";
 import {
   checkRecordingOptions,
   type DurationField,
@@ -76,6 +77,9 @@ export interface RecordingParts {
 /** How long a recording that is told to stop at shutdown has for the rest of its work. */
 const SHUTDOWN_STOP_SECONDS = 20;
 
+/** How many results may be read at a time. Those that wait for their readers take 100 MB then. */
+const MAX_READERS = 256;
+
 interface Running {
   /** Who asked for it, once that is known. */
   caller?: Caller;
@@ -91,6 +95,7 @@ interface Running {
 /** The recordings of this daemon, from the request to the result. */
 export class Recordings {
   readonly #running = new Map<string, Running>();
+  readonly #readers = new ReaderPlaces(MAX_READERS);
   #shuttingDown = false;
 
   constructor(private readonly parts: RecordingParts) {}
@@ -153,7 +158,8 @@ export class Recordings {
 
   /**
    * Writes the bytes of a result from an offset on, following it while it is made, and resolves with
-   * what the whole result is. Rejects with `NOT_FOUND` when the caller has none.
+   * what the whole result is. Rejects with `NOT_FOUND` when the caller has none, and with
+   * `RESOURCE_EXHAUSTED` when too many are read.
    */
   fetch(
     recordingId: string,
@@ -165,6 +171,7 @@ export class Recordings {
       const caller = await this.#identify(call, account);
       const result = this.parts.store.get(recordingId);
       requireOwn(caller, result?.owner, account, "this node keeps no such result");
+      this.#readers.take(tenantOf(caller, call), call.signal);
       account.sentBytes = 0;
       for await (const data of result!.read(offset, call.signal)) {
         account.sentBytes += data.length;
@@ -432,9 +439,19 @@ function shuttingDown(): StatusError {
  * are no measure, as a tenant can make any number of service accounts. Where nobody is asked who
  * they are, it is the address that the call comes from.
  */
-function ownerOf(container: Container, caller: Caller, { peer }: Call): string {
-  const address = peer.slice(0, peer.lastIndexOf(":"));
-  return caller === ANYONE ? `address ${address}` : `namespace ${container.podNamespace}`;
+function ownerOf(container: Container, caller: Caller, call: Call): string {
+  return caller === ANYONE ? addressOf(call) : `namespace ${container.podNamespace}`;
+}
+
+/** Who shares places with others where no container is named: the namespace of a service account. */
+function tenantOf(caller: Caller, call: Call): string {
+  if (caller === ANYONE) return addressOf(call);
+  const [, namespace] = /^system:serviceaccount:([^:]+):/.exec(caller.user) ?? [];
+  return namespace === undefined ? `user ${caller.user}` : `namespace ${namespace}`;
+}
+
+function addressOf({ peer }: Call): string {
+  return `address ${peer.slice(0, peer.lastIndexOf(":"))}`;
 }
 
 function describePod(container: Container | undefined): Record<string, string | undefined> {

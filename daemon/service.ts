@@ -105,9 +105,16 @@ export function createService(
 
     StartRecording: serverStream("StartRecording", async ({ request, call, write }) => {
       const duration = { field: "duration", message: request.duration } as const;
-      const send = (event: RecordingEvent) => void write(event);
+      // Who takes no events is as good as gone: the call may never end by itself.
+      const untaken = new AbortController();
+      const send = (event: RecordingEvent) =>
+        void write(event).catch((error) => untaken.abort(error));
       const asked = { ...request, duration, kept: true };
-      const finished = await recordings.run(asked, reportTo(send), call);
+      const signal = AbortSignal.any([call.signal, untaken.signal]);
+      const finished = await recordings.run(asked, reportTo(send), { ...call, signal })
+        .catch((error) => {
+          throw untaken.signal.aborted ? untaken.signal.reason : error;
+        });
       await write({ event: "finished", finished: describe(finished) });
     }),
 

@@ -365,6 +365,24 @@ Deno.test("a caller that gives up gets CANCELLED, and the output is aborted", as
   assert.equal(output.state.end, "aborted");
 });
 
+Deno.test("a perf that ends with its caller has not failed", async () => {
+  const abort = new AbortController();
+  const perf = standIn({ exit: { wholeDuration: false } });
+  const startRecord: Perf["startRecord"] = async (...args) => {
+    const started = await perf.startRecord(...args);
+    abort.abort();
+    return started;
+  };
+  const failures: StatusError[] = [];
+  const observer = { ...SILENT, perfFailed: (error: StatusError) => void failures.push(error) };
+  const parts = partsOf(lookup([[1]]), { ...perf, startRecord });
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(abort), observer),
+    { status: "CANCELLED" },
+  );
+  assert.deepEqual(failures, []);
+});
+
 Deno.test("a container without processes has ended", async () => {
   const parts = partsOf(lookup([[]]), standIn());
   await assert.rejects(

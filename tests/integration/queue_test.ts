@@ -1,6 +1,7 @@
 /** The real daemon when more is asked of it than it does at a time, and when those who wait give up. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import http2 from "node:http2";
 import type { RecordingEvent__Output } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import type { StartRecordingRequest } from "../../proto/gen/necoperf/StartRecordingRequest.ts";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
@@ -148,4 +149,36 @@ Deno.test("a caller that is cut off without a word is found out, and its recordi
   await daemon.logged(({ outcome }) => outcome === "cancelled");
   await assertIdle(daemon);
   caller.client.close();
+});
+
+/** Starts a recording as a peer that takes nothing: its window of HTTP/2 has no room. */
+function startUntaken({ address, client }: TestDaemon, request: StartRecordingRequest): Disposable {
+  const { path, requestSerialize } = client.StartRecording as unknown as grpc.MethodDefinition<
+    StartRecordingRequest,
+    RecordingEvent__Output
+  >;
+  const message = requestSerialize(request);
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(message.length, 1);
+  const session = http2.connect(`http://${address}`, { settings: { initialWindowSize: 0 } });
+  session.on("error", () => {});
+  const stream = session.request({
+    ...{ ":method": "POST", ":path": path, "te": "trailers" },
+    "content-type": "application/grpc",
+  });
+  stream.on("error", () => {});
+  stream.end(Buffer.concat([prefix, message]));
+  return { [Symbol.dispose]: () => session.destroy() };
+}
+
+Deno.test("a caller that takes no events loses its recording, and the log tells why once", async () => {
+  await using daemon = await start("--stall-timeout", "1s");
+  await using target = run(targets.spin);
+  const duration = { seconds: 600, nanos: 0 };
+  using _caller = startUntaken(daemon, { containerId: `${target.pid}`, duration });
+  const line = await daemon.logged(({ method }) => method === "StartRecording");
+  assert.equal(line.outcome, "cancelled");
+  assert.match(String(line.reason), /took nothing for 1s \(--stall-timeout\)/);
+  await assertIdle(daemon);
+  assert.deepEqual(daemon.log.filter(({ level }) => level === "ERROR"), []);
 });

@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { ANYONE } from "../../daemon/caller.ts";
 import { ResultStore } from "../../daemon/result_store.ts";
 import { fromDuration } from "../../proto/duration.ts";
-import { grpc } from "../../proto/grpc.ts";
+import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import { assertNothingLeft, collect, deleteResult, fetchWhole } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
 import { eventually, findProcesses, run } from "../testing/process.ts";
@@ -396,5 +396,41 @@ Deno.test("a caller that takes nothing of a result is let go, and may go on late
     call.cancel();
     const { compressed, finished } = await fetchWhole(daemon, recordingId, 100);
     assert.equal(compressed.length, finished.compressedSize - 100);
+  });
+});
+
+Deno.test("one caller reads a bounded number of results at a time, and may go on later", async () => {
+  await withWorkDir(async (startThere, workDir) => {
+    const recordingId = await leaveResult(workDir, 1 << 20);
+    await using daemon = await startThere();
+    const [most, callsOfOne] = [128, 64];
+    const clients = Array.from(
+      { length: most / callsOfOne + 1 },
+      () =>
+        new (loadNecoPerf().NecoPerf)(daemon.address, grpc.credentials.createInsecure(), {
+          // Clients share connections otherwise, and a connection has a bound of its own.
+          "grpc.use_local_subchannel_pool": 1,
+        }),
+    );
+    const [last] = clients.splice(-1);
+    const calls = clients.flatMap((client) =>
+      Array.from({ length: callsOfOne }, () => client.FetchResult({ recordingId }))
+    );
+    for (const call of calls) call.on("error", () => {});
+    // Of each something has come, and nothing more is taken.
+    await Promise.all(
+      calls.map((call) => new Promise((resolve) => call.once("readable", resolve))),
+    );
+    const fetchLast = () => fetchWhole({ client: last }, recordingId);
+    await assert.rejects(fetchLast(), (error: grpc.ServiceError) => {
+      assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
+      assert.match(error.details, /128 results of this node are being read, 128 of them by you/);
+      return true;
+    });
+    calls[0].cancel();
+    const { compressed, finished } = await eventually(fetchLast);
+    assert.equal(compressed.length, finished.compressedSize);
+    for (const call of calls) call.cancel();
+    for (const client of [...clients, last]) client.close();
   });
 });

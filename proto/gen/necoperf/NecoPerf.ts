@@ -38,12 +38,20 @@ export interface NecoPerfClient extends grpc.Client {
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
    * being made the stream follows it to its end. The last message has `finished`.
+   * 
+   * Ends with RESOURCE_EXHAUSTED when too many results of the node are being read,
+   * of which one tenant may have half, and with ABORTED when the caller takes
+   * nothing for too long.
    */
   FetchResult(argument: _necoperf_FetchResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   FetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
    * being made the stream follows it to its end. The last message has `finished`.
+   * 
+   * Ends with RESOURCE_EXHAUSTED when too many results of the node are being read,
+   * of which one tenant may have half, and with ABORTED when the caller takes
+   * nothing for too long.
    */
   fetchResult(argument: _necoperf_FetchResultRequest, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   fetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
@@ -153,6 +161,10 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
    * being made the stream follows it to its end. The last message has `finished`.
+   * 
+   * Ends with RESOURCE_EXHAUSTED when too many results of the node are being read,
+   * of which one tenant may have half, and with ABORTED when the caller takes
+   * nothing for too long.
    */
   FetchResult: grpc.handleServerStreamingCall<_necoperf_FetchResultRequest__Output, _necoperf_FetchResultResponse>;
   
