@@ -201,19 +201,35 @@ class Recording {
     durationSeconds: number,
     sampled: AbortSignal,
   ): Promise<void> {
-    let perf: PerfRecord;
-    try {
-      const target = { pids, durationSeconds };
-      perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      // Such processes are often gone in a moment, too fast to be seen. And what happens to one is
-      // no reason to lose what is recorded of the others.
-      if (error.status !== "NOT_FOUND") this.observer.missed(pids, error);
-      return;
-    }
+    const perf = await this.#attachEntered(pids, durationSeconds);
+    if (!perf) return;
     const delivered = this.#orGiveUp(this.#deliver(perf, new PerfDataCounter(), sampled));
     await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
+  }
+
+  /** Starts perf on processes that entered; resolves with nothing when that is not possible. */
+  async #attachEntered(
+    pids: readonly number[],
+    durationSeconds: number,
+  ): Promise<PerfRecord | undefined> {
+    for (let attempt = 1; pids.length > 0; attempt++) {
+      try {
+        return await this.parts.perf.startRecord(
+          this.options,
+          { pids, durationSeconds },
+          this.#abort,
+        );
+      } catch (error) {
+        if (!(error instanceof StatusError)) throw error;
+        // What happens to one is no reason to lose what is recorded of the others.
+        if (error.status !== "NOT_FOUND") this.observer.missed(pids, error);
+        if (error.status !== "NOT_FOUND" || attempt === MAX_ATTACH_ATTEMPTS) return undefined;
+        // One is gone: often a runtime's helper, or a thread of what then becomes another program.
+        const left: number[] = await this.parts.lookup.processes(this.container).catch(() => []);
+        pids = pids.filter((pid) => left.includes(pid));
+      }
+    }
+    return undefined;
   }
 
   /** Brings what a perf record writes to the output, through perf script when text is asked for. */

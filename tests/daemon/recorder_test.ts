@@ -191,6 +191,20 @@ Deno.test("processes that enter the container later are recorded, too", async ()
   assert.equal(summary.samples, 3);
 });
 
+Deno.test("of processes that entered, one that is gone does not take the others along", async () => {
+  const perf = standIn();
+  const { startRecord } = perf;
+  perf.startRecord = (options, target, signal) =>
+    target.pids.includes(7)
+      ? Promise.reject(new StatusError("NOT_FOUND", "No such process"))
+      : startRecord(options, target, signal);
+  const output = sink();
+  const parts = partsOf(lookup([[1], [1, 8]], [[7, 8]]), perf);
+  await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
+  assert.deepEqual(perf.attachedTo, [[1], [8]]);
+  assert.equal(output.text(), "a sample\n".repeat(2));
+});
+
 Deno.test("processes that entered and cannot be recorded do not end the recording", async () => {
   const perf = standIn();
   const { startRecord } = perf;

@@ -144,7 +144,7 @@ export function targetPod(
     command,
     image: "necoperf-target:e2e",
     imagePullPolicy: "Never",
-    resources: { requests: { cpu: "100m" }, limits: { cpu: "150m", memory: "64Mi" } },
+    resources: { requests: { cpu: "10m" }, limits: { cpu: "150m", memory: "64Mi" } },
     securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
   }));
   return {
