@@ -20,7 +20,7 @@ export async function* gathered(
 }
 
 /** Joins chunks of so many bytes in total; a single one is not copied. */
-export function concat(chunks: Uint8Array[], totalBytes: number): Uint8Array {
+function concat(chunks: Uint8Array[], totalBytes: number): Uint8Array {
   if (chunks.length === 1) return chunks[0];
   const all = new Uint8Array(totalBytes);
   let position = 0;

@@ -103,15 +103,15 @@ export function createStackCounter(): StackCounter {
     return count - 1;
   }
 
-  function countStack(
-    leafFirst: Int32Array,
-    start: number,
-    depth: number,
-    hash: number,
-    eventId: number,
-    commandId: number,
-    weight: number,
-  ): void {
+  const countStack: StackCounter["countStack"] = (
+    leafFirst,
+    start,
+    depth,
+    hash,
+    eventId,
+    commandId,
+    weight,
+  ) => {
     const stack = stacks[findStack(leafFirst, start, depth, hash, eventId, commandId)];
     const event = events[eventId];
     stack.samples++;
@@ -120,7 +120,7 @@ export function createStackCounter(): StackCounter {
     event.weight += weight;
     samples++;
     countedFrames = frames.length;
-  }
+  };
 
   return {
     frameId: ({ symbol, dso }) =>
