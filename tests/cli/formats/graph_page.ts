@@ -25,6 +25,8 @@ export async function openPage(file: string): Promise<OpenGraph> {
     page.evaluate(
       "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
     );
+  // Before it has drawn the page once, a browser drops clicks.
+  await drawn();
   const at = async (row: number, part: number): Promise<[number, number]> => {
     const { left, top, width } = await page.evaluate<DOMRectLike>(
       "document.getElementById('canvas').getBoundingClientRect().toJSON()",
