@@ -12,20 +12,22 @@ export type Sample<Name extends string = string> = Record<Name, number>;
 
 /**
  * Runs the sides one after the other, over and over, so that what else the machine does meets all of
- * them, and each goes first as often as the others. Returns what each gave, by side and name.
+ * them, and each goes first as often as the others. How often each runs may differ. Returns what
+ * each gave, by side and name.
  *
  * Rejects with what a run rejects with.
  */
 export async function interleave<Side extends string, Name extends string>(
   sides: Record<Side, () => Promise<Sample<Name>>>,
-  repeats: number,
+  repeats: number | Record<Side, number>,
 ): Promise<Record<Side, Record<Name, Measured>>> {
   const names = Object.keys(sides) as Side[];
   const samples = Object.fromEntries(names.map((side) => [side, [] as Sample<Name>[]]));
-  for (let repeat = 0; repeat < repeats; repeat++) {
+  const times = (side: Side) => typeof repeats === "number" ? repeats : repeats[side];
+  for (let repeat = 0; repeat < Math.max(...names.map(times)); repeat++) {
     for (const [index] of names.entries()) {
       const side = names[(index + repeat) % names.length];
-      samples[side].push(await sides[side]());
+      if (repeat < times(side)) samples[side].push(await sides[side]());
     }
   }
   const summarized = names.map((side) => [side, summarizeAll(samples[side])]);

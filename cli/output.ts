@@ -2,6 +2,12 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { CliError, ExitStatus } from "./exit_status.ts";
 
+/**
+ * How much may be written to a file before the disk has it: what is left for the end does not grow
+ * with the result.
+ */
+const UNSYNCED_BYTES = 8 << 20;
+
 /** Where a result goes. Exactly one of `commit`, `suspend` and `discard` ends it. */
 export interface Output {
   /**
@@ -63,6 +69,7 @@ export async function openFileOutput(
     throw cannotWrite(directory, error);
   }
   let partial: PartialFile | undefined;
+  let unsyncedBytes = 0;
   const written = <T>(promise: Promise<T>) =>
     promise.catch((error) => {
       if (error instanceof CliError) throw error;
@@ -78,6 +85,13 @@ export async function openFileOutput(
     } catch { /* Closed by a commit that failed later. */ }
     await Deno.remove(temporary).catch(() => {});
   };
+  const write = async (bytes: Uint8Array) => {
+    await writeAll(file, bytes);
+    unsyncedBytes += bytes.length;
+    if (unsyncedBytes < UNSYNCED_BYTES) return;
+    unsyncedBytes = 0;
+    await file.syncData();
+  };
   return {
     begin: (recordingId) =>
       written((async () => {
@@ -88,7 +102,7 @@ export async function openFileOutput(
         return partial.read();
       })()),
     keep: (packed) => written(writeAll(partial!.file, packed)),
-    write: (bytes) => written(writeAll(file, bytes)),
+    write: (bytes) => written(write(bytes)),
     commit: async () => {
       await written(file.sync());
       file.close();
