@@ -3,6 +3,7 @@ import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "./formats/converted_format.ts";
 import { convertScript } from "./formats/format.ts";
 import { openFileOutput, openStandardOutput, type Output } from "./output.ts";
+import { readPieces } from "./script/read_pieces.ts";
 
 /** What to convert, to what, and where that goes. */
 export interface Conversion {
@@ -63,20 +64,19 @@ export async function openConvertedOutput(
 
 /**
  * Opens a file to be read, or standard input for `-`. Reading ends with an error when `signal`
- * tells so. Rejects with a `CliError` (exit status 2) that names the file and the cause.
+ * tells so. A chunk is good until the next one is asked for. Rejects with a `CliError` (exit status
+ * 2) that names the file and the cause.
  */
 export async function openText(
   path: string,
   signal?: AbortSignal,
-): Promise<ReadableStream<Uint8Array>> {
-  const readable = path === "-" ? Deno.stdin.readable : await openFile(path);
-  return signal ? readable.pipeThrough(new TransformStream(), { signal }) : readable;
-}
-
-async function openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+): Promise<AsyncIterable<Uint8Array>> {
+  if (path === "-") return untilAborted(Deno.stdin.readable, signal);
   try {
-    if ((await Deno.stat(path)).isDirectory) throw new Error("it is a directory");
-    return (await Deno.open(path)).readable;
+    const { isFile, isDirectory } = await Deno.stat(path);
+    if (isDirectory) throw new Error("it is a directory");
+    const file = await Deno.open(path);
+    return isFile ? piecesOf(file, signal) : untilAborted(file.readable, signal);
   } catch (error) {
     const reason = error instanceof Deno.errors.NotFound
       ? "there is no such file"
@@ -84,5 +84,21 @@ async function openFile(path: string): Promise<ReadableStream<Uint8Array<ArrayBu
       ? "you may not read it"
       : (error as Error).message;
     throw new CliError(ExitStatus.USAGE, `cannot read ${path}: ${reason}`, { cause: error });
+  }
+}
+
+/** What may never come is waited for until the signal tells not to. */
+function untilAborted(
+  readable: ReadableStream<Uint8Array>,
+  signal?: AbortSignal,
+): ReadableStream<Uint8Array> {
+  return signal ? readable.pipeThrough(new TransformStream(), { signal }) : readable;
+}
+
+async function* piecesOf(file: Deno.FsFile, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  using opened = file;
+  for await (const piece of readPieces(opened)) {
+    signal?.throwIfAborted();
+    yield piece;
   }
 }

@@ -18,7 +18,7 @@ const OPTIONS = [
   ...["--runtime", "stub", "--noAssert", "-O3"],
   ...["--enable", "simd", "--enable", "bulk-memory"],
   // In pages of 64 KB, which is what its tables add up to. Nothing of the compiler's is in it.
-  ...["--initialMemory", "450", "--maximumMemory", "450", "--memoryBase", "1"],
+  ...["--initialMemory", "412", "--maximumMemory", "412", "--memoryBase", "1"],
 ];
 
 /** Rejects with the compiler's words when it fails. */

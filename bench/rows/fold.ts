@@ -22,6 +22,9 @@ const PROGRAMS = `
   ${Deno.execPath()} fmt --check ${BENCH}/../cli > fmt.txt 2>&1
 `;
 
+/** What call graphs are recorded with: what the daemon does by itself, and what shorter stacks come of. */
+const CALL_GRAPHS = [["DWARF", "dwarf"], ["frame pointers", "fp"]];
+
 /**
  * The only other program for this that npm and Debian have. It is not of this project's own packages:
  * it brings many, as old as it is.
@@ -34,7 +37,7 @@ export const fold: Row = {
   name: "fold",
   title:
     "Reading perf script's text and folding it into stacks, processor time with all that the " +
-    "program takes to start; a recording of several busy programs, repeated, and a text of 300 " +
+    "program takes to start; recordings of several busy programs, repeated, and a text of 300 " +
     "different stacks",
   goal: "10 times the Perl way, within 5 times of wc -l; memory flat in the file's size",
   async run(context) {
@@ -42,12 +45,12 @@ export const fold: Row = {
     const directory = await Deno.makeTempDir({ prefix: "necoperf-bench-" });
     try {
       await record(directory, scriptText, context);
-      for (const [what, command] of [["a recording", "cat recorded.txt"], ["300 stacks", ""]]) {
+      for (const [what, recorded] of [...CALL_GRAPHS, ["300 stacks", ""]]) {
         let smallest: Measured | undefined;
         for (const megabytes of context.quick ? [10, 100] : [100, 1000]) {
           const bytes = megabytes * MB;
-          const make = command
-            ? `while ${command}; do :; done 2> /dev/null | head --bytes=${bytes}`
+          const make = recorded
+            ? `while cat ${recorded}.txt; do :; done 2> /dev/null | head --bytes=${bytes}`
             : `${scriptText} ${bytes}`;
           await shell(`${make} > text.txt; gzip -1 -c text.txt > text.gz`, directory);
           const peak = await measure(directory, megabytes, what, context, smallest);
@@ -61,8 +64,8 @@ export const fold: Row = {
 };
 
 /**
- * Makes `recorded.txt`, what perf script prints of a recording as the daemon has it made, and has
- * stackvis fetched.
+ * Makes `dwarf.txt` and `fp.txt`, what perf script prints of recordings as the daemon has it made,
+ * and has stackvis fetched.
  */
 async function record(
   directory: string,
@@ -71,14 +74,18 @@ async function record(
 ): Promise<void> {
   await Deno.writeTextFile(`${directory}/programs.sh`, PROGRAMS);
   await shell(
-    `${scriptText} 20000000 > small.txt &&
-     perf record -q -F 4999 -g -o perf.data -- sh programs.sh &&
-     perf script -i perf.data --fields=+pid --no-inline > recorded.txt && rm perf.data &&
-     ${STACKVIS} < small.txt > collapsed.txt`,
+    `${scriptText} 20000000 > small.txt && ${STACKVIS} < small.txt > collapsed.txt`,
     directory,
   );
-  const { size } = await Deno.stat(`${directory}/recorded.txt`);
-  log(`the recording is ${(size / MB).toFixed()} MB`);
+  for (const [name, mode] of CALL_GRAPHS) {
+    await shell(
+      `perf record -q -F 4999 --call-graph ${mode} -o perf.data -- sh programs.sh &&
+       perf script -i perf.data --fields=+pid --no-inline > ${mode}.txt && rm perf.data`,
+      directory,
+    );
+    const { size } = await Deno.stat(`${directory}/${mode}.txt`);
+    log(`the recording with ${name} is ${(size / MB).toFixed()} MB`);
+  }
 }
 
 /** Measures all sides with `text.txt` of so many MB. Returns the memory that ours took. */

@@ -1,4 +1,7 @@
-/** Reads the first `length` bytes of what is read, if there are as many, and gives back all of it. */
+/**
+ * Reads the first `length` bytes of what is read, if there are as many, and gives back all of it.
+ * A chunk of that is good until the next one is asked for, if those of `input` are.
+ */
 export async function peek(
   input: AsyncIterable<Uint8Array>,
   length: number,
@@ -11,7 +14,7 @@ export async function peek(
     const { done = false, value } = await iterator.next();
     isDone = done;
     if (done) break;
-    first.push(value);
+    first.push(value.slice());
     start.push(...value.subarray(0, length - start.length));
   }
   async function* whole() {

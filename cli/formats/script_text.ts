@@ -10,7 +10,7 @@ const GZIP = [0x1f, 0x8b];
 
 /**
  * Opens what should be perf script's text, compressed with gzip or not. `name` is what errors call
- * it.
+ * it. A chunk is good until the next one is asked for.
  *
  * Rejects with a `CliError` (exit status 2) for something else that is known by its first bytes;
  * what is returned rejects with one for compressed data that is damaged.
@@ -58,7 +58,7 @@ async function* gunzip(
 ): AsyncGenerator<Uint8Array> {
   // Unlike a DecompressionStream it goes on with what files that were put together have behind the
   // first. Errors are those of what it yields, too.
-  const unpacked = pipeline(input, createGunzip(), () => {});
+  const unpacked = pipeline(copied(input), createGunzip(), () => {});
   try {
     yield* unpacked;
   } catch (error) {
@@ -69,4 +69,9 @@ async function* gunzip(
       { cause: error },
     );
   }
+}
+
+/** The chunks in memory of their own: a stream may still have one when it asks for the next. */
+async function* copied(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of input) yield chunk.slice();
 }

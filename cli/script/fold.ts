@@ -77,7 +77,6 @@ export function createScriptFolder(): ScriptFolder {
     time = timeSeconds ?? NaN;
     weight = period ?? 1;
     open = true;
-    known.beginStack();
   }
 
   function wholeSample(frameId: number): LineMeaning {
@@ -110,6 +109,12 @@ export function createScriptFolder(): ScriptFolder {
       : wholeSample(counter.frameId(toFrame(sample.frames[0])));
   }
 
+  function takeCounts(): void {
+    const times = known.takeCounts(counter.countAgain);
+    startSeconds = Math.min(startSeconds, times.startSeconds);
+    endSeconds = Math.max(endSeconds, times.endSeconds);
+  }
+
   const scanner = createScanner(buffer, {
     header(start, end, strict) {
       const colon = known.readHeader(start);
@@ -140,7 +145,7 @@ export function createScriptFolder(): ScriptFolder {
         const field = 8 * index;
         const measure = 4 * index;
         const depth = fields[field + 3];
-        counter.countStack(
+        const stackId = counter.countStack(
           frames,
           firstFrame,
           depth,
@@ -149,6 +154,10 @@ export function createScriptFolder(): ScriptFolder {
           fields[field + 1],
           measures[measure + 3],
         );
+        if (!known.addStack(index, firstFrame, stackId)) {
+          takeCounts();
+          known.addStack(index, firstFrame, stackId);
+        }
         sawTime(measures[measure + 2]);
         firstFrame += depth;
       }
@@ -160,6 +169,7 @@ export function createScriptFolder(): ScriptFolder {
     push: (chunk) => scanner.push(chunk),
     finish() {
       const summary = scanner.finish();
+      takeCounts();
       return {
         ...counter.finish(),
         ...summary,

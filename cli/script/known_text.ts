@@ -13,17 +13,23 @@ export interface KnownText {
 
   /**
    * Reads samples from `start` on, as long as each is known as a whole, has the usual form, and ends
-   * at `limit` or before. What it returns is there until the next call.
+   * at `limit` or before. Those whose stacks were added it counts; what it returns are the others,
+   * and is there until the next call.
    */
   readSamples(start: number, limit: number): ReadSamples;
+  /**
+   * Adds the stack of one of the samples that were read last, so that its like are counted, as
+   * `stackId`. False when there is no room before the counts are taken.
+   */
+  addStack(index: number, firstFrame: number, stackId: number): boolean;
+  /** Hands over what was counted, and forgets the stacks. */
+  takeCounts(take: (stackId: number, samples: number, weight: number) => void): CountedTimes;
 
   /**
    * Reads lines of a stack from `start` on, as long as they are known and end at `limit` or before.
    * What it returns is there until the next call.
    */
   readLines(start: number, limit: number): ReadFrames;
-  /** Says that the next line is a stack's first. */
-  beginStack(): void;
   /** Adds a line of a stack, from its tab to `next`, where the next line starts. */
   addLine(start: number, next: number, frameId: number): void;
 
@@ -52,14 +58,20 @@ export interface ReadFrames {
   frameCount: number;
 }
 
+/** The earliest and the latest of samples, in seconds; infinite when there were none. */
+export interface CountedTimes {
+  startSeconds: number;
+  endSeconds: number;
+}
+
 /** Samples, one after another, with the functions of all of them. */
 export interface ReadSamples extends ReadFrames {
   count: number;
-  /** Eight numbers of each: event, command, the hash of its stack, its depth; and its measures. */
+  /** Eight numbers of each: event, command, the hash of it all, its depth; and its measures. */
   fields: Int32Array;
   /** Four numbers of each, of which the third is the time in seconds and the fourth the weight. */
   measures: Float64Array;
-  /** Whether an empty line was behind one of them. */
+  /** Whether an empty line was behind one of them, or of those that were counted. */
   sawEmptyLine: boolean;
 }
 
@@ -69,14 +81,19 @@ interface Exports {
   TEXT_BYTES: Global;
   MAX_SAMPLES: Global;
   MAX_FRAMES: Global;
+  STACK_BYTES: Global;
   SAMPLES: Global;
   FRAMES: Global;
+  STACKS: Global;
   COMMANDS: Global;
   EVENTS: Global;
   ONLY_FRAMES: Global;
   samplesUsed: Global;
   framesUsed: Global;
   emptyLines: Global;
+  stackCount: Global;
+  startSeconds: Global;
+  endSeconds: Global;
   commandStart: Global;
   commandEnd: Global;
   commandEntry: Global;
@@ -90,10 +107,18 @@ interface Exports {
   add(table: number, start: number, end: number, value: number): number;
   valueOf(table: number, entry: number): number;
   readHeader(start: number): number;
-  beginStack(): void;
   addLine(start: number, next: number, frameId: number): void;
   readLines(start: number, limit: number): number;
   readSamples(start: number, limit: number): number;
+  addStack(
+    hash: number,
+    event: number,
+    command: number,
+    firstFrame: number,
+    depth: number,
+    id: number,
+  ): number;
+  forgetStacks(): void;
 }
 
 interface Global {
@@ -113,6 +138,7 @@ export function createKnownText(stackHashSeed: number): KnownText {
   wasm.start(crypto.getRandomValues(new BigInt64Array(1))[0], stackHashSeed);
   const { buffer: memory } = wasm.memory as { buffer: ArrayBuffer };
   const bytes = new Uint8Array(memory);
+  const view = new DataView(memory);
   const decoder = new TextDecoder();
   const read: ReadSamples = {
     next: 0,
@@ -157,13 +183,26 @@ export function createKnownText(stackHashSeed: number): KnownText {
       read.sawEmptyLine = wasm.emptyLines.value > 0;
       return read;
     },
+    addStack(index, firstFrame, stackId) {
+      const [event, command, hash, depth] = read.fields.subarray(8 * index);
+      return wasm.addStack(hash, event, command, firstFrame, depth, stackId) !== 0;
+    },
+    takeCounts(take) {
+      const stackBytes = wasm.STACK_BYTES.value;
+      for (let stack = 0; stack < wasm.stackCount.value; stack++) {
+        const at = wasm.STACKS.value + stack * stackBytes;
+        const samples = view.getUint32(at + 32, true);
+        if (samples > 0) take(view.getInt32(at + 28, true), samples, view.getFloat64(at, true));
+      }
+      wasm.forgetStacks();
+      return { startSeconds: wasm.startSeconds.value, endSeconds: wasm.endSeconds.value };
+    },
     readLines(start, limit) {
       begin(limit);
       read.next = wasm.readLines(start, limit);
       read.frameCount = wasm.framesUsed.value;
       return read;
     },
-    beginStack: () => wasm.beginStack(),
     addLine: (start, next, frameId) => wasm.addLine(start, next, frameId),
     readHeader: (start) => wasm.readHeader(start),
     timeSeconds: () => wasm.timeSeconds.value,

@@ -1,14 +1,20 @@
 // Pieces that stay in the processor's cache until they are read.
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 128 * 1024;
+/** After how much something else gets its turn, such as a signal. */
+const TURN_BYTES = 8 << 20;
 
 /** What can be read, such as a `Deno.FsFile`. */
 export interface Readable {
   /** Fills `into` and resolves with how many bytes; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
+  /** The same without waiting: used where `stat` says that it is a file. */
+  readSync?(into: Uint8Array): number | null;
+  stat?(): Promise<{ isFile: boolean }>;
 }
 
 /**
- * Reads a file for `parsePerfScript` or `foldPerfScript`, with half the work of its `readable`.
+ * Reads a file for `parsePerfScript` or `foldPerfScript`, with a third of the work of its `readable`:
+ * what another thread has read is not in this one's cache.
  *
  * All pieces share their memory: each is there until the next is asked for. The file stays open.
  *
@@ -26,9 +32,15 @@ export interface Readable {
  */
 export async function* readPieces(file: Readable): AsyncGenerator<Uint8Array, void, void> {
   const buffer = new Uint8Array(PIECE_BYTES);
+  const isFile = (await file.stat?.())?.isFile;
+  let inTurn = 0;
   for (;;) {
-    const length = await file.read(buffer);
+    const length = isFile && file.readSync ? file.readSync(buffer) : await file.read(buffer);
     if (length === null) return;
     yield buffer.subarray(0, length);
+    inTurn += length;
+    if (!isFile || inTurn < TURN_BYTES) continue;
+    inTurn = 0;
+    await new Promise((resolve) => setTimeout(resolve));
   }
 }

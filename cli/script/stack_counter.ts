@@ -12,7 +12,8 @@ export interface StackCounter {
   count(eventId: number, commandId: number, weight: number): void;
   /**
    * Counts a sample whose stack is `depth` functions in `frames`, from `start` on, the leaf first.
-   * `hash` is what {@linkcode mixed} makes of them, one after the other, out of {@linkcode hashSeed}.
+   * `hash` is what {@linkcode mixed} makes of them, one after the other, the event and the command,
+   * out of {@linkcode hashSeed}. Returns the number of the stack, which stays the same.
    */
   countStack(
     frames: Int32Array,
@@ -22,7 +23,9 @@ export interface StackCounter {
     eventId: number,
     commandId: number,
     weight: number,
-  ): void;
+  ): number;
+  /** Counts further samples of a stack by its number. */
+  countAgain(stackId: number, samples: number, weight: number): void;
   readonly hashSeed: number;
   /** What was counted, without what came behind. */
   finish(): Pick<StackProfile, "frames" | "events" | "samples">;
@@ -80,13 +83,12 @@ export function createStackCounter(): StackCounter {
     eventId: number,
     commandId: number,
   ): number {
-    const full = mixed(mixed(hash, eventId), commandId);
     const mask = slots.length - 1;
-    let slot = full & mask;
+    let slot = hash & mask;
     for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const index = slots[slot] - 1;
       if (
-        hashes[index] === full && owners[2 * index] === eventId &&
+        hashes[index] === hash && owners[2 * index] === eventId &&
         owners[2 * index + 1] === commandId && isStack(stacks[index].frames, frames, start, depth)
       ) return index;
     }
@@ -95,7 +97,7 @@ export function createStackCounter(): StackCounter {
     const stack = { command: commands[commandId], frames: own, samples: 0, weight: 0 };
     const count = stacks.push(stack);
     events[eventId].stacks.push(stack);
-    hashes[count - 1] = full;
+    hashes[count - 1] = hash;
     owners[2 * count - 2] = eventId;
     owners[2 * count - 1] = commandId;
     slots[slot] = count;
@@ -112,15 +114,21 @@ export function createStackCounter(): StackCounter {
     commandId,
     weight,
   ) => {
-    const stack = stacks[findStack(leafFirst, start, depth, hash, eventId, commandId)];
-    const event = events[eventId];
-    stack.samples++;
-    stack.weight += weight;
-    event.samples++;
-    event.weight += weight;
-    samples++;
+    const stackId = findStack(leafFirst, start, depth, hash, eventId, commandId);
+    countAgain(stackId, 1, weight);
     countedFrames = frames.length;
+    return stackId;
   };
+
+  function countAgain(stackId: number, more: number, weight: number): void {
+    const stack = stacks[stackId];
+    const event = events[owners[2 * stackId]];
+    stack.samples += more;
+    stack.weight += weight;
+    event.samples += more;
+    event.weight += weight;
+    samples += more;
+  }
 
   return {
     frameId: ({ symbol, dso }) =>
@@ -134,11 +142,13 @@ export function createStackCounter(): StackCounter {
       openHash = mixed(openHash, frameId);
     },
     count(eventId, commandId, weight) {
-      countStack(open, 0, openDepth, openHash, eventId, commandId, weight);
+      const hash = mixed(mixed(openHash, eventId), commandId);
+      countStack(open, 0, openDepth, hash, eventId, commandId, weight);
       openDepth = 0;
       openHash = seed;
     },
     countStack,
+    countAgain,
     hashSeed: seed,
     finish() {
       return {

@@ -48,6 +48,10 @@ const LINES = [
   "\t              15 f+0x11112222333344445 (/x+0x1)",
   "\t              16  (/x)",
   "\t              17 (/x)",
+  `\t              18 f(${"(x) ".repeat(30)})+0x4 (/x)`,
+  `\t              19 f+0x4 (/${"x".repeat(70)} (deleted))`,
+  "\t              10 ff+0x1 (/x)",
+  "\t              10 f+0x1 (/xx)",
   "# a comment",
   "  web.c:12",
 ];

@@ -9,7 +9,7 @@
 
 // Behind the last byte of the text the caller puts a newline, so that no loop runs past it. What
 // looks at 16 bytes at once may read more, which is there, and means nothing.
-export const TEXT_BYTES: u32 = 256 * 1024;
+export const TEXT_BYTES: u32 = 128 * 1024;
 const SLACK_BYTES: u32 = 64;
 
 /** What was read: samples of 32 bytes each, and the numbers of their functions one after another. */
@@ -22,13 +22,33 @@ export const FRAMES: u32 = SAMPLES + MAX_SAMPLES * SAMPLE_BYTES;
 // A table's entries are numbers above 0, of 16 bytes each; its slots have 8: a hash and an entry.
 const ENTRY_BYTES: u32 = 16;
 const SLOT_BYTES: u32 = 8;
+const FIRST_SLOTS: u32 = 1 << 9;
+
+// Whole lines of stacks, each in the one place that some of its bytes say: so few of them that they
+// fit the processor's cache.
+const LINES: u32 = 4096;
+const LINE_BYTES: u32 = 128;
+const LINE_HEAD: u32 = 16;
+const MAX_LINE_TEXT_BYTES: u32 = LINE_BYTES - LINE_HEAD;
+
+// Stacks are counted in a table of their own, at most half full.
+const MAX_STACKS: u32 = 1 << 15;
+const STACK_SLOTS: u32 = 2 * MAX_STACKS;
+export const STACK_BYTES: u32 = 40;
+const MAX_STACK_FRAMES: u32 = 1 << 20;
+
+// What threads' samples begin with, by some of it.
+const THREADS: u32 = 64;
+const THREAD_HEAD: u32 = 16;
+const THREAD_BYTES: u32 = THREAD_HEAD + 64;
+const MAX_THREAD_TEXT_BYTES: u32 = 64;
+const MAX_PERIOD_TEXT_BYTES: u32 = 128;
 
 const TAB: u32 = 0x09;
 const NEWLINE: u32 = 0x0a;
 const SPACE: u32 = 0x20;
 const OPENING_PARENTHESIS: u32 = 0x28;
 const CLOSING_PARENTHESIS: u32 = 0x29;
-const PLUS: u32 = 0x2b;
 const DOT: u32 = 0x2e;
 const SLASH: u32 = 0x2f;
 const ZERO: u32 = 0x30;
@@ -36,7 +56,6 @@ const COLON: u32 = 0x3a;
 const OPENING_BRACKET: u32 = 0x5b;
 const CLOSING_BRACKET: u32 = 0x5d;
 const LOWER_A: u32 = 0x61;
-const LOWER_X: u32 = 0x78;
 const DELETE: u32 = 0x7f;
 
 /** The longest name of a thread, in bytes. */
@@ -47,7 +66,10 @@ const MAX_DIGITS: u32 = 15;
 const MAX_FRACTION_DIGITS: u32 = 9;
 const MAX_ADDRESS_DIGITS: u32 = 16;
 
-/** Numbers for strings of bytes. When it is full it forgets everything. */
+/**
+ * Numbers for strings of bytes. When it is full it forgets everything. At most half of its slots are
+ * used, and there are no more than that takes, as the processor's cache is small.
+ */
 @unmanaged
 class Table {
   slots: u32;
@@ -66,14 +88,46 @@ class Entry {
   start: u32;
   length: u32;
   value: i32;
-  /** Of a line, the one that followed it the last time, or 0. */
-  follower: u32;
+  hash: u32;
 }
 
 @unmanaged
 class Slot {
   hash: u32;
   entry: u32;
+}
+
+/** A line, whose text is behind this, and its function. */
+@unmanaged
+class Line {
+  length: u32;
+  frame: i32;
+  /** Whether it was there again since another line was to have its place. */
+  wasThere: u32;
+}
+
+/** A stack that is known, with what was counted of it since the caller took that. */
+@unmanaged
+class Stack {
+  weight: f64;
+  hash: i32;
+  event: i32;
+  command: i32;
+  /** Where its functions are, and how many. */
+  frames: u32;
+  depth: u32;
+  /** The caller's number for it. */
+  id: i32;
+  samples: u32;
+}
+
+/** What the first lines of a thread's samples have before the time, and behind this. */
+@unmanaged
+class Thread {
+  length: u32;
+  nameStart: u32;
+  nameEnd: u32;
+  commandEntry: u32;
 }
 
 @unmanaged
@@ -93,12 +147,22 @@ export const COMMANDS: u32 = TABLES;
 export const EVENTS: u32 = COMMANDS + TABLE_BYTES;
 /** What is behind the event in samples of one line. */
 export const ONLY_FRAMES: u32 = EVENTS + TABLE_BYTES;
-/** Lines of stacks, from the tab to behind the newline. */
-const LINES: u32 = ONLY_FRAMES + TABLE_BYTES;
 /** Lines of stacks without the address and the offset. */
-const FUNCTIONS: u32 = LINES + TABLE_BYTES;
+const FUNCTIONS: u32 = ONLY_FRAMES + TABLE_BYTES;
+/** The same of what has an address of the kernel's and no file. */
+const KERNEL_FUNCTIONS: u32 = FUNCTIONS + TABLE_BYTES;
+/** Lines of stacks that have another form. */
+const OTHER_LINES: u32 = KERNEL_FUNCTIONS + TABLE_BYTES;
 
-let nextFree: u32 = FUNCTIONS + TABLE_BYTES;
+const THREADS_START: u32 = OTHER_LINES + TABLE_BYTES;
+const PERIOD_TEXT: u32 = THREADS_START + THREADS * THREAD_BYTES;
+const LINES_START: u32 = PERIOD_TEXT + MAX_PERIOD_TEXT_BYTES + SLACK_BYTES;
+/** Stacks' numbers, one above their index, or 0. */
+const STACK_SLOTS_START: u32 = LINES_START + LINES * LINE_BYTES;
+export const STACKS: u32 = STACK_SLOTS_START + STACK_SLOTS * 4;
+const STACK_FRAMES: u32 = STACKS + MAX_STACKS * STACK_BYTES;
+
+let nextFree: u32 = STACK_FRAMES + MAX_STACK_FRAMES * 4 + SLACK_BYTES;
 let seed: u64 = 0;
 let hashSeed: i32 = 0;
 
@@ -120,13 +184,26 @@ export let samplesUsed: u32 = 0;
 export let emptyLines: u32 = 0;
 
 /** Of the stack that is read. */
-let previousLine: u32 = 0;
 let stackHash: i32 = 0;
+
+/** How many stacks are known, and how much of the room for their functions is used. */
+export let stackCount: u32 = 0;
+let stackFramesUsed: u32 = 0;
+
+/** How much of {@linkcode PERIOD_TEXT} is used, and what it says. */
+let periodTextBytes: u32 = 0;
+let periodWeight: f64 = 0;
+let periodEventStart: u32 = 0;
+let periodEventEntry: u32 = 0;
+
+/** The times of the samples that were counted here since the caller took them. */
+export let startSeconds: f64 = Infinity;
+export let endSeconds: f64 = -Infinity;
 
 function makeTable(at: u32, maxEntries: u32, textBytes: u32): void {
   const table = changetype<Table>(at);
   table.maxEntries = maxEntries;
-  table.slotMask = maxEntries * 2 - 1;
+  table.slotMask = FIRST_SLOTS - 1;
   table.textBytes = textBytes;
   table.slots = nextFree;
   table.entries = table.slots + maxEntries * 2 * SLOT_BYTES;
@@ -142,8 +219,10 @@ export function start(randomSeed: u64, stackHashSeed: i32): void {
   makeTable(COMMANDS, 1 << 10, 16 << 10);
   makeTable(EVENTS, 1 << 8, 16 << 10);
   makeTable(ONLY_FRAMES, 1 << 14, 1 << 20);
-  makeTable(LINES, 1 << 17, 12 << 20);
-  makeTable(FUNCTIONS, 1 << 15, 3 << 20);
+  makeTable(FUNCTIONS, 1 << 17, 12 << 20);
+  makeTable(KERNEL_FUNCTIONS, 1 << 8, 64 << 10);
+  makeTable(OTHER_LINES, 1 << 14, 1 << 20);
+  if (nextFree > (memory.size() as u32) << 16) unreachable();
 }
 
 function entryOf(table: u32, entry: u32): Entry {
@@ -181,43 +260,83 @@ function hashOf(start: u32, end: u32, before: u64): u64 {
 }
 
 function isEqual(one: u32, other: u32, length: u32): bool {
-  if (length < 16) {
-    if (length < 8) return fewBytes(one, length) === fewBytes(other, length);
-    return load<u64>(one) === load<u64>(other) &&
-      load<u64>(one + length - 8) === load<u64>(other + length - 8);
+  // Whatever the length is, the same is done: a processor that guesses wrong loses more than that.
+  let left = length;
+  for (; left > 64; left -= 64) {
+    if (equals(one, other) !== ~(0 as u64)) return false;
+    one += 64;
+    other += 64;
   }
-  // The last 16 bytes may be compared twice, which is less work than one by one.
-  const last = one + length - 16;
-  const distance = other - one;
-  for (let at = one; at < last; at += 16) {
-    if (v128.any_true(v128.xor(v128.load(at), v128.load(at + distance)))) return false;
-  }
-  return !v128.any_true(v128.xor(v128.load(last), v128.load(last + distance)));
+  return left === 0 || ~equals(one, other) << (64 - left as u64) === 0;
 }
 
-/** Where the slot is that has the bytes from `start` to `middle` and from `rest` to `end`, or free. */
-function slotOf(at: u32, start: u32, middle: u32, rest: u32, end: u32): Slot {
+/** Which of 64 bytes are the same, a bit for each. */
+function equals(one: u32, other: u32): u64 {
+  return (equals16(one, other) as u64) | (equals16(one + 16, other + 16) as u64) << 16 |
+    (equals16(one + 32, other + 32) as u64) << 32 | (equals16(one + 48, other + 48) as u64) << 48;
+}
+
+function equals16(one: u32, other: u32): i32 {
+  return i8x16.bitmask(i8x16.eq(v128.load(one), v128.load(other)));
+}
+
+function slotAt(table: Table, slot: u32): Slot {
+  return changetype<Slot>(table.slots + (slot & table.slotMask) * SLOT_BYTES);
+}
+
+/** The entry of the bytes from `start` to `middle` and from `rest` to `end`, or 0. */
+function findParts(at: u32, start: u32, middle: u32, rest: u32, end: u32): u32 {
   const table = changetype<Table>(at);
-  const hash = hashOf(rest, end, hashOf(start, middle, seed));
+  const hash = hashOf(rest, end, hashOf(start, middle, seed)) as u32;
   const length = middle - start + (end - rest);
-  let slot = hash as u32;
+  let next = hash;
   while (true) {
-    const found = changetype<Slot>(table.slots + (slot++ & table.slotMask) * SLOT_BYTES);
-    if (found.entry === 0) {
-      found.hash = hash as u32;
-      return found;
-    }
-    if (found.hash !== hash as u32) continue;
-    const entry = entryOf(at, found.entry);
+    const slot = slotAt(table, next++);
+    if (slot.entry === 0) return 0;
+    if (slot.hash !== hash) continue;
+    const entry = entryOf(at, slot.entry);
     if (
       entry.length === length && isEqual(start, entry.start, middle - start) &&
       isEqual(rest, entry.start + (middle - start), end - rest)
-    ) return found;
+    ) return slot.entry;
   }
 }
 
-function findParts(table: u32, start: u32, middle: u32, rest: u32, end: u32): u32 {
-  return slotOf(table, start, middle, rest, end).entry;
+/** Adds what `findParts` did not find. Returns 0 when it is too long. */
+function addParts(at: u32, start: u32, middle: u32, rest: u32, end: u32, value: i32): u32 {
+  const table = changetype<Table>(at);
+  const length = middle - start + (end - rest);
+  if (length > table.textBytes) return 0;
+  if (table.count + 1 === table.maxEntries || table.used + length > table.textBytes) forget(at);
+  if ((table.count + 1) * 2 > table.slotMask) addSlots(at);
+  const number = ++table.count;
+  const entry = entryOf(at, number);
+  entry.start = table.text + table.used;
+  entry.length = length;
+  entry.value = value;
+  entry.hash = hashOf(rest, end, hashOf(start, middle, seed)) as u32;
+  memory.copy(entry.start, start, middle - start);
+  memory.copy(entry.start + (middle - start), rest, end - rest);
+  table.used += length;
+  putIntoSlot(table, entry.hash, number);
+  return number;
+}
+
+function putIntoSlot(table: Table, hash: u32, entry: u32): void {
+  let next = hash;
+  while (slotAt(table, next).entry !== 0) next++;
+  const slot = slotAt(table, next);
+  slot.hash = hash;
+  slot.entry = entry;
+}
+
+function addSlots(at: u32): void {
+  const table = changetype<Table>(at);
+  table.slotMask = 2 * table.slotMask + 1;
+  memory.fill(table.slots, 0, (table.slotMask + 1) * SLOT_BYTES);
+  for (let number: u32 = 1; number <= table.count; number++) {
+    putIntoSlot(table, entryOf(at, number).hash, number);
+  }
 }
 
 function forget(at: u32): void {
@@ -225,39 +344,9 @@ function forget(at: u32): void {
   memory.fill(table.slots, 0, (table.slotMask + 1) * SLOT_BYTES);
   table.count = 0;
   table.used = 0;
-  if (at === LINES) {
-    memory.fill(table.entries, 0, table.maxEntries * ENTRY_BYTES);
-    previousLine = 0;
-  }
-}
-
-/** Adds bytes to the free slot where they belong. Returns 0 when they are too many. */
-function addTo(
-  free: Slot,
-  at: u32,
-  start: u32,
-  middle: u32,
-  rest: u32,
-  end: u32,
-  value: i32,
-): u32 {
-  const table = changetype<Table>(at);
-  const length = middle - start + (end - rest);
-  if (length > table.textBytes) return 0;
-  if (table.count + 1 === table.maxEntries || table.used + length > table.textBytes) {
-    forget(at);
-    free = slotOf(at, start, middle, rest, end);
-  }
-  const number = ++table.count;
-  const entry = entryOf(at, number);
-  entry.start = table.text + table.used;
-  entry.length = length;
-  entry.value = value;
-  memory.copy(entry.start, start, middle - start);
-  memory.copy(entry.start + (middle - start), rest, end - rest);
-  table.used += length;
-  free.entry = number;
-  return number;
+  // They have entries of it.
+  memory.fill(THREADS_START, 0, THREADS * THREAD_BYTES);
+  periodTextBytes = 0;
 }
 
 /** The entry of the bytes from `start` to before `end`, or 0. */
@@ -267,16 +356,25 @@ export function find(table: u32, start: u32, end: u32): u32 {
 
 /** Adds bytes that {@linkcode find} did not find. Returns 0 when they are too many. */
 export function add(table: u32, start: u32, end: u32, value: i32): u32 {
-  return addTo(slotOf(table, start, end, end, end), table, start, end, end, end, value);
+  return addParts(table, start, end, end, end, value);
+}
+
+/** Which of the 64 bytes at `at` are this one, a bit for each. */
+function places(at: u32, byte: u32): u64 {
+  const bytes = i8x16.splat(byte as i8);
+  return (i8x16.bitmask(i8x16.eq(v128.load(at), bytes)) as u64) |
+    (i8x16.bitmask(i8x16.eq(v128.load(at + 16), bytes)) as u64) << 16 |
+    (i8x16.bitmask(i8x16.eq(v128.load(at + 32), bytes)) as u64) << 32 |
+    (i8x16.bitmask(i8x16.eq(v128.load(at + 48), bytes)) as u64) << 48;
 }
 
 /** Where the next newline is. */
 function findNewline(start: u32): u32 {
   let at = start;
   while (true) {
-    const found = i8x16.bitmask(i8x16.eq(v128.load(at), i8x16.splat(NEWLINE as i8)));
-    if (found) return at + ctz(found);
-    at += 16;
+    const found = places(at, NEWLINE);
+    if (found) return at + (ctz(found) as u32);
+    at += 64;
   }
 }
 
@@ -302,8 +400,9 @@ function skipSpaces(at: u32): u32 {
   return at;
 }
 
-/** The digits from `start` to before `end` as a number, with `number` before them. */
-function numberOf(start: u32, end: u32, number: u64): u64 {
+/** The digits from `start` to before `end` as a number. */
+function numberOf(start: u32, end: u32): u64 {
+  let number: u64 = 0;
   for (let at = start; at < end; at++) number = number * 10 + (load<u8>(at) - ZERO);
   return number;
 }
@@ -323,6 +422,65 @@ function findAgain(table: u32, latest: u32, start: u32, end: u32): u32 {
  * any other line. `parseHeader` says the same of what it does read.
  */
 export function readHeader(start: u32): u32 {
+  const thread = threadAt(start);
+  let time = start;
+  if (
+    thread.length > 0 && isDigit(load<u8>(start + thread.length)) &&
+    isEqual(start, changetype<u32>(thread) + THREAD_HEAD, thread.length)
+  ) {
+    time += thread.length;
+    commandStart = start + thread.nameStart;
+    commandEnd = start + thread.nameEnd;
+    commandEntry = thread.commandEntry;
+  } else {
+    time = readThread(start);
+    if (!time) return 0;
+    const length = time - start;
+    if (commandEntry && length <= MAX_THREAD_TEXT_BYTES) {
+      thread.length = length;
+      thread.nameStart = commandStart - start;
+      thread.nameEnd = commandEnd - start;
+      thread.commandEntry = commandEntry;
+      memory.copy(changetype<u32>(thread) + THREAD_HEAD, start, length);
+    }
+  }
+  const colon = readTime(time);
+  if (!colon) return 0;
+  // Had the name room for all this, it might be a part of it.
+  if (colon + 1 - commandStart <= MAX_COMMAND_BYTES || colon + 1 - start > MAX_THREAD_BYTES) {
+    return 0;
+  }
+  if (periodTextBytes > 0 && isEqual(colon, PERIOD_TEXT, periodTextBytes)) {
+    weight = periodWeight;
+    eventEntry = periodEventEntry;
+    eventStart = colon + periodEventStart;
+    eventEnd = colon + periodTextBytes - 2;
+    return eventEnd;
+  }
+  const end = readEvent(colon + 1);
+  if (!end) return 0;
+  // With the byte behind the colon behind the event.
+  const length = end + 2 - colon;
+  if (eventEntry && length <= MAX_PERIOD_TEXT_BYTES) {
+    periodTextBytes = length;
+    periodWeight = weight;
+    periodEventStart = eventStart - colon;
+    periodEventEntry = eventEntry;
+    memory.copy(PERIOD_TEXT, colon, length);
+  }
+  return end;
+}
+
+/** Where the thread is kept that a sample may be of, by its name and number. */
+function threadAt(start: u32): Thread {
+  const slashes = i8x16.bitmask(i8x16.eq(v128.load(start), i8x16.splat(SLASH as i8)));
+  const slash = start + (slashes ? ctz(slashes) : 16);
+  const hash = mix(mix(seed, load<u64>(start)), load<u64>(slash + 1));
+  return changetype<Thread>(THREADS_START + (hash as u32 & (THREADS - 1)) * THREAD_BYTES);
+}
+
+/** Reads what is before the time. Returns where that begins, with a digit, or 0. */
+function readThread(start: u32): u32 {
   // The line ends with a byte that is neither a digit nor printable, so that no loop leaves it.
   const nameStart = skipSpaces(start);
   let at = nameStart;
@@ -348,30 +506,46 @@ export function readHeader(start: u32): u32 {
     if (at === cpu || load<u8>(at) !== CLOSING_BRACKET || load<u8>(at + 1) !== SPACE) return 0;
     at = skipSpaces(at + 1);
   }
-  const whole = at;
-  const point = skipDigits(whole);
-  if (point === whole || load<u8>(point) !== DOT) return 0;
-  at = skipDigits(point + 1);
-  const decimals = at - point - 1;
-  if (decimals === 0 || decimals > MAX_FRACTION_DIGITS || decimals + (point - whole) > MAX_DIGITS) {
-    return 0;
+  if (!isDigit(load<u8>(at))) return 0;
+  commandStart = nameStart;
+  commandEnd = nameEnd;
+  commandEntry = findAgain(COMMANDS, commandEntry, nameStart, nameEnd);
+  return at;
+}
+
+/** Reads the time. Returns where the colon is behind it, or 0. */
+function readTime(start: u32): u32 {
+  let digits: u64 = 0;
+  let at = start;
+  let byte: u32 = 0;
+  while (isDigit(byte = load<u8>(at))) {
+    digits = digits * 10 + (byte - ZERO);
+    at++;
   }
-  if (load<u8>(at) !== COLON || load<u8>(at + 1) !== SPACE) return 0;
-  at++;
-  // Had the name room for all this, it might be a part of it.
-  if (at - nameStart <= MAX_COMMAND_BYTES || at - start > MAX_THREAD_BYTES) return 0;
+  if (at === start || byte !== DOT) return 0;
+  const point = at++;
   // The quotient of two numbers that are exact is the number next to the decimal one.
   let divisor: f64 = 1;
-  for (let digits: u32 = 0; digits < decimals; digits++) divisor *= 10;
-  const time = (numberOf(point + 1, point + 1 + decimals, numberOf(whole, point, 0)) as f64) /
-    divisor;
-  at = skipSpaces(at);
-  const period = at;
-  at = skipDigits(period);
+  while (isDigit(byte = load<u8>(at))) {
+    digits = digits * 10 + (byte - ZERO);
+    divisor *= 10;
+    at++;
+  }
+  const decimals = at - point - 1;
+  if (decimals === 0 || decimals > MAX_FRACTION_DIGITS || at - start - 1 > MAX_DIGITS) return 0;
+  if (byte !== COLON || load<u8>(at + 1) !== SPACE) return 0;
+  timeSeconds = (digits as f64) / divisor;
+  return at;
+}
+
+/** Reads period and event. Returns where the colon is behind them, or 0. */
+function readEvent(start: u32): u32 {
+  const period = skipSpaces(start);
+  let at = skipDigits(period);
   let count: f64 = 1;
   if (at > period) {
     if (at - period > MAX_DIGITS || load<u8>(at) !== SPACE) return 0;
-    count = numberOf(period, at, 0) as f64;
+    count = numberOf(period, at) as f64;
     at = skipSpaces(at);
   }
   const event = at;
@@ -383,33 +557,60 @@ export function readHeader(start: u32): u32 {
     const next: u32 = load<u8>(at + 1);
     if (next === SPACE || next === NEWLINE) break;
   }
-  commandStart = nameStart;
-  commandEnd = nameEnd;
-  commandEntry = findAgain(COMMANDS, commandEntry, nameStart, nameEnd);
   eventStart = event;
   eventEnd = at;
   eventEntry = findAgain(EVENTS, eventEntry, event, at);
-  timeSeconds = time;
   weight = count;
   return at;
 }
 
+/** Which of the 16 bytes at `at` are digits of hexadecimal numbers, as perf prints them. */
+function hexDigits(at: u32): u32 {
+  const bytes = v128.load(at);
+  return i8x16.bitmask(v128.or(
+    i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(ZERO as i8)), i8x16.splat(10)),
+    i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(LOWER_A as i8)), i8x16.splat(6)),
+  ));
+}
+
 /** Where the parenthesis before the file's name is, in a line that ends with one; or 0. */
 function findFile(start: u32, end: u32): u32 {
+  // Mostly it is the last one, near the end. Of what is looked at, these are of the line:
+  const base = end > 64 ? end - 64 : 0;
+  let ours = ~(0 as u64) >> (64 - (end - base) as u64);
+  if (start > base) ours &= ~(0 as u64) << (start - base as u64);
+  const opening = places(base, OPENING_PARENTHESIS) & ours;
+  const closing = places(base, CLOSING_PARENTHESIS) & ours;
+  if (opening) {
+    const file = 63 - clz(opening);
+    // Between the two there is no other one.
+    if (popcnt(closing >> file) === 1) return spaceBefore(base + (file as u32));
+  }
   let depth = 0;
   for (let at = end - 1; at >= start; at--) {
     const byte: u32 = load<u8>(at);
     if (byte === CLOSING_PARENTHESIS) depth++;
-    else if (byte === OPENING_PARENTHESIS && --depth === 0) {
-      return load<u8>(at - 1) === SPACE ? at : 0;
-    }
+    else if (byte === OPENING_PARENTHESIS && --depth === 0) return spaceBefore(at);
   }
   return 0;
+}
+
+function spaceBefore(at: u32): u32 {
+  return load<u8>(at - 1) === SPACE ? at : 0;
 }
 
 function isUnknownFile(file: u32): bool {
   // "[unknown", in the order in which it is loaded.
   return load<u64>(file + 1) === 0x6e776f6e6b6e755b;
+}
+
+/** Whether the 16 digits there are an address of the kernel's, as `sample.ts` says it. */
+function isKernelAddress(digits: u32): bool {
+  // It begins with ffff and a digit from 8 on, and not with ten times f.
+  const first = load<u32>(digits);
+  const fifth: u32 = load<u8>(digits + 4);
+  return first === 0x66666666 && fifth >= ZERO + 8 &&
+    !(load<u64>(digits) === 0x6666666666666666 && load<u16>(digits + 8) === 0x6666);
 }
 
 // The parts of a line that tell which function it is: its name, and its file with a space before.
@@ -420,93 +621,115 @@ let fileEnd: u32 = 0;
 
 /**
  * Finds these parts in the line of a stack from `start` to before `end`, in which they are next to
- * each other but for an offset. False when the line has them not, or more is to be told by.
+ * each other but for an offset. Returns the table that the function belongs in, or 0 when the line
+ * has them not.
  */
-function readFunction(start: u32, end: u32): bool {
+function readFunction(start: u32, end: u32): u32 {
+  const digits = readAddress(start);
+  if (!digits || load<u8>(end - 1) !== CLOSING_PARENTHESIS) return 0;
+  const file = findFile(nameStart, end);
+  if (file <= nameStart) return 0;
+  fileStart = file - 1;
+  fileEnd = end;
+  const base = fileStart > 16 ? fileStart - 16 : 0;
+  const offsetDigits = clz(~(hexDigits(base) << (32 - (fileStart - base))));
+  const offset = fileStart - offsetDigits;
+  // "+0x", in the order in which it is loaded, behind another byte.
+  const isOffset = offsetDigits > 0 && offset >= nameStart + 3 &&
+    load<u32>(offset - 4) >> 8 === 0x78302b;
+  nameEnd = isOffset ? offset - 3 : fileStart;
+  return digits === 16 && isUnknownFile(file) && isKernelAddress(nameStart - 17)
+    ? KERNEL_FUNCTIONS
+    : FUNCTIONS;
+}
+
+/** Reads the address, behind which the name starts. Returns how many digits it has; 0 for none. */
+function readAddress(start: u32): u32 {
+  // perf fills 16 places.
+  const found = hexDigits(start + 1);
+  const spaces = i8x16.bitmask(i8x16.eq(v128.load(start + 1), i8x16.splat(SPACE as i8)));
+  if (
+    found > 0 && found + spaces === 0xffff && (spaces & (spaces + 1)) === 0 &&
+    load<u8>(start + 17) === SPACE
+  ) {
+    nameStart = start + 18;
+    return popcnt(found);
+  }
   const address = skipSpaces(start + 1);
   let at = address;
   while (isHexDigit(load<u8>(at))) at++;
-  const digits = at - address;
-  if (digits === 0 || digits > MAX_ADDRESS_DIGITS || load<u8>(at) !== SPACE) return false;
   nameStart = at + 1;
-  fileEnd = end;
-  if (load<u8>(end - 1) !== CLOSING_PARENTHESIS) return false;
-  const file = findFile(nameStart, end);
-  if (file <= nameStart) return false;
-  // Without a file, the kernel's functions are told by the address.
-  if (digits === MAX_ADDRESS_DIGITS && isUnknownFile(file)) return false;
-  fileStart = file - 1;
-  nameEnd = fileStart;
-  at = fileStart;
-  while (at > nameStart && isHexDigit(load<u8>(at - 1))) at--;
-  const offsetDigits = fileStart - at;
-  if (
-    offsetDigits > 0 && offsetDigits <= MAX_ADDRESS_DIGITS && at >= nameStart + 3 &&
-    load<u8>(at - 1) === LOWER_X && load<u8>(at - 2) === ZERO && load<u8>(at - 3) === PLUS
-  ) nameEnd = at - 3;
-  return true;
+  return load<u8>(at) === SPACE && at - address <= MAX_ADDRESS_DIGITS ? at - address : 0;
 }
 
-/** Begins a stack: what is behind its first line will be looked for again when that line is. */
-export function beginStack(): void {
-  previousLine = 0;
-}
-
-function follow(line: u32): void {
-  entryOf(LINES, previousLine).follower = line;
-  previousLine = line;
-}
-
-/** Adds a line of a stack, from its tab to behind its newline, and makes it the stack's latest. */
+/** Adds a line of a stack, from its tab to behind its newline. */
 export function addLine(start: u32, next: u32, frame: i32): void {
   const end = next - 1;
-  if (readFunction(start, end)) {
-    const slot = slotOf(FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd);
-    if (!slot.entry) addTo(slot, FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd, frame);
+  const table = readFunction(start, end);
+  if (!table) {
+    if (!find(OTHER_LINES, start, end)) add(OTHER_LINES, start, end, frame);
+  } else if (!findParts(table, nameStart, nameEnd, fileStart, fileEnd)) {
+    addParts(table, nameStart, nameEnd, fileStart, fileEnd, frame);
   }
-  if (find(LINES, start, next)) return;
-  const line = add(LINES, start, next, frame);
-  if (line) follow(line);
 }
 
 /**
- * Reads lines of a stack from `start` on, as long as they are known, or their functions are, and
- * whole before `limit`, and appends their functions to those that were read. Returns where the next
- * line starts.
+ * Reads lines of a stack from `start` on, as long as their functions are known and they are whole
+ * before `limit`, and appends the functions to those that were read. Returns where the next line
+ * starts.
  */
 export function readLines(start: u32, limit: u32): u32 {
   let at = start;
   while (at < limit && load<u8>(at) === TAB && framesUsed < MAX_FRAMES) {
-    // perf prints the same line for the same address. What follows a line mostly is what followed
-    // it the last time: its caller.
-    let line = entryOf(LINES, previousLine).follower;
-    let entry = entryOf(LINES, line);
-    if (
-      line && at + entry.length <= limit && isEqual(at, entry.start, entry.length)
-    ) {
-      previousLine = line;
+    const kept = lineAt(at);
+    const text = changetype<u32>(kept) + LINE_HEAD;
+    let frame: i32;
+    if (kept.length > 0 && at + kept.length <= limit && isEqual(at, text, kept.length)) {
+      frame = kept.frame;
+      at += kept.length;
+      kept.wasThere = 1;
     } else {
       const end = findNewline(at);
       if (end >= limit) break;
-      const slot = slotOf(LINES, at, end + 1, end + 1, end + 1);
-      line = slot.entry;
-      if (!line) {
-        if (!readFunction(at, end)) break;
-        const known = findParts(FUNCTIONS, nameStart, nameEnd, fileStart, fileEnd);
-        if (!known) break;
-        const frame = valueOf(FUNCTIONS, known);
-        line = addTo(slot, LINES, at, end + 1, end + 1, end + 1, frame);
-        if (!line) break;
+      let table = readFunction(at, end);
+      let entry: u32;
+      if (table) {
+        entry = findParts(table, nameStart, nameEnd, fileStart, fileEnd);
+      } else {
+        table = OTHER_LINES;
+        entry = find(OTHER_LINES, at, end);
       }
-      entry = entryOf(LINES, line);
-      follow(line);
+      if (!entry) break;
+      frame = valueOf(table, entry);
+      keep(kept, at, end + 1, frame);
+      at = end + 1;
     }
-    store<i32>(FRAMES + framesUsed * 4, entry.value);
+    store<i32>(FRAMES + framesUsed * 4, frame);
     framesUsed++;
-    stackHash = mixed(stackHash, entry.value);
-    at += entry.length;
+    stackHash = mixed(stackHash, frame);
   }
   return at;
+}
+
+/** Gives a line the place, unless the one that has it was there again. */
+function keep(kept: Line, start: u32, next: u32, frame: i32): void {
+  if (kept.wasThere) {
+    kept.wasThere = 0;
+  } else if (next - start <= MAX_LINE_TEXT_BYTES) {
+    kept.length = next - start;
+    kept.frame = frame;
+    const text = changetype<u32>(kept) + LINE_HEAD;
+    for (let part: u32 = 0; part < MAX_LINE_TEXT_BYTES; part += 16) {
+      v128.store(text + part, v128.load(start + part));
+    }
+  }
+}
+
+/** Where a line is kept, by the end of its address and the start of its name. */
+function lineAt(start: u32): Line {
+  const hash = (load<u64>(start + 9) * 0x9e3779b97f4a7c15 ^ load<u64>(start + 17)) *
+    0xff51afd7ed558ccd;
+  return changetype<Line>(LINES_START + ((hash >> 40) as u32 & (LINES - 1)) * LINE_BYTES);
 }
 
 /** As `stack_counter.ts` does it. */
@@ -515,9 +738,64 @@ function mixed(before: i32, value: i32): i32 {
   return (hash ^ (hash >> 15)) as i32;
 }
 
+/** Where the stack is that a stack of these functions is, or 0. */
+function findStack(hash: i32, event: i32, command: i32, frames: u32, depth: u32): u32 {
+  let slot = hash as u32;
+  while (true) {
+    const number = load<u32>(STACK_SLOTS_START + (slot++ & (STACK_SLOTS - 1)) * 4);
+    if (number === 0) return 0;
+    const at = STACKS + (number - 1) * STACK_BYTES;
+    const stack = changetype<Stack>(at);
+    if (
+      stack.hash === hash && stack.event === event && stack.command === command &&
+      stack.depth === depth && isEqual(stack.frames, frames, depth * 4)
+    ) return at;
+  }
+}
+
 /**
- * Reads whole samples from `start` on, as long as all of each is known and before `limit`, and
- * appends them to those that were read. Returns where the first one starts that is not.
+ * Adds the stack of a sample that was read, whose functions are from `firstFrame` on. False when
+ * there is no room; then there is when what was counted is taken and `forgetStacks` called.
+ */
+export function addStack(
+  hash: i32,
+  event: i32,
+  command: i32,
+  firstFrame: u32,
+  depth: u32,
+  id: i32,
+): bool {
+  const frames = FRAMES + firstFrame * 4;
+  if (findStack(hash, event, command, frames, depth)) return true;
+  if (stackCount === MAX_STACKS || stackFramesUsed + depth > MAX_STACK_FRAMES) return false;
+  const stack = changetype<Stack>(STACKS + stackCount * STACK_BYTES);
+  stack.hash = hash;
+  stack.event = event;
+  stack.command = command;
+  stack.frames = STACK_FRAMES + stackFramesUsed * 4;
+  stack.depth = depth;
+  stack.id = id;
+  stack.samples = 0;
+  stack.weight = 0;
+  memory.copy(stack.frames, frames, depth * 4);
+  stackFramesUsed += depth;
+  let slot = hash as u32;
+  while (load<u32>(STACK_SLOTS_START + (slot & (STACK_SLOTS - 1)) * 4) !== 0) slot++;
+  store<u32>(STACK_SLOTS_START + (slot & (STACK_SLOTS - 1)) * 4, ++stackCount);
+  return true;
+}
+
+/** Makes room for other stacks. */
+export function forgetStacks(): void {
+  memory.fill(STACK_SLOTS_START, 0, STACK_SLOTS * 4);
+  stackCount = 0;
+  stackFramesUsed = 0;
+}
+
+/**
+ * Reads whole samples from `start` on, as long as all of each is known and before `limit`. Counts
+ * those whose stack is known, and appends the others to those that were read. Returns where the
+ * first one starts that is not known.
  */
 export function readSamples(start: u32, limit: u32): u32 {
   let at = start;
@@ -530,7 +808,6 @@ export function readSamples(start: u32, limit: u32): u32 {
     let hasEmptyLine: u32 = 0;
     stackHash = hashSeed;
     if (load<u8>(next) === NEWLINE) {
-      previousLine = 0;
       next = readLines(next + 1, limit);
       hasEmptyLine = 1;
     } else {
@@ -541,14 +818,28 @@ export function readSamples(start: u32, limit: u32): u32 {
       framesUsed = firstFrame;
       break;
     }
-    const sample = changetype<Sample>(SAMPLES + samplesUsed * SAMPLE_BYTES);
-    sample.event = valueOf(EVENTS, eventEntry);
-    sample.command = valueOf(COMMANDS, commandEntry);
-    sample.hash = stackHash;
-    sample.depth = framesUsed - firstFrame;
-    sample.timeSeconds = timeSeconds;
-    sample.weight = weight;
-    samplesUsed++;
+    const event = valueOf(EVENTS, eventEntry);
+    const command = valueOf(COMMANDS, commandEntry);
+    const depth = framesUsed - firstFrame;
+    const hash = mixed(mixed(stackHash, event), command);
+    const stack = findStack(hash, event, command, FRAMES + firstFrame * 4, depth);
+    if (stack) {
+      const known = changetype<Stack>(stack);
+      known.samples++;
+      known.weight += weight;
+      if (timeSeconds < startSeconds) startSeconds = timeSeconds;
+      if (timeSeconds > endSeconds) endSeconds = timeSeconds;
+      framesUsed = firstFrame;
+    } else {
+      const sample = changetype<Sample>(SAMPLES + samplesUsed * SAMPLE_BYTES);
+      sample.event = event;
+      sample.command = command;
+      sample.hash = hash;
+      sample.depth = depth;
+      sample.timeSeconds = timeSeconds;
+      sample.weight = weight;
+      samplesUsed++;
+    }
     emptyLines += hasEmptyLine;
     at = next + 1;
   }

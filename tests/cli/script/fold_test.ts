@@ -147,7 +147,7 @@ Deno.test("a stack that was there before is the same one only with all that tell
 });
 
 Deno.test("more different stacks than are known by their texts are counted all the same", async () => {
-  const different = 20_000;
+  const different = 40_000;
   async function* input() {
     for (let round = 0; round < 3; round++) {
       for (let index = 0; index < different; index += 1000) {

@@ -36,14 +36,17 @@ Deno.test("the lines of a function are known by one of them", () => {
   ) assert.deepEqual(readLines(known, other), ["", []], other);
 });
 
-Deno.test("a function without a file is the kernel's or not by its address: each is asked for", () => {
+Deno.test("a function without a file is the kernel's or not by its address", () => {
   const known = createKnownText(0);
   learnLine(known, "\tffffffff81000010 [unknown] ([unknown])\n", 7);
   learnLine(known, "\t    7f0000000010 [unknown] ([unknown])\n", 8);
   for (
     const [line, ids] of [
       ["\tffffffff81000010 [unknown] ([unknown])\n", [7]],
-      ["\tffffffffff600010 [unknown] ([unknown])\n", []],
+      ["\tffff800000000000 [unknown] ([unknown])\n", [7]],
+      ["\tfffffffffeffffff [unknown] ([unknown])\n", [7]],
+      ["\tffff7fffffffffff [unknown] ([unknown])\n", [8]],
+      ["\tffffffffff600010 [unknown] ([unknown])\n", [8]],
       ["\t    7f0000000020 [unknown] ([unknown])\n", [8]],
     ] as const
   ) assert.deepEqual(readLines(known, line)[1], ids, line);
@@ -101,6 +104,127 @@ Deno.test("samples are read that are known as a whole", () => {
   assert.deepEqual([...fields.subarray(8, 10), fields[11]], [4, 3, 1]);
   assert.deepEqual([...measures.subarray(2, 4), ...measures.subarray(6, 8)], [1.5, 250, 2.25, 1]);
   assert.equal(sawEmptyLine, true);
+});
+
+/** The text of a sample whose functions are known by `learn`. */
+const sample = (time: number, frames: string[], header = "web 4711/4711 [001]") =>
+  `${header} ${time.toFixed(6)}:    250 cycles: \n${
+    frames.map((frame) => `\t              10 ${frame}+0x1 (/x)\n`).join("")
+  }\n`;
+
+function learn(known: KnownText): void {
+  learnHeader(known, sample(1, []));
+  for (const [index, name] of ["f", "g", "h"].entries()) {
+    learnLine(known, `\t              10 ${name}+0x1 (/x)\n`, index + 1);
+  }
+}
+
+Deno.test("samples whose stacks are known are counted, and handed over once", () => {
+  const known = createKnownText(0);
+  learn(known);
+  const one = sample(5, ["f", "g"]);
+  const other = sample(3.5, ["f", "h"]);
+  const read = known.readSamples(0, put(known, one));
+  assert.equal(read.count, 1);
+  assert.ok(known.addStack(0, 0, 17));
+  // What was counted is not among what is returned, and the next begins where it was.
+  const text = one + other + one;
+  const { next, count, frames, frameCount } = known.readSamples(0, put(known, text));
+  assert.deepEqual([next, count, [...frames.subarray(0, frameCount)]], [text.length, 1, [1, 3]]);
+  const counts: [number, number, number][] = [];
+  const take = (...counted: [number, number, number]) => counts.push(counted);
+  assert.deepEqual(known.takeCounts(take), { startSeconds: 5, endSeconds: 5 });
+  assert.deepEqual(counts, [[17, 2, 500]]);
+  // It is forgotten with its count.
+  assert.equal(known.readSamples(0, put(known, one)).count, 1);
+  known.takeCounts(() => assert.fail("nothing was counted"));
+});
+
+Deno.test("stacks are counted until there is no room, and others after that", () => {
+  const known = createKnownText(0);
+  learn(known);
+  const read = known.readSamples(0, put(known, sample(5, ["f"])));
+  // Each differs in its command only.
+  let added = 0;
+  for (let hasRoom = true; hasRoom;) {
+    read.fields[1] = added;
+    read.fields[2] = Math.imul(added, 0x9e3779b1);
+    hasRoom = known.addStack(0, 0, added);
+    if (hasRoom) added++;
+  }
+  assert.ok(added > 1000, `${added} stacks`);
+  assert.ok(!known.addStack(0, 0, added));
+  known.takeCounts(() => {});
+  assert.ok(known.addStack(0, 0, added));
+});
+
+Deno.test("what a header shares with one before is read as if it did not", () => {
+  const known = createKnownText(0);
+  learn(known);
+  const headers = [
+    ["web 4711/4711", 3],
+    ["web 4711/4711 [001]", 3],
+    ["  web 4711/4711 [001]", 3],
+    ["web 4711/4712 [001]", 3],
+    ["web 4711/47 [001]", 3],
+    ["web 4711/4711 [01]", 3],
+  ] as const;
+  for (const [header, command] of [...headers, ...headers]) {
+    const text = sample(1.25, ["f"], header);
+    const { next, count, fields, measures } = known.readSamples(0, put(known, text));
+    assert.deepEqual([next, count], [text.length, 1], header);
+    assert.deepEqual([...fields.subarray(0, 2), measures[2]], [4, command, 1.25], header);
+  }
+  for (const end of ["cycles: ", "cycles:", "cycles:u: ", "cycles"]) {
+    for (const period of ["250 ", "2500 ", "25 ", ""]) {
+      const text = `web 4711/4711 1.5: ${period}${end}\n`;
+      const colon = text.lastIndexOf(":");
+      put(known, text);
+      assert.equal(known.readHeader(0), end === "cycles" ? 0 : colon, text);
+      if (end !== "cycles") assert.equal(known.weight(), Number(period) || 1, text);
+    }
+  }
+});
+
+Deno.test("a command is the same when so many others came that it was forgotten", () => {
+  const known = createKnownText(0);
+  const readCommand = (command: string, number: number) => {
+    put(known, sample(1, [], `${command} 4711/4711`));
+    assert.notEqual(known.readHeader(0), 0);
+    known.eventId(() => 4);
+    return known.commandId(() => number);
+  };
+  for (let time = 0; time < 3; time++) assert.equal(readCommand("web", 3), 3);
+  for (let other = 10; other < 3000; other++) {
+    assert.equal(readCommand(`db${other}`, other), other);
+  }
+  assert.equal(readCommand("web", 3), 3);
+});
+
+Deno.test("lines of the same function have it at any address, and those of others have not", () => {
+  const known = createKnownText(0);
+  learn(known);
+  const line = (address: string, rest: string) => `\t${address.padStart(16)} ${rest}\n`;
+  const long = `f(${"x".repeat(100)})`;
+  learnLine(known, line("10", `${long}+0x1 (/x)`), 8);
+  for (
+    const [text, expected] of [
+      [line("10", "f+0x1 (/x)"), [1]],
+      [line("ffffffff81000010", "f+0xffff (/x)"), [1]],
+      [line("11", "f (/x)"), [1]],
+      [line("11", "ff+0x1 (/x)"), []],
+      [line("11", "f+0x1 (/xx)"), []],
+      [line("11", "f+0x1 (/y)"), []],
+      [line("123456", `${long}+0x12 (/x)`), [8]],
+      [line("123456", `${long}y+0x12 (/x)`), []],
+      [line("123456", `${long}+0x12 (/${"y".repeat(80)})`), []],
+    ] as const
+  ) {
+    // Twice: the second time it may be known as a line.
+    for (let time = 0; time < 2; time++) {
+      assert.deepEqual(readLines(known, text), [expected.length ? text : "", [...expected]], text);
+    }
+  }
 });
 
 Deno.test("a sample of one line has no empty line behind it", () => {
