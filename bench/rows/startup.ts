@@ -69,7 +69,7 @@ export const startup: Row = {
     };
     const get = ["get", "pod", "-n", namespace, pod];
     try {
-      const repeats = quick ? 3 : 21;
+      const repeats = quick ? 3 : 41;
       const help = await interleave({
         bundled: () => untilEnd(bundled(["--help"])),
         source: () => untilEnd(clientCommand(["--help"])),

@@ -7,13 +7,14 @@ const TURN_BYTES = 8 << 20;
 export interface Readable {
   /** Fills `into` and resolves with how many bytes; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
-  /** The same without waiting: used where `stat` says that it is a file. */
+  /** The same without waiting, for what `stat` says is a file. */
   readSync?(into: Uint8Array): number | null;
+  /** Says whether it is a file, which can be read without waiting. */
   stat?(): Promise<{ isFile: boolean }>;
 }
 
 /**
- * Reads a file for `parsePerfScript` or `foldPerfScript`, with a third of the work of its `readable`:
+ * Reads a file for `parsePerfScript` or `foldPerfScript`, with less work than its `readable`:
  * what another thread has read is not in this one's cache.
  *
  * All pieces share their memory: each is there until the next is asked for. The file stays open.
