@@ -22,7 +22,7 @@ export interface KnownText {
    * `stackId`. False when there is no room before the counts are taken.
    */
   addStack(index: number, firstFrame: number, stackId: number): boolean;
-  /** Hands over what was counted, and forgets the stacks. */
+  /** Hands over what was counted, and forgets the stacks. The times are those of all so far. */
   takeCounts(take: (stackId: number, samples: number, weight: number) => void): CountedTimes;
 
   /**
@@ -81,10 +81,8 @@ interface Exports {
   TEXT_BYTES: Global;
   MAX_SAMPLES: Global;
   MAX_FRAMES: Global;
-  STACK_BYTES: Global;
   SAMPLES: Global;
   FRAMES: Global;
-  STACKS: Global;
   COMMANDS: Global;
   EVENTS: Global;
   ONLY_FRAMES: Global;
@@ -118,6 +116,9 @@ interface Exports {
     depth: number,
     id: number,
   ): number;
+  stackId(index: number): number;
+  samplesOf(index: number): number;
+  weightOf(index: number): number;
   forgetStacks(): void;
 }
 
@@ -138,7 +139,6 @@ export function createKnownText(stackHashSeed: number): KnownText {
   wasm.start(crypto.getRandomValues(new BigInt64Array(1))[0], stackHashSeed);
   const { buffer: memory } = wasm.memory as { buffer: ArrayBuffer };
   const bytes = new Uint8Array(memory);
-  const view = new DataView(memory);
   const decoder = new TextDecoder();
   const read: ReadSamples = {
     next: 0,
@@ -188,11 +188,9 @@ export function createKnownText(stackHashSeed: number): KnownText {
       return wasm.addStack(hash, event, command, firstFrame, depth, stackId) !== 0;
     },
     takeCounts(take) {
-      const stackBytes = wasm.STACK_BYTES.value;
-      for (let stack = 0; stack < wasm.stackCount.value; stack++) {
-        const at = wasm.STACKS.value + stack * stackBytes;
-        const samples = view.getUint32(at + 32, true);
-        if (samples > 0) take(view.getInt32(at + 28, true), samples, view.getFloat64(at, true));
+      for (let index = 0; index < wasm.stackCount.value; index++) {
+        const samples = wasm.samplesOf(index);
+        if (samples > 0) take(wasm.stackId(index), samples, wasm.weightOf(index));
       }
       wasm.forgetStacks();
       return { startSeconds: wasm.startSeconds.value, endSeconds: wasm.endSeconds.value };

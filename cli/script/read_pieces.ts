@@ -33,14 +33,14 @@ export interface Readable {
  */
 export async function* readPieces(file: Readable): AsyncGenerator<Uint8Array, void, void> {
   const buffer = new Uint8Array(PIECE_BYTES);
-  const isFile = (await file.stat?.())?.isFile;
+  const readSync = (await file.stat?.())?.isFile ? file.readSync?.bind(file) : undefined;
   let inTurn = 0;
   for (;;) {
-    const length = isFile && file.readSync ? file.readSync(buffer) : await file.read(buffer);
+    const length = readSync ? readSync(buffer) : await file.read(buffer);
     if (length === null) return;
     yield buffer.subarray(0, length);
     inTurn += length;
-    if (!isFile || inTurn < TURN_BYTES) continue;
+    if (!readSync || inTurn < TURN_BYTES) continue;
     inTurn = 0;
     await new Promise((resolve) => setTimeout(resolve));
   }

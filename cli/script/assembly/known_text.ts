@@ -34,14 +34,14 @@ const MAX_LINE_TEXT_BYTES: u32 = LINE_BYTES - LINE_HEAD;
 // Stacks are counted in a table of their own, at most half full.
 const MAX_STACKS: u32 = 1 << 15;
 const STACK_SLOTS: u32 = 2 * MAX_STACKS;
-export const STACK_BYTES: u32 = 40;
+const STACK_BYTES: u32 = 40;
 const MAX_STACK_FRAMES: u32 = 1 << 20;
 
 // What threads' samples begin with, by some of it.
 const THREADS: u32 = 64;
 const THREAD_HEAD: u32 = 16;
-const THREAD_BYTES: u32 = THREAD_HEAD + 64;
 const MAX_THREAD_TEXT_BYTES: u32 = 64;
+const THREAD_BYTES: u32 = THREAD_HEAD + MAX_THREAD_TEXT_BYTES;
 const MAX_PERIOD_TEXT_BYTES: u32 = 128;
 
 const TAB: u32 = 0x09;
@@ -159,7 +159,7 @@ const PERIOD_TEXT: u32 = THREADS_START + THREADS * THREAD_BYTES;
 const LINES_START: u32 = PERIOD_TEXT + MAX_PERIOD_TEXT_BYTES + SLACK_BYTES;
 /** Stacks' numbers, one above their index, or 0. */
 const STACK_SLOTS_START: u32 = LINES_START + LINES * LINE_BYTES;
-export const STACKS: u32 = STACK_SLOTS_START + STACK_SLOTS * 4;
+const STACKS: u32 = STACK_SLOTS_START + STACK_SLOTS * 4;
 const STACK_FRAMES: u32 = STACKS + MAX_STACKS * STACK_BYTES;
 
 let nextFree: u32 = STACK_FRAMES + MAX_STACK_FRAMES * 4 + SLACK_BYTES;
@@ -196,7 +196,7 @@ let periodWeight: f64 = 0;
 let periodEventStart: u32 = 0;
 let periodEventEntry: u32 = 0;
 
-/** The times of the samples that were counted here since the caller took them. */
+/** The times of all samples that were counted here. */
 export let startSeconds: f64 = Infinity;
 export let endSeconds: f64 = -Infinity;
 
@@ -272,12 +272,18 @@ function isEqual(one: u32, other: u32, length: u32): bool {
 
 /** Which of 64 bytes are the same, a bit for each. */
 function equals(one: u32, other: u32): u64 {
-  return (equals16(one, other) as u64) | (equals16(one + 16, other + 16) as u64) << 16 |
-    (equals16(one + 32, other + 32) as u64) << 32 | (equals16(one + 48, other + 48) as u64) << 48;
+  return bits(
+    i8x16.eq(v128.load(one), v128.load(other)),
+    i8x16.eq(v128.load(one + 16), v128.load(other + 16)),
+    i8x16.eq(v128.load(one + 32), v128.load(other + 32)),
+    i8x16.eq(v128.load(one + 48), v128.load(other + 48)),
+  );
 }
 
-function equals16(one: u32, other: u32): i32 {
-  return i8x16.bitmask(i8x16.eq(v128.load(one), v128.load(other)));
+/** A bit of each byte, the first one's the lowest. */
+function bits(first: v128, second: v128, third: v128, fourth: v128): u64 {
+  return (i8x16.bitmask(first) as u64) | (i8x16.bitmask(second) as u64) << 16 |
+    (i8x16.bitmask(third) as u64) << 32 | (i8x16.bitmask(fourth) as u64) << 48;
 }
 
 function slotAt(table: Table, slot: u32): Slot {
@@ -362,10 +368,12 @@ export function add(table: u32, start: u32, end: u32, value: i32): u32 {
 /** Which of the 64 bytes at `at` are this one, a bit for each. */
 function places(at: u32, byte: u32): u64 {
   const bytes = i8x16.splat(byte as i8);
-  return (i8x16.bitmask(i8x16.eq(v128.load(at), bytes)) as u64) |
-    (i8x16.bitmask(i8x16.eq(v128.load(at + 16), bytes)) as u64) << 16 |
-    (i8x16.bitmask(i8x16.eq(v128.load(at + 32), bytes)) as u64) << 32 |
-    (i8x16.bitmask(i8x16.eq(v128.load(at + 48), bytes)) as u64) << 48;
+  return bits(
+    i8x16.eq(v128.load(at), bytes),
+    i8x16.eq(v128.load(at + 16), bytes),
+    i8x16.eq(v128.load(at + 32), bytes),
+    i8x16.eq(v128.load(at + 48), bytes),
+  );
 }
 
 /** Where the next newline is. */
@@ -738,18 +746,26 @@ function mixed(before: i32, value: i32): i32 {
   return (hash ^ (hash >> 15)) as i32;
 }
 
+function stackOf(index: u32): Stack {
+  return changetype<Stack>(STACKS + index * STACK_BYTES);
+}
+
+/** Where the number of a stack may be. */
+function stackSlot(slot: u32): u32 {
+  return STACK_SLOTS_START + (slot & (STACK_SLOTS - 1)) * 4;
+}
+
 /** Where the stack is that a stack of these functions is, or 0. */
 function findStack(hash: i32, event: i32, command: i32, frames: u32, depth: u32): u32 {
   let slot = hash as u32;
   while (true) {
-    const number = load<u32>(STACK_SLOTS_START + (slot++ & (STACK_SLOTS - 1)) * 4);
+    const number = load<u32>(stackSlot(slot++));
     if (number === 0) return 0;
-    const at = STACKS + (number - 1) * STACK_BYTES;
-    const stack = changetype<Stack>(at);
+    const stack = stackOf(number - 1);
     if (
       stack.hash === hash && stack.event === event && stack.command === command &&
       stack.depth === depth && isEqual(stack.frames, frames, depth * 4)
-    ) return at;
+    ) return changetype<u32>(stack);
   }
 }
 
@@ -768,7 +784,7 @@ export function addStack(
   const frames = FRAMES + firstFrame * 4;
   if (findStack(hash, event, command, frames, depth)) return true;
   if (stackCount === MAX_STACKS || stackFramesUsed + depth > MAX_STACK_FRAMES) return false;
-  const stack = changetype<Stack>(STACKS + stackCount * STACK_BYTES);
+  const stack = stackOf(stackCount);
   stack.hash = hash;
   stack.event = event;
   stack.command = command;
@@ -780,9 +796,23 @@ export function addStack(
   memory.copy(stack.frames, frames, depth * 4);
   stackFramesUsed += depth;
   let slot = hash as u32;
-  while (load<u32>(STACK_SLOTS_START + (slot & (STACK_SLOTS - 1)) * 4) !== 0) slot++;
-  store<u32>(STACK_SLOTS_START + (slot & (STACK_SLOTS - 1)) * 4, ++stackCount);
+  while (load<u32>(stackSlot(slot)) !== 0) slot++;
+  store<u32>(stackSlot(slot), ++stackCount);
   return true;
+}
+
+// Of the stacks that are known, by their index.
+
+export function stackId(index: u32): i32 {
+  return stackOf(index).id;
+}
+
+export function samplesOf(index: u32): f64 {
+  return stackOf(index).samples as f64;
+}
+
+export function weightOf(index: u32): f64 {
+  return stackOf(index).weight;
 }
 
 /** Makes room for other stacks. */
