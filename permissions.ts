@@ -86,7 +86,8 @@ function clientPermissions(): string[] {
     `--allow-run=${CREDENTIAL_PLUGINS.join()}`,
     `--allow-env=${
       [...LIBRARY_ENV, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HOME", "KUBE*", "NO_COLOR", "TERM"]
-        .join()
+        // In which shells say what they have started.
+        .concat("_").join()
     }`,
   ];
 }

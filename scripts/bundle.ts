@@ -77,22 +77,37 @@ async function copy(from: string, to: string): Promise<void> {
 }
 
 /**
- * Keeps commander from loading what half of a program's start would be spent with: Node.js's modules
- * that it needs for subcommands that are programs of their own, and for a terminal and an exit
- * status that are not left to it.
+ * What commander gets in place of Node.js's modules. Those in `{}` it needs for subcommands that are
+ * programs of their own, which there are none of.
  */
+const COMMANDER_MODULES: Record<string, string> = {
+  "node:child_process": "export default {};",
+  "node:events": 'export { EventEmitter } from "events/";',
+  "node:fs": "export default {};",
+  "node:path": "export default {};",
+  // For a terminal and an exit status, which are not left to it.
+  "node:process": `export default new Proxy({}, { get: (_, name) => globalThis.process[name] });`,
+  // Nothing that is not a control character needs to be taken out of a text without any.
+  "node:util": `export const stripVTControlCharacters = (text) =>
+    /[\\x1b\\x9b]/.test(text)
+      ? globalThis.process.getBuiltinModule("node:util").stripVTControlCharacters(text)
+      : text;`,
+};
+
+/** Keeps commander from loading what half of a program's start would be spent with. */
 const leanCommander: Plugin = {
   name: "lean-commander",
   setup({ onResolve, onLoad }) {
     onResolve(
-      { filter: /^node:(fs|child_process|process)$/ },
+      { filter: /^node:/ },
       ({ path, importer }) =>
-        /\/commander\//.test(importer) ? { path, namespace: "lean-commander" } : undefined,
+        /\/commander\//.test(importer) && Object.hasOwn(COMMANDER_MODULES, path)
+          ? { path, namespace: "lean-commander" }
+          : undefined,
     );
     onLoad({ filter: /.*/, namespace: "lean-commander" }, ({ path }) => ({
-      contents: path === "node:process"
-        ? "export default new Proxy({}, { get: (_, name) => globalThis.process[name] });"
-        : "export default {};",
+      contents: COMMANDER_MODULES[path],
+      resolveDir: ROOT,
     }));
   },
 };

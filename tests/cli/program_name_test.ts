@@ -20,6 +20,8 @@ Deno.test("help and messages name the program as it was started", async () => {
       const flags = permissionFlags("client", { embedded: false });
       const { stdout, stderr } = await new Deno.Command(file, {
         args: ["run", "--quiet", "--frozen", ...flags, MAIN, ...args],
+        // As it is for a plug-in.
+        env: { _: "/usr/bin/kubectl" },
         stdin: "null",
       }).output();
       return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
@@ -29,6 +31,26 @@ Deno.test("help and messages name the program as it was started", async () => {
     assert.match(wrong, /^kubectl neco: which recording\? .*: kubectl neco fetch \[options\]/);
     assert.match(wrong, /\nkubectl neco: `kubectl neco --help` lists the options\n$/);
     assert.match(await started("renamed", "--help"), /^Usage: necoperf-client \[/);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("a shell that says what it has started is believed", async () => {
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-shell-" });
+  try {
+    const file = join(directory, "kubectl-necoperf");
+    await Deno.copyFile(Deno.execPath(), file);
+    const flags = permissionFlags("client", { embedded: false });
+    const other = join(directory, "elsewhere");
+    await Deno.symlink(file, other);
+    const { stdout, stderr } = await new Deno.Command(other, {
+      args: ["run", "--quiet", "--frozen", ...flags, MAIN, "--help"],
+      env: { _: file },
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert.match(text, /^Usage: kubectl necoperf \[/, new TextDecoder().decode(stderr));
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
