@@ -13,7 +13,7 @@ export type Sample<Name extends string = string> = Record<Name, number>;
 /**
  * Runs the sides one after the other, over and over, so that what else the machine does meets all of
  * them, and each goes first as often as the others. How often each runs may differ. Returns what
- * each gave, by side and name.
+ * each gave, by side and name; nothing of one that does not run.
  *
  * Rejects with what a run rejects with.
  */
@@ -43,7 +43,7 @@ export function summarize(values: readonly number[]): Measured {
 }
 
 function summarizeAll<Name extends string>(samples: Sample<Name>[]): Record<Name, Measured> {
-  const names = Object.keys(samples[0]) as Name[];
+  const names = Object.keys(samples[0] ?? {}) as Name[];
   const summarized = names.map((name) => [name, summarize(samples.map((each) => each[name]))]);
   return Object.fromEntries(summarized);
 }

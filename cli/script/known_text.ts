@@ -184,8 +184,17 @@ export function createKnownText(stackHashSeed: number): KnownText {
       return read;
     },
     addStack(index, firstFrame, stackId) {
-      const [event, command, hash, depth] = read.fields.subarray(8 * index);
-      return wasm.addStack(hash, event, command, firstFrame, depth, stackId) !== 0;
+      const { fields } = read;
+      const field = 8 * index;
+      const depth = fields[field + 3];
+      return wasm.addStack(
+        fields[field + 2],
+        fields[field],
+        fields[field + 1],
+        firstFrame,
+        depth,
+        stackId,
+      ) !== 0;
     },
     takeCounts(take) {
       for (let index = 0; index < wasm.stackCount.value; index++) {
