@@ -29,43 +29,47 @@ export function latency(frequencyHz: number): Row {
       });
       const { line: port } = await firstLine(server);
 
-      const runOurs = async (seconds: number) => {
+      const runOurs = async (seconds: number, daemonAddress = daemon.address) => {
         const durationSeconds = uniqueDuration(seconds);
-        const { receivedBytes } = proxy;
         const client = startClient(
-          { daemonAddress: proxy.address, pid: target.pid, durationSeconds, frequencyHz },
+          { daemonAddress, pid: target.pid, durationSeconds, frequencyHz },
           directory,
         );
-        const measured = await untilOnDisk(client, durationSeconds);
-        return { ...measured, wireMegabytes: (proxy.receivedBytes - receivedBytes) / MEGABYTE };
+        return await untilOnDisk(client, durationSeconds);
+      };
+      // By itself: who counts the bytes takes time.
+      const runWire = async (seconds: number) => {
+        const { receivedBytes } = proxy;
+        const { megabytes } = await runOurs(seconds, proxy.address);
+        return { megabytes, wireMegabytes: (proxy.receivedBytes - receivedBytes) / MEGABYTE };
       };
       const runOther = async (seconds: number) => {
         const durationSeconds = uniqueDuration(seconds);
         const path = `${directory}/${crypto.randomUUID()}.txt`;
         const recording = [`${target.pid}`, `${durationSeconds}`];
         const client = startOwn("go_way.ts", "fetch", port, ...recording, path);
-        const measured = await untilOnDisk(client, durationSeconds);
-        return { ...measured, wireMegabytes: measured.megabytes };
+        return await untilOnDisk(client, durationSeconds);
       };
 
       // That it does not grow is seen against short ones of the same minutes.
       const cases = quick
         ? [
-          { seconds: 3, ours: 1, other: 1, shortest: 0 },
-          { seconds: 10, ours: 1, other: 1, shortest: 1 },
+          { seconds: 3, ours: 1, other: 1, wires: 1, shortest: 0 },
+          { seconds: 10, ours: 1, other: 1, wires: 1, shortest: 1 },
         ]
         : [
-          { seconds: 10, ours: 5, other: 5, shortest: 0 },
-          { seconds: 60, ours: 2, other: 2, shortest: 0 },
-          { seconds: 300, ours: 3, other: 1, shortest: 5 },
+          { seconds: 10, ours: 5, other: 5, wires: 3, shortest: 0 },
+          { seconds: 60, ours: 2, other: 1, wires: 1, shortest: 0 },
+          { seconds: 300, ours: 3, other: 1, wires: 1, shortest: 5 },
         ];
       const [{ seconds: shortestSeconds }] = cases;
-      for (const { seconds, ...repeats } of cases) {
+      for (const { seconds, wires, ...repeats } of cases) {
         const { ours, other, shortest } = await interleave({
           ours: () => runOurs(seconds),
           other: () => runOther(seconds),
           shortest: () => runOurs(shortestSeconds),
         }, repeats);
+        const { wire } = await interleave({ wire: () => runWire(seconds) }, wires);
         const [text, otherText] = [ours.megabytes.median, other.megabytes.median];
         log(
           `${seconds} s: a text of ${text.toFixed(1)} MB, the other's ${otherText.toFixed(1)} MB`,
@@ -80,8 +84,8 @@ export function latency(frequencyHz: number): Row {
         report({
           what: `${seconds} s: wire`,
           unit: "MB",
-          ours: ours.wireMegabytes,
-          other: { name: "the text", measured: ours.megabytes },
+          ours: wire.wireMegabytes,
+          other: { name: "the text", measured: wire.megabytes },
           goal: { atMost: 0.1 },
         });
         if (repeats.shortest === 0) continue;
