@@ -38,6 +38,7 @@ export { type FetchOptions, fetchResult } from "./cli/fetch.ts";
 export {
   type AddressReference,
   findDaemon,
+  type NamespaceReference,
   type NodeReference,
   openDaemon,
 } from "./cli/find_daemon.ts";

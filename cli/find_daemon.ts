@@ -1,19 +1,31 @@
-import { type AccessOptions, completeAccess, readAccessFiles } from "./daemon_access.ts";
+import {
+  type AccessOptions,
+  completeAccess,
+  type DaemonAccess,
+  readAccessFiles,
+} from "./daemon_access.ts";
 import type { DaemonReference } from "./daemon_link.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "./kubernetes.ts";
 
-/** A node of a cluster, whose daemon keeps a result. */
-export interface NodeReference extends ClusterOptions {
-  /** The name of the node. */
-  nodeName: string;
-  /** Where the service account of the caller is. Default: the kubeconfig context's. */
+/** A namespace of a cluster, and the cluster's daemons. */
+export interface NamespaceReference extends ClusterOptions {
+  /**
+   * Where the pods are that are named, and the service account of the caller. Default: the
+   * kubeconfig context's, or that of the pod this runs in.
+   */
   namespace?: string;
   /** Where the daemons are. Default: `necoperf`. */
   necoperfNamespace?: string;
-  /** How the daemon is called. Default: as `AccessOptions` says. */
+  /** How the daemons are called. Default: as `AccessOptions` says. */
   access?: AccessOptions;
+}
+
+/** A node of a cluster, whose daemon keeps a result. */
+export interface NodeReference extends NamespaceReference {
+  /** The name of the node. */
+  nodeName: string;
 }
 
 /** A daemon with a known address, that keeps a result. */
@@ -29,6 +41,41 @@ export interface AddressReference {
 /** Where the daemons are, where a reference says nothing. */
 export const NECOPERF_NAMESPACE = "necoperf";
 
+/** Where something is looked for. */
+export interface OpenNamespace {
+  cluster: Cluster;
+  namespace: string;
+  necoperfNamespace: string;
+  /**
+   * Under way. To be awaited behind everything else: what is wrong with the pod, not with the
+   * access, is what people want to hear first.
+   */
+  access: Promise<DaemonAccess>;
+}
+
+/**
+ * Opens the cluster that is named, and puts together how its daemons are called.
+ *
+ * Rejects with a `CliError` as `readAccessFiles` and `openCluster` do, before anything is asked;
+ * `access` rejects as `completeAccess` does.
+ */
+export async function openNamespace(
+  reference: NamespaceReference,
+  signal?: AbortSignal,
+): Promise<OpenNamespace> {
+  const { access: options = {}, necoperfNamespace = NECOPERF_NAMESPACE } = reference;
+  const files = await readAccessFiles(options);
+  const cluster = await openCluster(reference, signal);
+  const namespace = reference.namespace ?? cluster.defaultNamespace;
+  const access = completeAccess(files, options, necoperfNamespace, {
+    cluster,
+    targetNamespace: namespace,
+  });
+  // Whoever awaits it hears of a failure.
+  access.catch(() => {});
+  return { cluster, namespace, necoperfNamespace, access };
+}
+
 /**
  * Finds the daemon on a node with one LIST of pods, and how to call it. Rejects with a `CliError` as
  * `findTarget` does.
@@ -37,17 +84,15 @@ export async function findDaemon(
   reference: NodeReference,
   signal?: AbortSignal,
 ): Promise<DaemonReference> {
-  const { nodeName, access: options = {}, necoperfNamespace: namespace = NECOPERF_NAMESPACE } =
-    reference;
-  const files = await readAccessFiles(options);
-  const cluster = await openCluster(reference, signal);
-  const targetNamespace = reference.namespace ?? cluster.defaultNamespace;
-  const place = { nodeName, namespace };
-  const [daemonAddress, access] = await Promise.all([
-    findDaemonAddress(cluster, place),
-    completeAccess(files, options, namespace, { cluster, targetNamespace }),
-  ]);
-  return { daemonAddress, findAddress: findAgain(reference, place), nodeName, access };
+  const { nodeName } = reference;
+  const { cluster, necoperfNamespace, access } = await openNamespace(reference, signal);
+  const place = { nodeName, namespace: necoperfNamespace };
+  return {
+    daemonAddress: await findDaemonAddress(cluster, place),
+    findAddress: findAgain(reference, place),
+    nodeName,
+    access: await access,
+  };
 }
 
 /**

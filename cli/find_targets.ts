@@ -1,7 +1,11 @@
-import { type AccessOptions, completeAccess, readAccessFiles } from "./daemon_access.ts";
 import { CliError, ExitStatus, mostCommonStatus } from "./exit_status.ts";
-import { findAgain, findDaemonAddresses, NECOPERF_NAMESPACE } from "./find_daemon.ts";
-import { type Cluster, type ClusterOptions, openCluster, type PodSelectors } from "./kubernetes.ts";
+import {
+  findAgain,
+  findDaemonAddresses,
+  type NamespaceReference,
+  openNamespace,
+} from "./find_daemon.ts";
+import type { Cluster, PodSelectors } from "./kubernetes.ts";
 import { forEachLimited } from "./limited.ts";
 import type { Pod } from "./pod.ts";
 import type { Target } from "./profile.ts";
@@ -9,19 +13,13 @@ import { pickContainer, type RunningContainer } from "./target.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";
 
 /** Containers of pods that a user names, by their own names or others. */
-export interface TargetsReference extends ClusterOptions {
+export interface TargetsReference extends NamespaceReference {
   /** Pods, and workloads for all of their pods. */
   names?: TargetName[];
   /** All pods of the namespace that these fit; an empty one fits all. */
   selectors?: PodSelectors;
-  /** Default: the kubeconfig context's, or that of the pod this runs in. */
-  namespace?: string;
   /** One of each pod. Default: as kubectl picks it. */
   container?: string;
-  /** Where the daemons are. Default: `necoperf`. */
-  necoperfNamespace?: string;
-  /** How the daemons are called. Default: as `AccessOptions` says. */
-  access?: AccessOptions;
 }
 
 /** What there is behind names. */
@@ -62,16 +60,7 @@ export async function findTargets(
   reference: TargetsReference,
   signal?: AbortSignal,
 ): Promise<FoundTargets> {
-  const { access: options = {}, necoperfNamespace = NECOPERF_NAMESPACE } = reference;
-  const files = await readAccessFiles(options);
-  const cluster = await openCluster(reference, signal);
-  const namespace = reference.namespace ?? cluster.defaultNamespace;
-  const access = completeAccess(files, options, necoperfNamespace, {
-    cluster,
-    targetNamespace: namespace,
-  });
-  // Awaited last: what is wrong with the pods is what people want to hear first.
-  access.catch(() => {});
+  const { cluster, namespace, necoperfNamespace, access } = await openNamespace(reference, signal);
   const { containers, failures, skipped } = await findContainers(cluster, namespace, reference);
   const nodeNames = [...new Set(containers.map(({ nodeName }) => nodeName))];
   const addresses = await findDaemonAddresses(cluster, nodeNames, necoperfNamespace);

@@ -1,9 +1,4 @@
-import {
-  type AccessOptions,
-  completeAccess,
-  type DaemonAccess,
-  readAccessFiles,
-} from "./daemon_access.ts";
+import type { DaemonAccess } from "./daemon_access.ts";
 import { loadGrpc } from "./connection.ts";
 import { openResultOutput } from "./converting_output.ts";
 import { countingOutput } from "./counting_output.ts";
@@ -13,11 +8,11 @@ import {
   type AddressReference,
   findAgain,
   findDaemonAddress,
-  NECOPERF_NAMESPACE,
+  type NamespaceReference,
   openDaemon,
+  openNamespace,
 } from "./find_daemon.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
-import { type ClusterOptions, openCluster } from "./kubernetes.ts";
 import type { Output } from "./output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
@@ -26,17 +21,11 @@ import type { StackProfile } from "./script/stack_profile.ts";
 import { pickContainer } from "./target.ts";
 
 /** A container of a pod that a user names. */
-export interface PodReference extends ClusterOptions {
+export interface PodReference extends NamespaceReference {
   /** The name of the pod. */
   pod: string;
-  /** Default: the kubeconfig context's, or that of the pod this runs in. */
-  namespace?: string;
   /** Default: as kubectl picks it. */
   container?: string;
-  /** Where the daemons are. Default: `necoperf`. */
-  necoperfNamespace?: string;
-  /** How the daemon is called. Default: as `AccessOptions` says. */
-  access?: AccessOptions;
 }
 
 /** A container that is known to a daemon by its id; no cluster is asked. */
@@ -102,16 +91,7 @@ export interface ProfileResult extends RecordingSummary {
  * that does not run (3), missing rights (4), an API server that does not answer (5), `signal` (130).
  */
 export async function findTarget(reference: PodReference, signal?: AbortSignal): Promise<Target> {
-  const { access: options = {}, necoperfNamespace = NECOPERF_NAMESPACE } = reference;
-  const files = await readAccessFiles(options);
-  const cluster = await openCluster(reference, signal);
-  const namespace = reference.namespace ?? cluster.defaultNamespace;
-  const access = completeAccess(files, options, necoperfNamespace, {
-    cluster,
-    targetNamespace: namespace,
-  });
-  // Awaited last: what is wrong with the pod is what people want to hear first.
-  access.catch(() => {});
+  const { cluster, namespace, necoperfNamespace, access } = await openNamespace(reference, signal);
   const reading = cluster.readPod(namespace, reference.pod);
   // While the API server answers; whoever connects hears of a failure.
   loadGrpc().catch(() => {});
