@@ -70,8 +70,9 @@ function temporaryDirectory() {
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-Deno.test("--version and --help need no permission, so they load no library", async () => {
-  const flags = ["--no-prompt"];
+Deno.test("--version and --help need no library's permission, so they load none", async () => {
+  // In which shells say what they have started.
+  const flags = ["--no-prompt", "--allow-env=_"];
   assert.deepEqual(await run(["--version"], { flags }), {
     status: 0,
     stdout: `${VERSION}\n`,
