@@ -8,6 +8,9 @@ import type { DaemonLink } from "./daemon_link.ts";
 import { CliError, ExitStatus } from "./exit_status.ts";
 import { isRpcFailure, isStatus } from "./rpc_failure.ts";
 
+/** What is unpacked at a time: it is hashed, counted and written as one. */
+const UNPACKED_CHUNK_BYTES = 64 * 1024;
+
 /** What takes a result. */
 export interface ResultSink {
   /**
@@ -72,7 +75,7 @@ export async function downloadResult(
   try {
     await pipeline(
       Readable.from(packed()),
-      createGunzip(),
+      createGunzip({ chunkSize: UNPACKED_CHUNK_BYTES }),
       async (unpacked: AsyncIterable<Uint8Array>) => {
         for await (const bytes of unpacked) {
           hash.update(bytes);
