@@ -108,14 +108,7 @@ interface Exports {
   addLine(start: number, next: number, frameId: number): void;
   readLines(start: number, limit: number): number;
   readSamples(start: number, limit: number): number;
-  addStack(
-    hash: number,
-    event: number,
-    command: number,
-    firstFrame: number,
-    depth: number,
-    id: number,
-  ): number;
+  addStack(index: number, firstFrame: number, id: number): number;
   stackId(index: number): number;
   samplesOf(index: number): number;
   weightOf(index: number): number;
@@ -183,19 +176,7 @@ export function createKnownText(stackHashSeed: number): KnownText {
       read.sawEmptyLine = wasm.emptyLines.value > 0;
       return read;
     },
-    addStack(index, firstFrame, stackId) {
-      const { fields } = read;
-      const field = 8 * index;
-      const depth = fields[field + 3];
-      return wasm.addStack(
-        fields[field + 2],
-        fields[field],
-        fields[field + 1],
-        firstFrame,
-        depth,
-        stackId,
-      ) !== 0;
-    },
+    addStack: (index, firstFrame, stackId) => wasm.addStack(index, firstFrame, stackId) !== 0,
     takeCounts(take) {
       for (let index = 0; index < wasm.stackCount.value; index++) {
         const samples = wasm.samplesOf(index);

@@ -746,6 +746,10 @@ function mixed(before: i32, value: i32): i32 {
   return (hash ^ (hash >> 15)) as i32;
 }
 
+function sampleOf(index: u32): Sample {
+  return changetype<Sample>(SAMPLES + index * SAMPLE_BYTES);
+}
+
 function stackOf(index: u32): Stack {
   return changetype<Stack>(STACKS + index * STACK_BYTES);
 }
@@ -770,17 +774,16 @@ function findStack(hash: i32, event: i32, command: i32, frames: u32, depth: u32)
 }
 
 /**
- * Adds the stack of a sample that was read, whose functions are from `firstFrame` on. False when
- * there is no room; then there is when what was counted is taken and `forgetStacks` called.
+ * Adds the stack of one of the samples that were read, whose functions are from `firstFrame` on.
+ * False when there is no room; then there is when what was counted is taken and `forgetStacks`
+ * called.
  */
-export function addStack(
-  hash: i32,
-  event: i32,
-  command: i32,
-  firstFrame: u32,
-  depth: u32,
-  id: i32,
-): bool {
+export function addStack(index: u32, firstFrame: u32, id: i32): bool {
+  const sample = sampleOf(index);
+  const hash = sample.hash;
+  const event = sample.event;
+  const command = sample.command;
+  const depth = sample.depth;
   const frames = FRAMES + firstFrame * 4;
   if (findStack(hash, event, command, frames, depth)) return true;
   if (stackCount === MAX_STACKS || stackFramesUsed + depth > MAX_STACK_FRAMES) return false;
@@ -861,7 +864,7 @@ export function readSamples(start: u32, limit: u32): u32 {
       if (timeSeconds > endSeconds) endSeconds = timeSeconds;
       framesUsed = firstFrame;
     } else {
-      const sample = changetype<Sample>(SAMPLES + samplesUsed * SAMPLE_BYTES);
+      const sample = sampleOf(samplesUsed);
       sample.event = event;
       sample.command = command;
       sample.hash = hash;
