@@ -23,6 +23,18 @@ const LIBRARY_ENV = [
   "no_proxy",
 ];
 
+/** What the client reads from the environment itself; shells say in `_` what they have started. */
+const CLIENT_ENV = [
+  "HTTP_PROXY",
+  "HTTPS_PROXY",
+  "NO_PROXY",
+  "HOME",
+  "KUBE*",
+  "NO_COLOR",
+  "TERM",
+  "_",
+];
+
 /** Programs with which kubeconfig files get credentials for the clusters of the large providers. */
 const CREDENTIAL_PLUGINS = [
   "aws",
@@ -84,11 +96,7 @@ function clientPermissions(): string[] {
     "--allow-read",
     "--allow-write",
     `--allow-run=${CREDENTIAL_PLUGINS.join()}`,
-    `--allow-env=${
-      [...LIBRARY_ENV, "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HOME", "KUBE*", "NO_COLOR", "TERM"]
-        // In which shells say what they have started.
-        .concat("_").join()
-    }`,
+    `--allow-env=${[...LIBRARY_ENV, ...CLIENT_ENV].join()}`,
   ];
 }
 

@@ -10,6 +10,17 @@ Deno.test("a plug-in of kubectl is called as kubectl calls it", () => {
   assert.equal(nameProgram("kubectl-neco_perf-now"), "kubectl neco-perf now");
 });
 
+/** Runs the client by a Deno of that name, with `_` as it is; gives what it printed and said. */
+async function run(file: string, startedByShell: string, ...args: string[]): Promise<string> {
+  const flags = permissionFlags("client", { embedded: false });
+  const { stdout, stderr } = await new Deno.Command(file, {
+    args: ["run", "--quiet", "--frozen", ...flags, MAIN, ...args],
+    env: { _: startedByShell },
+    stdin: "null",
+  }).output();
+  return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+}
+
 Deno.test("help and messages name the program as it was started", async () => {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-plugin-" });
   try {
@@ -17,14 +28,7 @@ Deno.test("help and messages name the program as it was started", async () => {
       // Run from source, the file that is started is Deno's.
       const file = join(directory, name);
       await Deno.symlink(Deno.execPath(), file);
-      const flags = permissionFlags("client", { embedded: false });
-      const { stdout, stderr } = await new Deno.Command(file, {
-        args: ["run", "--quiet", "--frozen", ...flags, MAIN, ...args],
-        // As it is for a plug-in.
-        env: { _: "/usr/bin/kubectl" },
-        stdin: "null",
-      }).output();
-      return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+      return await run(file, "/usr/bin/kubectl", ...args);
     };
     assert.match(await started("kubectl-necoperf", "--help"), /^Usage: kubectl necoperf \[/);
     const wrong = await started("kubectl-neco", "fetch");
@@ -41,16 +45,9 @@ Deno.test("a shell that says what it has started is believed", async () => {
   try {
     const file = join(directory, "kubectl-necoperf");
     await Deno.copyFile(Deno.execPath(), file);
-    const flags = permissionFlags("client", { embedded: false });
     const other = join(directory, "elsewhere");
     await Deno.symlink(file, other);
-    const { stdout, stderr } = await new Deno.Command(other, {
-      args: ["run", "--quiet", "--frozen", ...flags, MAIN, "--help"],
-      env: { _: file },
-      stdin: "null",
-    }).output();
-    const text = new TextDecoder().decode(stdout);
-    assert.match(text, /^Usage: kubectl necoperf \[/, new TextDecoder().decode(stderr));
+    assert.match(await run(other, file, "--help"), /^Usage: kubectl necoperf \[/);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
