@@ -9,10 +9,10 @@ export function fetchCommand(recordingId: string, flags: string[], target?: Targ
   const words = ["fetch", recordingId];
   if (target?.pod) words.push("--node", target.pod.nodeName);
   if (target) words.push("--name", nameResult(target));
-  return [PROGRAM, ...[...words, ...flags].map(quoted)].join(" ");
+  return [PROGRAM, ...[...words, ...flags].map(quoteForShell)].join(" ");
 }
 
 /** As a POSIX shell takes it for one word. */
-function quoted(word: string): string {
+function quoteForShell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

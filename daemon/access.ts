@@ -5,7 +5,7 @@ import { parseContainerId } from "./container_id.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
 import type { PodOwners } from "./pod_owner.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import type { RequestedSide, Side } from "./recording_options.ts";
 import { StatusError } from "./status_error.ts";
 
@@ -111,7 +111,7 @@ function rule(resource: AccessQuestion["resource"]): string {
 function refusal({ user }: Caller, reason: unknown): StatusError {
   return new StatusError(
     "PERMISSION_DENIED",
-    `user ${quoted(user, 300)} may not profile this container, or no such container runs on this ` +
+    `user ${quote(user, 300)} may not profile this container, or no such container runs on this ` +
       `node. It takes the rule ${rule("profiles")} in a Role, or a ClusterRole, that is bound to ` +
       "the user in the namespace of the container's pod",
     { cause: reason instanceof Error ? reason : new Error(String(reason)) },
@@ -121,7 +121,7 @@ function refusal({ user }: Caller, reason: unknown): StatusError {
 function kernelRefusal({ user }: Caller, namespace: string): StatusError {
   return new StatusError(
     "PERMISSION_DENIED",
-    `user ${quoted(user, 300)} may profile this container, but not the kernel's side of it: ask ` +
+    `user ${quote(user, 300)} may profile this container, but not the kernel's side of it: ask ` +
       `for the user's side only, or get the rule ${
         rule("profiles/kernel")
       } in namespace ${namespace}`,

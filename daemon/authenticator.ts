@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Caller, ClientCertificate, Credentials } from "./caller.ts";
 import { ExpiringCache } from "./expiring_cache.ts";
 import type { KubernetesApi } from "./kubernetes_api.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /** A service account's token has one to two KB. */
@@ -81,7 +81,7 @@ function describeRefused(token: string, audience: string): string {
   const { aud, exp } = claimsOf(token);
   const audiences = [aud ?? []].flat().map(String);
   if (audiences.length > 0 && !audiences.includes(audience)) {
-    const theirs = audiences.slice(0, 3).map((each) => quoted(each)).join(", ");
+    const theirs = audiences.slice(0, 3).map((each) => quote(each)).join(", ");
     return `the token is for the audience ${theirs} and not for "${audience}": request one for ` +
       `that (necoperf-client does so by itself), and keep this one to yourself`;
   }

@@ -1,4 +1,4 @@
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /**
@@ -21,7 +21,7 @@ export function parseContainerId(text: string): string {
   if (match) return match[1];
   throw new StatusError(
     "INVALID_ARGUMENT",
-    `container_id ${quoted(text)} is not a container id: expected 64 lowercase hexadecimal ` +
+    `container_id ${quote(text)} is not a container id: expected 64 lowercase hexadecimal ` +
       "digits, which containerd://, cri-o:// or docker:// may precede",
   );
 }

@@ -1,6 +1,6 @@
 import { grpc, loadCri } from "../proto/grpc.ts";
 import type { ContainerStatusResponse__Output } from "../proto/gen/runtime/v1/ContainerStatusResponse.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /** A container's status, as the runtime tells it. */
@@ -39,7 +39,7 @@ export function connectCri(
   if (!/^unix:\/\/\/./.test(endpoint)) {
     throw new RangeError(
       `'endpoint' must be a unix socket such as unix:///run/containerd/containerd.sock, ` +
-        `not ${quoted(endpoint)}`,
+        `not ${quote(endpoint)}`,
     );
   }
   const { RuntimeService } = loadCri();
@@ -112,7 +112,7 @@ export function connectCri(
 function unreachable(endpoint: string, details: string): StatusError {
   return new StatusError(
     "UNAVAILABLE",
-    `cannot reach the container runtime at ${endpoint}: ${quoted(details, 200)}`,
+    `cannot reach the container runtime at ${endpoint}: ${quote(details, 200)}`,
   );
 }
 
@@ -143,7 +143,7 @@ function statusErrorOf(
       return new StatusError(
         "INTERNAL",
         `the container runtime at ${endpoint} failed: ${
-          quoted(error.details ?? String(error), 200)
+          quote(error.details ?? String(error), 200)
         }`,
         { cause: error },
       );

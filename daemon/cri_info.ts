@@ -1,4 +1,4 @@
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /** The kernel counts no process above this (PID_MAX_LIMIT of a 64-bit system). */
@@ -24,7 +24,7 @@ export function pidOfInfo(info: Readonly<Record<string, string>>): number {
   throw new StatusError(
     "INTERNAL",
     `the container runtime gave ${
-      quoted(JSON.stringify(pid) ?? "nothing")
+      quote(JSON.stringify(pid) ?? "nothing")
     } as the container's process id, which is none`,
   );
 }
@@ -37,7 +37,7 @@ function givenPid(info: Readonly<Record<string, string>>): unknown {
       throw new StatusError(
         "INTERNAL",
         `the container runtime gave information about the container that is not JSON: ${
-          quoted(info.info)
+          quote(info.info)
         }`,
       );
     }

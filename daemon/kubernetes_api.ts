@@ -6,7 +6,7 @@
  * @module
  */
 import type { Caller } from "./caller.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /** What an access review asks: may this be created? */
@@ -210,7 +210,7 @@ class ApiHttp {
     if (status < 200 || status > 299) {
       throw unavailable(`the API server answers ${method} ${pathOnly(path)} with ${status}: ${
         // Names the daemon's own account and what it may not do; quotes nothing of the request.
-        quoted(messageOf(text), 300)}`);
+        quote(messageOf(text), 300)}`);
     }
     return parseAnswer(text);
   }

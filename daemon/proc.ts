@@ -1,5 +1,5 @@
 import { parseProcessStat, type ProcessStat } from "./process_stat.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /** The processes of this node, as a mounted procfs shows them. Rejections are `StatusError`s. */
@@ -109,7 +109,7 @@ function hasEnded(error: unknown): boolean {
 function unreadable(path: string, error: unknown): StatusError {
   return new StatusError(
     "UNAVAILABLE",
-    `cannot read ${path}: ${quoted((error as Error).message, 200)}; ` +
+    `cannot read ${path}: ${quote((error as Error).message, 200)}; ` +
       "--proc-dir names where the host's /proc is mounted",
     { cause: error },
   );

@@ -2,7 +2,7 @@ import type { ContainerLookup } from "./containers.ts";
 import { MAX_PID } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
 import type { Procfs } from "./proc.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /**
@@ -16,7 +16,7 @@ export function createProcessLookup({ procfs }: { procfs?: Procfs } = {}): Conta
       if (!/^[1-9]\d{0,6}$/.test(containerId) || pid > MAX_PID) {
         throw new StatusError(
           "INVALID_ARGUMENT",
-          `container_id ${quoted(containerId)} is not a process id: this daemon runs for ` +
+          `container_id ${quote(containerId)} is not a process id: this daemon runs for ` +
             `development (--container-lookup=pid) and expects a number from 1 to ${MAX_PID}`,
         );
       }

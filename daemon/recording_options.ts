@@ -2,7 +2,7 @@ import type { Duration__Output } from "../proto/gen/google/protobuf/Duration.ts"
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
 import { COMMON_EVENTS } from "../proto/common_events.ts";
 import { formatDuration, fromDuration } from "../proto/duration.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { StatusError } from "./status_error.ts";
 
 /** On which side of the system calls samples are taken. */
@@ -140,7 +140,7 @@ function checkEvents(events: string[], limits: Limits): string[] {
     if (!limits.allowedEvents.includes(event)) {
       throw invalid(
         "events",
-        `${quoted(event)} is not among this node's allowed events (--allowed-events): ${
+        `${quote(event)} is not among this node's allowed events (--allowed-events): ${
           limits.allowedEvents.join(", ")
         }`,
       );
@@ -174,7 +174,7 @@ function choose<T>(field: string, choices: Record<string, T>, name: string | und
   if (choice === undefined || !(name === undefined || Object.hasOwn(choices, name))) {
     throw invalid(
       field,
-      `${quoted(String(name))} is not one of ${Object.keys(choices).join(", ")}`,
+      `${quote(String(name))} is not one of ${Object.keys(choices).join(", ")}`,
     );
   }
   return choice;

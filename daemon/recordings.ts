@@ -6,7 +6,7 @@ import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PerfDataCounts } from "./perf_data.ts";
 import { type Perf, record, type RecordingObserver } from "./recorder.ts";
-import { quoted } from "./quoted.ts";
+import { quote } from "./quote.ts";
 import { ReaderPlaces } from "./reader_places.ts";
 import {
   checkRecordingOptions,
@@ -308,7 +308,7 @@ export class Recordings {
     call: Call,
     run: (account: Account) => Promise<FinishedRecording>,
   ): Promise<FinishedRecording> {
-    const account: Account = { containerId: quoted(request.containerId) };
+    const account: Account = { containerId: quote(request.containerId) };
     const startedAt = performance.now();
     const count = (outcome: string) =>
       this.parts.metrics.recordingEnded(outcome, (performance.now() - startedAt) / 1000);
@@ -333,7 +333,7 @@ export class Recordings {
     run: (account: Account) => Promise<T>,
   ): Promise<T> {
     const account: Account = {};
-    const id = /^[0-9a-f-]{36}$/.test(recordingId) ? recordingId : quoted(recordingId);
+    const id = /^[0-9a-f-]{36}$/.test(recordingId) ? recordingId : quote(recordingId);
     return this.#account("request", id, call, account, () => run(account));
   }
 
@@ -422,7 +422,7 @@ function requireOwn(
 ): void {
   account.allowed = owner !== undefined && isSameCaller(caller, owner);
   if (account.allowed) return;
-  const cause = owner && new AnothersError(`it is of user ${quoted(owner.user)}`);
+  const cause = owner && new AnothersError(`it is of user ${quote(owner.user)}`);
   throw new StatusError("NOT_FOUND", `recording_id: ${words}`, { cause });
 }
 

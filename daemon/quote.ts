@@ -4,11 +4,11 @@
  *
  * ```ts
  * import assert from "node:assert/strict";
- * assert.equal(quoted("a\u0000b"), '"a\\u0000b"');
- * assert.equal(quoted("aaaa", 2), '"aa"... (4 characters)');
+ * assert.equal(quote("a\u0000b"), '"a\\u0000b"');
+ * assert.equal(quote("aaaa", 2), '"aa"... (4 characters)');
  * ```
  */
-export function quoted(text: string, limit = 80): string {
+export function quote(text: string, limit = 80): string {
   // JSON leaves DEL, the C1 controls, line separators and right-to-left marks as they are.
   const escaped = JSON.stringify(text.slice(0, limit)).replace(
     /[^\x20-\x7e]/g,
