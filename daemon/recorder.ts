@@ -1,7 +1,7 @@
 import { formatDuration } from "../proto/duration.ts";
 import type { Container, ContainerLookup } from "./containers.ts";
-import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "./perf.ts";
-import { PerfDataCounter, type PerfDataCounts } from "./perf_data.ts";
+import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "./perf/perf.ts";
+import { PerfDataCounter, type PerfDataCounts } from "./perf/perf_data.ts";
 import type { RecordingOptions } from "./recording_options.ts";
 import { SilenceWatch } from "./silence_watch.ts";
 import { StatusError } from "./status_error.ts";

@@ -4,7 +4,7 @@ import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from 
 import type { Container, ContainerLookup } from "./containers.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
-import type { PerfDataCounts } from "./perf_data.ts";
+import type { PerfDataCounts } from "./perf/perf_data.ts";
 import { type Perf, record, type RecordingObserver } from "./recorder.ts";
 import { quote } from "./quote.ts";
 import { ReaderPlaces } from "./reader_places.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import type { Container, ContainerLookup } from "../../daemon/containers.ts";
-import type { PerfRecord, PerfScript, RecordExit } from "../../daemon/perf.ts";
+import type { PerfRecord, PerfScript, RecordExit } from "../../daemon/perf/perf.ts";
 import {
   type Perf,
   record,

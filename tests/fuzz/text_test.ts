@@ -6,8 +6,8 @@ import { parseArguments as parseDaemonArguments, UsageError } from "../../daemon
 import { containersOfCgroup } from "../../daemon/cgroup.ts";
 import { parseContainerId } from "../../daemon/container_id.ts";
 import { pidOfInfo } from "../../daemon/cri_info.ts";
-import { classifyPerfFailure, perfError } from "../../daemon/perf_failure.ts";
-import { findVersionSkew } from "../../daemon/perf_version.ts";
+import { classifyPerfFailure, perfError } from "../../daemon/perf/perf_failure.ts";
+import { findVersionSkew } from "../../daemon/perf/perf_version.ts";
 import { StatusError } from "../../daemon/status_error.ts";
 import { formatDuration, parseDuration } from "../../proto/duration.ts";
 import { CASES, createRandom, type Random, SEED } from "./random.ts";

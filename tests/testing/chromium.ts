@@ -1,4 +1,4 @@
-import { TextLineStream } from "../../daemon/text_lines.ts";
+import { TextLineStream } from "../../daemon/perf/text_lines.ts";
 
 /** A page in a real browser without a screen. */
 export interface Page extends AsyncDisposable {

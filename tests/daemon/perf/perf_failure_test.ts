@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { classifyPerfFailure, perfError } from "../../daemon/perf_failure.ts";
+import { classifyPerfFailure, perfError } from "../../../daemon/perf/perf_failure.ts";
 
 // What perf 6.1 prints, seen by running it.
 const NO_PROCESS = "Couldn't create thread/CPU maps: No such process\n";

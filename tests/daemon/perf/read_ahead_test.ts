@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ReadAhead } from "../../daemon/read_ahead.ts";
+import { ReadAhead } from "../../../daemon/perf/read_ahead.ts";
 
 const KB = 1 << 10;
 

@@ -1,4 +1,4 @@
-import { wait } from "../wait.ts";
+import { wait } from "../../wait.ts";
 
 const BUFFER_BYTES = 64 << 10;
 
@@ -7,7 +7,7 @@ const BUFFER_BYTES = 64 << 10;
  * for. After a chunk that left room, whoever writes has `pauseMs` to fill the pipe, until `ended`
  * aborts: to be woken up for a few bytes costs as much as for 64 KB.
  */
-export async function* paced(
+export async function* throttledReader(
   source: ReadableStream<Uint8Array>,
   pauseMs: number,
   ended: AbortSignal,

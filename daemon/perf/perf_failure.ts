@@ -1,4 +1,4 @@
-import { StatusError } from "./status_error.ts";
+import { StatusError } from "../status_error.ts";
 
 /** Why a `perf record` did not start, as far as its messages tell. */
 export type PerfFailure =

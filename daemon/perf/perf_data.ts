@@ -1,4 +1,4 @@
-import { StatusError } from "./status_error.ts";
+import { StatusError } from "../status_error.ts";
 
 /** Totals of a perf.data stream. */
 export interface PerfDataCounts {

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { paced } from "./paced.ts";
+import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, perfError } from "./perf_failure.ts";
 import { ReadAhead } from "./read_ahead.ts";
-import type { RecordingOptions } from "./recording_options.ts";
-import { StatusError } from "./status_error.ts";
+import type { RecordingOptions } from "../recording_options.ts";
+import { StatusError } from "../status_error.ts";
 import { TextLineStream } from "./text_lines.ts";
 
 /**
@@ -186,7 +186,7 @@ export function startPerfScript(options: RecordingOptions, signal: AbortSignal):
   process.status.finally(() => ended.abort());
   return {
     input: stdin,
-    output: paced(process.stdout, TEXT_PAUSE_MS, ended.signal),
+    output: throttledReader(process.stdout, TEXT_PAUSE_MS, ended.signal),
     exit: (async () => {
       const status = await process.status;
       release();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findVersionSkew, parseRelease } from "../../daemon/perf_version.ts";
+import { findVersionSkew, parseRelease } from "../../../daemon/perf/perf_version.ts";
 
 Deno.test("releases are read from what perf and the kernel say", () => {
   assert.deepEqual(parseRelease("perf version 6.1.187"), { major: 6, minor: 1 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PerfDataCounter } from "../../daemon/perf_data.ts";
+import { PerfDataCounter } from "../../../daemon/perf/perf_data.ts";
 
 /** A record: u32 type, u16 misc, u16 size, then `words` of 64 bits. */
 function perfRecord(type: number, words: bigint[]): Uint8Array {

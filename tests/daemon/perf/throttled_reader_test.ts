@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { paced } from "../../daemon/paced.ts";
+import { throttledReader } from "../../../daemon/perf/throttled_reader.ts";
 
 const NEVER = new AbortController().signal;
 
@@ -24,7 +24,7 @@ function streamOf(lengths: number[]): ReadableStream<Uint8Array> {
 Deno.test("every chunk comes as it is read, in the same memory", async () => {
   const lengths = [100, 65_536, 40_000, 1];
   const seen: [number, number][] = [];
-  for await (const chunk of paced(streamOf(lengths), 1, NEVER)) {
+  for await (const chunk of throttledReader(streamOf(lengths), 1, NEVER)) {
     assert.ok(chunk.every((byte) => byte === chunk[0]));
     assert.equal(chunk.buffer.byteLength, 65_536);
     seen.push([chunk.length, chunk[0]]);
@@ -34,7 +34,7 @@ Deno.test("every chunk comes as it is read, in the same memory", async () => {
 
 Deno.test("a short chunk is followed by a pause, until the writer has ended", async () => {
   const ended = new AbortController();
-  const chunks = paced(streamOf([40_000, 40_000, 1, 1, 1]), 60_000, ended.signal);
+  const chunks = throttledReader(streamOf([40_000, 40_000, 1, 1, 1]), 60_000, ended.signal);
   for (let full = 0; full < 2; full++) await chunks.next();
   await chunks.next();
   let next: unknown;
