@@ -1,8 +1,8 @@
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { ANYONE, type Caller, type Credentials } from "./caller.ts";
-import { parseContainerId } from "./container_id.ts";
-import type { Container, ContainerLookup } from "./containers.ts";
+import { parseContainerId } from "./containers/container_id.ts";
+import type { Container, ContainerLookup } from "./containers/container.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
 import type { PodOwners } from "./pod_owner.ts";
 import { quote } from "./quote.ts";

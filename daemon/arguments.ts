@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { formatDuration, parseDuration } from "../proto/duration.ts";
 import type { CertificatePaths } from "./certificate_files.ts";
-import { LOOKUP_NAMES, type LookupName } from "./lookup_names.ts";
+import { LOOKUP_NAMES, type LookupName } from "./containers/lookup_names.ts";
 import { DEFAULT_LIMITS, type Limits } from "./recording_options.ts";
 import { formatSize, parseSize } from "./size.ts";
 

@@ -1,5 +1,5 @@
 import { formatDuration } from "../proto/duration.ts";
-import type { Container, ContainerLookup } from "./containers.ts";
+import type { Container, ContainerLookup } from "./containers/container.ts";
 import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "./perf/perf.ts";
 import { PerfDataCounter, type PerfDataCounts } from "./perf/perf_data.ts";
 import type { RecordingOptions } from "./recording_options.ts";

@@ -1,7 +1,7 @@
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
 import type { Access } from "./access.ts";
 import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from "./caller.ts";
-import type { Container, ContainerLookup } from "./containers.ts";
+import type { Container, ContainerLookup } from "./containers/container.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { PerfDataCounts } from "./perf/perf_data.ts";

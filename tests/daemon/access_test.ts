@@ -5,7 +5,7 @@ import {
   type KubernetesAccessParts,
 } from "../../daemon/access.ts";
 import { ANYONE, type Caller } from "../../daemon/caller.ts";
-import type { Container, ContainerLookup } from "../../daemon/containers.ts";
+import type { Container, ContainerLookup } from "../../daemon/containers/container.ts";
 import type { AccessQuestion } from "../../daemon/kubernetes_api.ts";
 import type { RequestedSide } from "../../daemon/recording_options.ts";
 import { StatusError, type StatusName } from "../../daemon/status_error.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Container } from "../../daemon/containers.ts";
+import type { Container } from "../../daemon/containers/container.ts";
 import type { NodePod } from "../../daemon/kubernetes_api.ts";
 import { createApiOwners, createRuntimeOwners } from "../../daemon/pod_owner.ts";
 

@@ -3,7 +3,7 @@
  * print garbage, to lose a race. `tests/integration/daemon_test.ts` has the real one.
  */
 import assert from "node:assert/strict";
-import type { Container, ContainerLookup } from "../../daemon/containers.ts";
+import type { Container, ContainerLookup } from "../../daemon/containers/container.ts";
 import type { PerfRecord, PerfScript, RecordExit } from "../../daemon/perf/perf.ts";
 import {
   type Perf,

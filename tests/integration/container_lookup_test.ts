@@ -1,8 +1,11 @@
 // Real containers in a containerd that the test starts. Needs root, containerd, runc and
 // busybox-static.
 import assert from "node:assert/strict";
-import { createContainerLookup, type OpenContainerLookup } from "../../daemon/container_lookup.ts";
-import type { Container } from "../../daemon/containers.ts";
+import {
+  createContainerLookup,
+  type OpenContainerLookup,
+} from "../../daemon/containers/container_lookup.ts";
+import type { Container } from "../../daemon/containers/container.ts";
 import {
   poll,
   startContainerd,

@@ -1,6 +1,6 @@
 import { containersOfCgroup } from "./cgroup.ts";
-import { type Procfs, readEach } from "./proc.ts";
-import { wait } from "../wait.ts";
+import { type Procfs, readEach } from "./procfs.ts";
+import { wait } from "../../wait.ts";
 
 /** A running process of a container. */
 export interface ContainerProcess {

@@ -1,9 +1,9 @@
 import { createCgroupLookup } from "./cgroup_lookup.ts";
-import type { ContainerLookup } from "./containers.ts";
+import type { ContainerLookup } from "./container.ts";
 import { connectCri } from "./cri.ts";
 import { createCriLookup } from "./cri_lookup.ts";
 import { LOOKUP_NAMES, type LookupName } from "./lookup_names.ts";
-import { openProcfs } from "./proc.ts";
+import { openProcfs } from "./procfs.ts";
 import { createProcessLookup } from "./process_lookup.ts";
 
 /** How to find containers on this node. */

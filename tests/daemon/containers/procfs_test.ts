@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { openProcfs, readEach } from "../../daemon/proc.ts";
-import { StatusError } from "../../daemon/status_error.ts";
-import { fakeProcfs } from "../testing/fake_procfs.ts";
+import { openProcfs, readEach } from "../../../daemon/containers/procfs.ts";
+import { StatusError } from "../../../daemon/status_error.ts";
+import { fakeProcfs } from "../../testing/fake_procfs.ts";
 
 function unavailable(pattern: RegExp) {
   return (error: unknown) => {

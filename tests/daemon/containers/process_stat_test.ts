@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { parseProcessStat } from "../../daemon/process_stat.ts";
-import { statText } from "../testing/fake_procfs.ts";
+import { parseProcessStat } from "../../../daemon/containers/process_stat.ts";
+import { statText } from "../../testing/fake_procfs.ts";
 
 Deno.test("parseProcessStat reads past any name", () => {
   for (const name of ["sh", "a b", "a) R 1 (b", "((", ") ", "x\ny) Z 9 9", ""]) {

@@ -1,9 +1,9 @@
 import { parseContainerId, shortContainerId } from "./container_id.ts";
-import type { Container, ContainerLookup } from "./containers.ts";
+import type { Container, ContainerLookup } from "./container.ts";
 import { enteredProcesses, lookAtContainer, mainProcess } from "./container_processes.ts";
 import type { Look } from "./container_processes.ts";
-import type { Procfs } from "./proc.ts";
-import { StatusError } from "./status_error.ts";
+import type { Procfs } from "./procfs.ts";
+import { StatusError } from "../status_error.ts";
 
 /** How often `entered` looks, unless told. */
 export const POLL_INTERVAL_MS = 1000;

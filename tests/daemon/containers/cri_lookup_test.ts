@@ -1,11 +1,11 @@
 // The runtime here is a plain object; a real one is in tests/integration/container_lookup_test.ts.
 import assert from "node:assert/strict";
-import type { Cri, RuntimeContainer } from "../../daemon/cri.ts";
-import { pidOfInfo } from "../../daemon/cri_info.ts";
-import { createCriLookup } from "../../daemon/cri_lookup.ts";
-import { openProcfs } from "../../daemon/proc.ts";
-import type { StatusError } from "../../daemon/status_error.ts";
-import { type FakeProcfs, fakeProcfs } from "../testing/fake_procfs.ts";
+import type { Cri, RuntimeContainer } from "../../../daemon/containers/cri.ts";
+import { pidOfInfo } from "../../../daemon/containers/cri_info.ts";
+import { createCriLookup } from "../../../daemon/containers/cri_lookup.ts";
+import { openProcfs } from "../../../daemon/containers/procfs.ts";
+import type { StatusError } from "../../../daemon/status_error.ts";
+import { type FakeProcfs, fakeProcfs } from "../../testing/fake_procfs.ts";
 
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 const POD = "72f7f152-440c-46ac-9084-e0fc1d8a910c";

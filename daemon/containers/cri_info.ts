@@ -1,5 +1,5 @@
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /** The kernel counts no process above this (PID_MAX_LIMIT of a 64-bit system). */
 export const MAX_PID = 2 ** 22;

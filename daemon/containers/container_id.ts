@@ -1,5 +1,5 @@
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /**
  * Checks a request's container id and takes off the runtime's name that Kubernetes writes before

@@ -1,9 +1,9 @@
-import type { ContainerLookup } from "./containers.ts";
+import type { ContainerLookup } from "./container.ts";
 import { MAX_PID } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
-import type { Procfs } from "./proc.ts";
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import type { Procfs } from "./procfs.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /**
  * Takes process ids for container ids: for development, on a machine without containers. Without a

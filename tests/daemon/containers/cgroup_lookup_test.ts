@@ -1,10 +1,10 @@
 // The trees here are of forms that this machine cannot produce; real containers are in
 // tests/integration/container_lookup_test.ts.
 import assert from "node:assert/strict";
-import { createCgroupLookup } from "../../daemon/cgroup_lookup.ts";
-import { openProcfs } from "../../daemon/proc.ts";
-import type { StatusError } from "../../daemon/status_error.ts";
-import { type FakeProcfs, fakeProcfs } from "../testing/fake_procfs.ts";
+import { createCgroupLookup } from "../../../daemon/containers/cgroup_lookup.ts";
+import { openProcfs } from "../../../daemon/containers/procfs.ts";
+import type { StatusError } from "../../../daemon/status_error.ts";
+import { type FakeProcfs, fakeProcfs } from "../../testing/fake_procfs.ts";
 
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 const OTHER = "05c48c82caff3be3d7f1e896981dd410e81487538936914f32b624d168de9db0";

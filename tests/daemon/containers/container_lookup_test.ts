@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { createContainerLookup } from "../../daemon/container_lookup.ts";
-import type { LookupName } from "../../daemon/lookup_names.ts";
-import { connectCri } from "../../daemon/cri.ts";
-import { fakeProcfs } from "../testing/fake_procfs.ts";
+import { createContainerLookup } from "../../../daemon/containers/container_lookup.ts";
+import type { LookupName } from "../../../daemon/containers/lookup_names.ts";
+import { connectCri } from "../../../daemon/containers/cri.ts";
+import { fakeProcfs } from "../../testing/fake_procfs.ts";
 
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 

@@ -2,12 +2,12 @@ import { POLL_INTERVAL_MS } from "./cgroup_lookup.ts";
 import { containersOfCgroup } from "./cgroup.ts";
 import { parseContainerId, shortContainerId } from "./container_id.ts";
 import { enteredProcesses, type Look, lookAtContainer } from "./container_processes.ts";
-import type { Container, ContainerLookup } from "./containers.ts";
+import type { Container, ContainerLookup } from "./container.ts";
 import type { Cri, RuntimeContainer } from "./cri.ts";
 import { pidOfInfo } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
-import type { Procfs } from "./proc.ts";
-import { StatusError } from "./status_error.ts";
+import type { Procfs } from "./procfs.ts";
+import { StatusError } from "../status_error.ts";
 
 /** What of the node's processes is a container's. */
 interface Extent {

@@ -1,6 +1,6 @@
 import { parseProcessStat, type ProcessStat } from "./process_stat.ts";
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /** The processes of this node, as a mounted procfs shows them. Rejections are `StatusError`s. */
 export interface Procfs {

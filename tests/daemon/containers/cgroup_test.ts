@@ -1,7 +1,7 @@
 // Lines of runtimes and cgroup versions that this machine cannot produce (it has cgroup v1,
 // containerd and no systemd) are written after the sources that daemon/cgroup.ts names.
 import assert from "node:assert/strict";
-import { type CgroupContainer, containersOfCgroup } from "../../daemon/cgroup.ts";
+import { type CgroupContainer, containersOfCgroup } from "../../../daemon/containers/cgroup.ts";
 
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 const INNER = "05c48c82caff3be3d7f1e896981dd410e81487538936914f32b624d168de9db0";

@@ -1,7 +1,7 @@
-import { grpc, loadCri } from "../proto/grpc.ts";
-import type { ContainerStatusResponse__Output } from "../proto/gen/runtime/v1/ContainerStatusResponse.ts";
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import { grpc, loadCri } from "../../proto/grpc.ts";
+import type { ContainerStatusResponse__Output } from "../../proto/gen/runtime/v1/ContainerStatusResponse.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /** A container's status, as the runtime tells it. */
 export interface RuntimeContainer {

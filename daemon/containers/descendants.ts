@@ -1,4 +1,4 @@
-import { type Procfs, readEach } from "./proc.ts";
+import { type Procfs, readEach } from "./procfs.ts";
 
 /** The process and everything it started that still runs, ascending; empty when it has ended. */
 export async function processAndDescendants(procfs: Procfs, pid: number): Promise<number[]> {
