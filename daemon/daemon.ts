@@ -26,7 +26,7 @@ import { createApiOwners, createRuntimeOwners } from "./pod_owner.ts";
 import { ReadinessProbe } from "./readiness.ts";
 import { RecordingQueue } from "./recording_queue.ts";
 import { Recordings } from "./recordings.ts";
-import { ResultStore } from "./result_store.ts";
+import { ResultStore } from "./results/result_store.ts";
 import { createService } from "./service.ts";
 import { listen } from "./tls_listener.ts";
 

@@ -16,8 +16,8 @@ import {
   type Side,
 } from "./recording_options.ts";
 import type { QueuePlace, RecordingQueue } from "./recording_queue.ts";
-import type { Result, WholeResult } from "./result.ts";
-import type { ResultStore } from "./result_store.ts";
+import type { Result, WholeResult } from "./results/result.ts";
+import type { ResultStore } from "./results/result_store.ts";
 import { StatusError } from "./status_error.ts";
 
 /** A call of a method of the service. */

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { ANYONE } from "../../daemon/caller.ts";
-import { ResultStore } from "../../daemon/result_store.ts";
+import { ResultStore } from "../../daemon/results/result_store.ts";
 import { fromDuration } from "../../proto/duration.ts";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import { assertNothingLeft, collect, deleteResult, fetchWhole } from "../testing/calls.ts";

@@ -2,7 +2,7 @@
  * Joins the chunks of a source until they make up `minBytes`; the last may be shorter. What each
  * chunk costs behind it, a write to a file above all, is then paid once for many.
  */
-export async function* gathered(
+export async function* coalesceChunks(
   source: AsyncIterable<Uint8Array>,
   minBytes: number,
 ): AsyncGenerator<Uint8Array> {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { gathered } from "../../daemon/gathered.ts";
+import { coalesceChunks } from "../../../daemon/results/coalesce_chunks.ts";
 
 async function gather(lengths: number[], minBytes: number): Promise<number[][]> {
   let next = 0;
   const chunks = lengths.map((length) => Uint8Array.from({ length }, () => next++));
   const joined: number[][] = [];
-  for await (const chunk of gathered(ReadableStream.from(chunks), minBytes)) {
+  for await (const chunk of coalesceChunks(ReadableStream.from(chunks), minBytes)) {
     joined.push([...chunk]);
   }
   return joined;
@@ -23,5 +23,5 @@ Deno.test("what the source fails with goes on", async () => {
     yield new Uint8Array(1);
     await Promise.reject(new Error("the source broke"));
   };
-  await assert.rejects(Array.fromAsync(gathered(failing(), 3)), /the source broke/);
+  await assert.rejects(Array.fromAsync(coalesceChunks(failing(), 3)), /the source broke/);
 });

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import { createGzip } from "node:zlib";
-import type { Owner } from "./caller.ts";
-import { gathered } from "./gathered.ts";
-import type { RecordingSummary } from "./recorder.ts";
-import { StatusError } from "./status_error.ts";
+import type { Owner } from "../caller.ts";
+import { coalesceChunks } from "./coalesce_chunks.ts";
+import type { RecordingSummary } from "../recorder.ts";
+import { StatusError } from "../status_error.ts";
 
 /** gzip's fastest: perf script's text shrinks more than tenfold with it. */
 const GZIP_LEVEL = 1;
@@ -204,7 +204,7 @@ export class Result {
   ): Promise<void> {
     try {
       using file = await Deno.open(this.path, { write: true });
-      for await (const chunk of gathered(gzip, WRITE_CHUNK_BYTES)) {
+      for await (const chunk of coalesceChunks(gzip, WRITE_CHUNK_BYTES)) {
         await reserve(chunk.length);
         for (let written = 0; written < chunk.length;) {
           written += await file.write(chunk.subarray(written));

@@ -1,4 +1,4 @@
-import type { Owner } from "./caller.ts";
+import type { Owner } from "../caller.ts";
 
 /** Room that a result takes. */
 export interface Holding {
@@ -14,7 +14,7 @@ export interface Holding {
  *
  * Returns `undefined` when no result may go.
  */
-export function pickToRemove<T extends Holding>(
+export function pickEviction<T extends Holding>(
   holdings: Iterable<T>,
   asking: { owner: Owner; bytes: number },
 ): T | undefined {

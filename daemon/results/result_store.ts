@@ -1,11 +1,11 @@
-import type { Owner } from "./caller.ts";
-import type { Log } from "./log.ts";
-import type { RecordingSummary } from "./recorder.ts";
+import type { Owner } from "../caller.ts";
+import type { Log } from "../log.ts";
+import type { RecordingSummary } from "../recorder.ts";
 import { cannotWrite, Result } from "./result.ts";
 import { formatMetadata, parseMetadata } from "./result_metadata.ts";
-import { pickToRemove } from "./result_room.ts";
-import { formatSize } from "./size.ts";
-import { StatusError } from "./status_error.ts";
+import { pickEviction } from "./eviction.ts";
+import { formatSize } from "../size.ts";
+import { StatusError } from "../status_error.ts";
 
 /** How results are kept. */
 export interface ResultStoreOptions {
@@ -165,7 +165,7 @@ export class ResultStore {
 
   /** Removes a result, readers or not, for another one. Resolves with whether one could go. */
   async #makeRoom(asking: Owner, bytes: number): Promise<boolean> {
-    const result = pickToRemove(this.#results.values(), { owner: asking, bytes });
+    const result = pickEviction(this.#results.values(), { owner: asking, bytes });
     if (!result) return false;
     const { name, sizeBytes, owner } = result;
     result.fail(new StatusError("NOT_FOUND", "the result was removed to make room for others"));

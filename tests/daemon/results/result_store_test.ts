@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
-import { ANYONE, type Owner } from "../../daemon/caller.ts";
-import type { Log } from "../../daemon/log.ts";
-import type { RecordingSummary } from "../../daemon/recorder.ts";
-import type { Result } from "../../daemon/result.ts";
-import type { StatusError } from "../../daemon/status_error.ts";
-import { ResultStore, type ResultStoreOptions } from "../../daemon/result_store.ts";
+import { ANYONE, type Owner } from "../../../daemon/caller.ts";
+import type { Log } from "../../../daemon/log.ts";
+import type { RecordingSummary } from "../../../daemon/recorder.ts";
+import type { Result } from "../../../daemon/results/result.ts";
+import type { StatusError } from "../../../daemon/status_error.ts";
+import { ResultStore, type ResultStoreOptions } from "../../../daemon/results/result_store.ts";
 
 /** Names of results are ids of recordings. */
 const [A, B, C] = ["a", "b", "c"].map((digit) =>
