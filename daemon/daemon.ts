@@ -7,22 +7,26 @@ import {
 } from "../proto/grpc.ts";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
-import { type Access, createKubernetesAccess, createOpenAccess } from "./access.ts";
+import {
+  type Admission,
+  createKubernetesAdmission,
+  createOpenAdmission,
+} from "./access/admission.ts";
 import type { DaemonOptions } from "./arguments.ts";
-import { createAuthenticator } from "./authenticator.ts";
-import { createAuthorizer } from "./authorizer.ts";
+import { createAuthenticator } from "./access/authenticator.ts";
+import { createAuthorizer } from "./access/authorizer.ts";
 import { expirySeconds, readCertificates, watchCertificates } from "./certificate_files.ts";
 import { createContainerLookup } from "./containers/container_lookup.ts";
 import type { ContainerLookup } from "./containers/container.ts";
 import { describeDaemon } from "./daemon_info.ts";
 import { watchGrowth } from "./growth_watch.ts";
 import { createHttpHandler } from "./http.ts";
-import { connectKubernetes } from "./kubernetes_api.ts";
+import { connectKubernetes } from "./access/kubernetes_api.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf/perf.ts";
 import { findVersionSkew, type PerfAndKernel } from "./perf/perf_version.ts";
-import { createApiOwners, createRuntimeOwners } from "./pod_owner.ts";
+import { createApiOwners, createRuntimeOwners } from "./access/pod_owner.ts";
 import { ReadinessProbe } from "./readiness.ts";
 import { RecordingQueue } from "./recording_queue.ts";
 import { Recordings } from "./recordings.ts";
@@ -96,9 +100,9 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   } else if (!certificates) {
     log.warning("callers' tokens are not encrypted on the way: there is no --tls-cert-file");
   }
-  const access = createAccess(options, lookup);
+  const admission = createAdmission(options, lookup);
   const recordings = new Recordings({
-    access,
+    admission,
     lookup,
     perf: { startRecord: startPerfRecord, startScript: startPerfScript },
     limits: options.limits,
@@ -138,7 +142,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
         };
       },
       async describe(credentials) {
-        await access.identify(credentials);
+        await admission.identify(credentials);
         return describeDaemon(options, { versions, readiness: await readiness.get(), queue });
       },
     }),
@@ -203,12 +207,15 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   };
 }
 
-function createAccess({ auth, containerLookup }: DaemonOptions, lookup: ContainerLookup): Access {
-  if (auth.kind === "none") return createOpenAccess(lookup);
+function createAdmission(
+  { auth, containerLookup }: DaemonOptions,
+  lookup: ContainerLookup,
+): Admission {
+  if (auth.kind === "none") return createOpenAdmission(lookup);
   const { serviceAccountDir, tokenAudience: audience, nodeName = "" } = auth;
   const server = auth.apiServer ?? apiServerOfPod();
   const api = connectKubernetes({ server, serviceAccountDir });
-  return createKubernetesAccess({
+  return createKubernetesAdmission({
     lookup,
     owners: containerLookup === "cri" ? createRuntimeOwners() : createApiOwners(api, { nodeName }),
     authenticator: createAuthenticator(api, { audience }),

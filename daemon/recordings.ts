@@ -1,5 +1,5 @@
 import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
-import type { Access } from "./access.ts";
+import type { Admission } from "./access/admission.ts";
 import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from "./caller.ts";
 import type { Container, ContainerLookup } from "./containers/container.ts";
 import type { Log } from "./log.ts";
@@ -62,7 +62,7 @@ export interface FinishedRecording extends WholeResult {
 
 /** What recordings are made of. */
 export interface RecordingParts {
-  access: Access;
+  admission: Admission;
   lookup: ContainerLookup;
   perf: Perf;
   limits: Limits;
@@ -233,12 +233,12 @@ export class Recordings {
     call: Call,
     account: Account,
   ): Promise<FinishedRecording> {
-    const { access, limits, queue, store } = this.parts;
+    const { admission, limits, queue, store } = this.parts;
     const caller = await this.#identify(call, account);
     if (this.#shuttingDown) throw shuttingDown();
     const requested = checkRecordingOptions(request.duration, request.options, limits);
     account.options = requested;
-    const { container, side } = await access.admit({
+    const { container, side } = await admission.admit({
       caller,
       containerId: request.containerId,
       side: requested.side,
@@ -294,7 +294,7 @@ export class Recordings {
   }
 
   async #identify(call: Call, account: Account): Promise<Caller> {
-    const caller = await this.parts.access.identify(call.credentials);
+    const caller = await this.parts.admission.identify(call.credentials);
     account.caller = caller;
     account.onCaller?.(caller);
     call.identified();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ExpiringCache } from "../../daemon/expiring_cache.ts";
+import { ExpiringCache } from "../../../daemon/access/expiring_cache.ts";
 
 function counting(maxEntries = 10) {
   let now = 0;

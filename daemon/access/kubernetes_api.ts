@@ -5,9 +5,9 @@
  *
  * @module
  */
-import type { Caller } from "./caller.ts";
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import type { Caller } from "../caller.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /** What an access review asks: may this be created? */
 export interface AccessQuestion {

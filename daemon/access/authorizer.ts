@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Caller } from "./caller.ts";
+import type { Caller } from "../caller.ts";
 import { ExpiringCache } from "./expiring_cache.ts";
 import type { AccessQuestion, KubernetesApi } from "./kubernetes_api.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { createAuthorizer } from "../../daemon/authorizer.ts";
-import type { Caller } from "../../daemon/caller.ts";
-import type { AccessQuestion } from "../../daemon/kubernetes_api.ts";
+import { createAuthorizer } from "../../../daemon/access/authorizer.ts";
+import type { Caller } from "../../../daemon/caller.ts";
+import type { AccessQuestion } from "../../../daemon/access/kubernetes_api.ts";
 
 const ALICE: Caller = { user: "alice", uid: "1", groups: ["g"], extra: {} };
 const QUESTION: AccessQuestion = { resource: "profiles", namespace: "a", name: "pod" };

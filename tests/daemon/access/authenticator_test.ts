@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { createAuthenticator } from "../../daemon/authenticator.ts";
-import type { Caller, ClientCertificate, Credentials } from "../../daemon/caller.ts";
-import { StatusError } from "../../daemon/status_error.ts";
+import { createAuthenticator } from "../../../daemon/access/authenticator.ts";
+import type { Caller, ClientCertificate, Credentials } from "../../../daemon/caller.ts";
+import { StatusError } from "../../../daemon/status_error.ts";
 
 const ALICE: Caller = { user: "alice", uid: "1", groups: ["g"], extra: {} };
 

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import {
-  createKubernetesAccess,
-  createOpenAccess,
-  type KubernetesAccessParts,
-} from "../../daemon/access.ts";
-import { ANYONE, type Caller } from "../../daemon/caller.ts";
-import type { Container, ContainerLookup } from "../../daemon/containers/container.ts";
-import type { AccessQuestion } from "../../daemon/kubernetes_api.ts";
-import type { RequestedSide } from "../../daemon/recording_options.ts";
-import { StatusError, type StatusName } from "../../daemon/status_error.ts";
+  createKubernetesAdmission,
+  createOpenAdmission,
+  type KubernetesAdmissionParts,
+} from "../../../daemon/access/admission.ts";
+import { ANYONE, type Caller } from "../../../daemon/caller.ts";
+import type { Container, ContainerLookup } from "../../../daemon/containers/container.ts";
+import type { AccessQuestion } from "../../../daemon/access/kubernetes_api.ts";
+import type { RequestedSide } from "../../../daemon/recording_options.ts";
+import { StatusError, type StatusName } from "../../../daemon/status_error.ts";
 
 const MINE = "a".repeat(64);
 const ANOTHERS = "b".repeat(64);
@@ -31,10 +31,10 @@ const lookup = {
   },
 } as ContainerLookup;
 
-function create(rights: string[], parts: Partial<KubernetesAccessParts> = {}) {
+function create(rights: string[], parts: Partial<KubernetesAdmissionParts> = {}) {
   const asked: AccessQuestion[] = [];
   const found: Container[] = [];
-  const access = createKubernetesAccess({
+  const access = createKubernetesAdmission({
     lookup,
     owners: {
       ownerOf: ({ id }) => Promise.resolve(OWNERS[id]),
@@ -167,7 +167,7 @@ Deno.test("a text that is no container id is refused before anything is asked", 
 });
 
 Deno.test("open access lets everybody record everything", async () => {
-  const access = createOpenAccess(lookup);
+  const access = createOpenAdmission(lookup);
   assert.equal(await access.identify({ authorization: [] }), ANYONE);
   const admit = (side: RequestedSide) =>
     access.admit({

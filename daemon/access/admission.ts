@@ -1,16 +1,16 @@
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
-import { ANYONE, type Caller, type Credentials } from "./caller.ts";
-import { parseContainerId } from "./containers/container_id.ts";
-import type { Container, ContainerLookup } from "./containers/container.ts";
+import { ANYONE, type Caller, type Credentials } from "../caller.ts";
+import { parseContainerId } from "../containers/container_id.ts";
+import type { Container, ContainerLookup } from "../containers/container.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
 import type { PodOwners } from "./pod_owner.ts";
-import { quote } from "./quote.ts";
-import type { RequestedSide, Side } from "./recording_options.ts";
-import { StatusError } from "./status_error.ts";
+import { quote } from "../quote.ts";
+import type { RequestedSide, Side } from "../recording_options.ts";
+import { StatusError } from "../status_error.ts";
 
 /** A caller's wish to record a container. */
-export interface AccessRequest {
+export interface AdmissionRequest {
   caller: Caller;
   containerId: string;
   side: RequestedSide;
@@ -20,7 +20,7 @@ export interface AccessRequest {
 }
 
 /** Decides who may record what. */
-export interface Access {
+export interface Admission {
   /** Who calls. Rejects with `UNAUTHENTICATED` or `UNAVAILABLE`. */
   identify(credentials: Credentials): Promise<Caller>;
 
@@ -28,11 +28,11 @@ export interface Access {
    * The container, and what of it may be sampled. Rejects with `PERMISSION_DENIED`, with
    * `UNAVAILABLE`, and with what the lookup rejects with.
    */
-  admit(request: AccessRequest): Promise<{ container: Container; side: Side }>;
+  admit(request: AdmissionRequest): Promise<{ container: Container; side: Side }>;
 }
 
 /** Lets everybody record everything. */
-export function createOpenAccess(lookup: ContainerLookup): Access {
+export function createOpenAdmission(lookup: ContainerLookup): Admission {
   return {
     identify: () => Promise.resolve(ANYONE),
     async admit({ containerId, side, signal, found }) {
@@ -44,7 +44,7 @@ export function createOpenAccess(lookup: ContainerLookup): Access {
 }
 
 /** What decides where Kubernetes says who may do what. */
-export interface KubernetesAccessParts {
+export interface KubernetesAdmissionParts {
   lookup: ContainerLookup;
   owners: PodOwners;
   authenticator: Authenticator;
@@ -58,7 +58,7 @@ export interface KubernetesAccessParts {
  * Who may not learns nothing: the refusal is the same for a container of others, for none, and for
  * one that is no pod's, and an access review is made for each. Who may gets the lookup's own words.
  */
-export function createKubernetesAccess(parts: KubernetesAccessParts): Access {
+export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admission {
   const { lookup, owners, authenticator, authorizer } = parts;
   return {
     identify: (credentials) => authenticator.authenticate(credentials),

@@ -3,9 +3,9 @@
  * real one cannot be told to be slow, to answer nonsense or to go away: `tests/e2e` asks the real one.
  */
 import assert from "node:assert/strict";
-import { connectKubernetes, type KubernetesApi } from "../../daemon/kubernetes_api.ts";
-import { StatusError } from "../../daemon/status_error.ts";
-import { createAuthority } from "../testing/certificates.ts";
+import { connectKubernetes, type KubernetesApi } from "../../../daemon/access/kubernetes_api.ts";
+import { StatusError } from "../../../daemon/status_error.ts";
+import { createAuthority } from "../../testing/certificates.ts";
 
 const TOKEN = "the-daemons-token";
 const ALICE = { user: "alice", uid: "1", groups: ["g"], extra: { scopes: ["x"] } };

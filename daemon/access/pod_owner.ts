@@ -1,4 +1,4 @@
-import type { Container } from "./containers/container.ts";
+import type { Container } from "../containers/container.ts";
 import type { KubernetesApi, NodePod } from "./kubernetes_api.ts";
 
 /** The pod that a container belongs to. */

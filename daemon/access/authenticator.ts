@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import type { Caller, ClientCertificate, Credentials } from "./caller.ts";
+import type { Caller, ClientCertificate, Credentials } from "../caller.ts";
 import { ExpiringCache } from "./expiring_cache.ts";
 import type { KubernetesApi } from "./kubernetes_api.ts";
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /** A service account's token has one to two KB. */
 const MAX_TOKEN_LENGTH = 16 << 10;

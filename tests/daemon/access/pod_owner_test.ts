@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Container } from "../../daemon/containers/container.ts";
-import type { NodePod } from "../../daemon/kubernetes_api.ts";
-import { createApiOwners, createRuntimeOwners } from "../../daemon/pod_owner.ts";
+import type { Container } from "../../../daemon/containers/container.ts";
+import type { NodePod } from "../../../daemon/access/kubernetes_api.ts";
+import { createApiOwners, createRuntimeOwners } from "../../../daemon/access/pod_owner.ts";
 
 function pod(name: string, uids: string[], containers: Record<string, string>): NodePod {
   return { namespace: "ns", name, uids, containers: new Map(Object.entries(containers)) };
