@@ -12,7 +12,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { parseArguments } from "../daemon/arguments.ts";
-import { RecordingQueue } from "../daemon/recording_queue.ts";
+import { RecordingQueue } from "../daemon/recordings/recording_queue.ts";
 
 const NODES = 5_000;
 const PODS = 2_000;

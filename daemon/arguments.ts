@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { formatDuration, parseDuration } from "../proto/duration.ts";
 import type { CertificatePaths } from "./certificate_files.ts";
 import { LOOKUP_NAMES, type LookupName } from "./containers/lookup_names.ts";
-import { DEFAULT_LIMITS, type Limits } from "./recording_options.ts";
+import { DEFAULT_LIMITS, type Limits } from "./recordings/recording_options.ts";
 import { formatSize, parseSize } from "./size.ts";
 
 /** How callers are told apart, and told what they may do. */

@@ -28,8 +28,8 @@ import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf
 import { findVersionSkew, type PerfAndKernel } from "./perf/perf_version.ts";
 import { createApiOwners, createRuntimeOwners } from "./access/pod_owner.ts";
 import { ReadinessProbe } from "./readiness.ts";
-import { RecordingQueue } from "./recording_queue.ts";
-import { Recordings } from "./recordings.ts";
+import { RecordingQueue } from "./recordings/recording_queue.ts";
+import { Recordings } from "./recordings/recordings.ts";
 import { ResultStore } from "./results/result_store.ts";
 import { createService } from "./service.ts";
 import { listen } from "./tls_listener.ts";

@@ -12,10 +12,15 @@ import type { NecoPerfHandlers } from "../proto/gen/necoperf/NecoPerf.ts";
 import type { RecordingEvent } from "../proto/gen/necoperf/RecordingEvent.ts";
 import type { Side as ProtoSide } from "../proto/gen/necoperf/Side.ts";
 import { grpc } from "../proto/grpc.ts";
-import type { Completeness } from "./recorder.ts";
+import type { Completeness } from "./recordings/recorder.ts";
 import type { Credentials } from "./caller.ts";
-import type { Side } from "./recording_options.ts";
-import type { Call, FinishedRecording, RecordingListener, Recordings } from "./recordings.ts";
+import type { Side } from "./recordings/recording_options.ts";
+import type {
+  Call,
+  FinishedRecording,
+  RecordingListener,
+  Recordings,
+} from "./recordings/recordings.ts";
 import { StatusError } from "./status_error.ts";
 
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */

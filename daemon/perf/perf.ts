@@ -7,7 +7,7 @@ import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, perfError } from "./perf_failure.ts";
 import { ReadAhead } from "./read_ahead.ts";
-import type { RecordingOptions } from "../recording_options.ts";
+import type { RecordingOptions } from "../recordings/recording_options.ts";
 import { StatusError } from "../status_error.ts";
 import { TextLineStream } from "./text_lines.ts";
 

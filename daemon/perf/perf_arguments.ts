@@ -1,4 +1,4 @@
-import type { RecordingOptions } from "../recording_options.ts";
+import type { RecordingOptions } from "../recordings/recording_options.ts";
 
 /**
  * The command line of a `perf record` that samples processes and writes to its standard output.

@@ -1,5 +1,5 @@
 import type { Owner } from "../caller.ts";
-import type { Completeness } from "../recorder.ts";
+import type { Completeness } from "../recordings/recorder.ts";
 import type { WholeResult } from "./result.ts";
 
 /** The form in which it is written; a daemon reads its own only. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { recordArguments, scriptArguments } from "../../../daemon/perf/perf_arguments.ts";
-import type { RecordingOptions } from "../../../daemon/recording_options.ts";
+import type { RecordingOptions } from "../../../daemon/recordings/recording_options.ts";
 
 const OPTIONS: RecordingOptions = {
   durationSeconds: 2,

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptions.ts";
+import type { RecordOptions__Output } from "../../../proto/gen/necoperf/RecordOptions.ts";
 import {
   checkRecordingOptions,
   DEFAULT_LIMITS,
   type DurationField,
-} from "../../daemon/recording_options.ts";
-import { StatusError } from "../../daemon/status_error.ts";
+} from "../../../daemon/recordings/recording_options.ts";
+import { StatusError } from "../../../daemon/status_error.ts";
 
 const SECOND: DurationField = { field: "duration", message: { seconds: 1, nanos: 0 } };
 

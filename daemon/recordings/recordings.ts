@@ -1,13 +1,13 @@
-import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
-import type { Admission } from "./access/admission.ts";
-import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from "./caller.ts";
-import type { Container, ContainerLookup } from "./containers/container.ts";
-import type { Log } from "./log.ts";
-import type { Metrics } from "./metrics.ts";
-import type { PerfDataCounts } from "./perf/perf_data.ts";
+import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptions.ts";
+import type { Admission } from "../access/admission.ts";
+import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from "../caller.ts";
+import type { Container, ContainerLookup } from "../containers/container.ts";
+import type { Log } from "../log.ts";
+import type { Metrics } from "../metrics.ts";
+import type { PerfDataCounts } from "../perf/perf_data.ts";
 import { type Perf, record, type RecordingObserver } from "./recorder.ts";
-import { quote } from "./quote.ts";
-import { ReaderPlaces } from "./reader_places.ts";
+import { quote } from "../quote.ts";
+import { DownloadSlots } from "./download_slots.ts";
 import {
   checkRecordingOptions,
   type DurationField,
@@ -16,9 +16,9 @@ import {
   type Side,
 } from "./recording_options.ts";
 import type { QueuePlace, RecordingQueue } from "./recording_queue.ts";
-import type { Result, WholeResult } from "./results/result.ts";
-import type { ResultStore } from "./results/result_store.ts";
-import { StatusError } from "./status_error.ts";
+import type { Result, WholeResult } from "../results/result.ts";
+import type { ResultStore } from "../results/result_store.ts";
+import { StatusError } from "../status_error.ts";
 
 /** A call of a method of the service. */
 export interface Call {
@@ -95,7 +95,7 @@ interface Running {
 /** The recordings of this daemon, from the request to the result. */
 export class Recordings {
   readonly #running = new Map<string, Running>();
-  readonly #readers = new ReaderPlaces(MAX_READERS);
+  readonly #readers = new DownloadSlots(MAX_READERS);
   #shuttingDown = false;
 
   constructor(private readonly parts: RecordingParts) {}

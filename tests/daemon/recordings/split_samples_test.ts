@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { wholeSamples } from "../../daemon/whole_samples.ts";
+import { splitSamples } from "../../../daemon/recordings/split_samples.ts";
 
 async function cut(text: string, chunkSize: number, callGraph: boolean): Promise<string[]> {
   const bytes = new TextEncoder().encode(text);
@@ -8,7 +8,7 @@ async function cut(text: string, chunkSize: number, callGraph: boolean): Promise
     chunks.push(bytes.subarray(at, at + chunkSize));
   }
   const cut: string[] = [];
-  for await (const chunk of wholeSamples(ReadableStream.from(chunks), callGraph)) {
+  for await (const chunk of splitSamples(ReadableStream.from(chunks), callGraph)) {
     cut.push(new TextDecoder().decode(chunk));
   }
   return cut;

@@ -1,4 +1,4 @@
-import { StatusError } from "./status_error.ts";
+import { StatusError } from "../status_error.ts";
 
 /**
  * Bounds how many results are read at a time: what a reader does not take waits in the daemon's
@@ -7,7 +7,7 @@ import { StatusError } from "./status_error.ts";
  * An owner may have as many as are left for others. So one has half of the places at most, and there
  * is always one for who has none, until all are taken.
  */
-export class ReaderPlaces {
+export class DownloadSlots {
   readonly #readers = new Map<string, number>();
   #total = 0;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { type QueuePlace, RecordingQueue } from "../../daemon/recording_queue.ts";
-import type { StatusError } from "../../daemon/status_error.ts";
+import { type QueuePlace, RecordingQueue } from "../../../daemon/recordings/recording_queue.ts";
+import type { StatusError } from "../../../daemon/status_error.ts";
 
 /** Waits until everything that can go on without an event has gone on. */
 const settled = () => new Promise((resolve) => setTimeout(resolve));

@@ -1,11 +1,11 @@
-import { formatDuration } from "../proto/duration.ts";
-import type { Container, ContainerLookup } from "./containers/container.ts";
-import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "./perf/perf.ts";
-import { PerfDataCounter, type PerfDataCounts } from "./perf/perf_data.ts";
+import { formatDuration } from "../../proto/duration.ts";
+import type { Container, ContainerLookup } from "../containers/container.ts";
+import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "../perf/perf.ts";
+import { PerfDataCounter, type PerfDataCounts } from "../perf/perf_data.ts";
 import type { RecordingOptions } from "./recording_options.ts";
-import { SilenceWatch } from "./silence_watch.ts";
-import { StatusError } from "./status_error.ts";
-import { wholeSamples } from "./whole_samples.ts";
+import { IdleTimer } from "./idle_timer.ts";
+import { StatusError } from "../status_error.ts";
+import { splitSamples } from "./split_samples.ts";
 
 /**
  * After which silence perf is made to write out what it has, of all processors as whenever it writes.
@@ -241,7 +241,7 @@ class Recording {
     const stop = () => perf.stop();
     stopSignal.addEventListener("abort", stop, { once: true });
     if (stopSignal.aborted) stop();
-    const flushing = new SilenceWatch(FLUSH_INTERVAL_MS, () => perf.flush());
+    const flushing = new IdleTimer(FLUSH_INTERVAL_MS, () => perf.flush());
     const take = (chunk: Uint8Array) => {
       flushing.heard();
       counter.add(chunk);
@@ -278,7 +278,7 @@ class Recording {
       allFed = true;
       return input.close().catch(() => {});
     });
-    const text = wholeSamples(script.output, this.options.callGraph !== "none");
+    const text = splitSamples(script.output, this.options.callGraph !== "none");
     let textBytes = 0;
     const written = this.#readThrough(text, async (chunk) => {
       if (chunk.includes(0)) throw scriptFailure("its output is not text");

@@ -13,7 +13,7 @@ const BUFFER_BYTES = 2 * CHUNK_BYTES;
  *
  * With call graphs a sample ends with an empty line, without them with its only line.
  */
-export async function* wholeSamples(
+export async function* splitSamples(
   source: AsyncIterable<Uint8Array>,
   callGraph: boolean,
 ): AsyncGenerator<Uint8Array> {

@@ -1,9 +1,9 @@
-import type { Duration__Output } from "../proto/gen/google/protobuf/Duration.ts";
-import type { RecordOptions__Output } from "../proto/gen/necoperf/RecordOptions.ts";
-import { COMMON_EVENTS } from "../proto/common_events.ts";
-import { formatDuration, fromDuration } from "../proto/duration.ts";
-import { quote } from "./quote.ts";
-import { StatusError } from "./status_error.ts";
+import type { Duration__Output } from "../../proto/gen/google/protobuf/Duration.ts";
+import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptions.ts";
+import { COMMON_EVENTS } from "../../proto/common_events.ts";
+import { formatDuration, fromDuration } from "../../proto/duration.ts";
+import { quote } from "../quote.ts";
+import { StatusError } from "../status_error.ts";
 
 /** On which side of the system calls samples are taken. */
 export type Side = "both" | "user" | "kernel";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { ReaderPlaces } from "../../daemon/reader_places.ts";
+import { DownloadSlots } from "../../../daemon/recordings/download_slots.ts";
 
 /** Takes places until there is none, and returns the calls that have one. */
-function takeAll(places: ReaderPlaces, owner: string): AbortController[] {
+function takeAll(places: DownloadSlots, owner: string): AbortController[] {
   const calls: AbortController[] = [];
   for (;;) {
     const call = new AbortController();
@@ -17,13 +17,13 @@ function takeAll(places: ReaderPlaces, owner: string): AbortController[] {
 }
 
 Deno.test("one owner has half of the places at most, and who has none still gets one", () => {
-  const places = new ReaderPlaces(16);
+  const places = new DownloadSlots(16);
   const counts = ["a", "b", "c", "d", "e", "f"].map((owner) => takeAll(places, owner).length);
   assert.deepEqual(counts, [8, 4, 2, 1, 1, 0]);
 });
 
 Deno.test("a place is given back when its call is over", () => {
-  const places = new ReaderPlaces(2);
+  const places = new DownloadSlots(2);
   const [call] = takeAll(places, "a");
   assert.equal(takeAll(places, "a").length, 0);
   call.abort();
@@ -31,7 +31,7 @@ Deno.test("a place is given back when its call is over", () => {
 });
 
 Deno.test("a call that is over takes no place", () => {
-  const places = new ReaderPlaces(2);
+  const places = new DownloadSlots(2);
   for (let call = 0; call < 5; call++) places.take("a", AbortSignal.abort());
   assert.equal(takeAll(places, "a").length, 1);
 });

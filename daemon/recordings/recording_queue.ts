@@ -1,4 +1,4 @@
-import { StatusError } from "./status_error.ts";
+import { StatusError } from "../status_error.ts";
 
 /** A recording that is to run. */
 export interface QueuedRecording {

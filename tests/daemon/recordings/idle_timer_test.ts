@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { SilenceWatch } from "../../daemon/silence_watch.ts";
+import { IdleTimer } from "../../../daemon/recordings/idle_timer.ts";
 
 const SILENCE_MS = 4;
 
@@ -13,7 +13,7 @@ async function looks(): Promise<void> {
 Deno.test("silence is acted upon, again and again, and what is heard ends it", async () => {
   let now = 0;
   let acted = 0;
-  const watch = new SilenceWatch(SILENCE_MS, () => acted++, () => now);
+  const watch = new IdleTimer(SILENCE_MS, () => acted++, () => now);
   await looks();
   assert.equal(acted, 0, "no time has gone by");
   now += SILENCE_MS - 1;

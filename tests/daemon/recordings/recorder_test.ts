@@ -3,16 +3,16 @@
  * print garbage, to lose a race. `tests/integration/daemon_test.ts` has the real one.
  */
 import assert from "node:assert/strict";
-import type { Container, ContainerLookup } from "../../daemon/containers/container.ts";
-import type { PerfRecord, PerfScript, RecordExit } from "../../daemon/perf/perf.ts";
+import type { Container, ContainerLookup } from "../../../daemon/containers/container.ts";
+import type { PerfRecord, PerfScript, RecordExit } from "../../../daemon/perf/perf.ts";
 import {
   type Perf,
   record,
   type RecorderParts,
   type RecordingObserver,
-} from "../../daemon/recorder.ts";
-import type { RecordingOptions } from "../../daemon/recording_options.ts";
-import { StatusError } from "../../daemon/status_error.ts";
+} from "../../../daemon/recordings/recorder.ts";
+import type { RecordingOptions } from "../../../daemon/recordings/recording_options.ts";
+import { StatusError } from "../../../daemon/status_error.ts";
 
 const CONTAINER: Container = { id: "a".repeat(64), mainPid: 1 };
 const OPTIONS: RecordingOptions = {

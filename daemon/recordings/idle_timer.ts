@@ -1,5 +1,5 @@
 /** Calls `act` whenever nothing was heard for `silenceMs`, again and again until it is ended. */
-export class SilenceWatch {
+export class IdleTimer {
   #heardAt: number;
   #timer: ReturnType<typeof setTimeout>;
 
