@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { formatDuration, parseDuration } from "../proto/duration.ts";
-import type { CertificatePaths } from "./certificate_files.ts";
+import type { CertificatePaths } from "./service/certificate_files.ts";
 import { LOOKUP_NAMES, type LookupName } from "./containers/lookup_names.ts";
 import { DEFAULT_LIMITS, type Limits } from "./recordings/recording_options.ts";
 import { formatSize, parseSize } from "./size.ts";

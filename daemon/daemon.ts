@@ -15,10 +15,10 @@ import {
 import type { DaemonOptions } from "./arguments.ts";
 import { createAuthenticator } from "./access/authenticator.ts";
 import { createAuthorizer } from "./access/authorizer.ts";
-import { expirySeconds, readCertificates, watchCertificates } from "./certificate_files.ts";
+import { expirySeconds, readCertificates, watchCertificates } from "./service/certificate_files.ts";
 import { createContainerLookup } from "./containers/container_lookup.ts";
 import type { ContainerLookup } from "./containers/container.ts";
-import { describeDaemon } from "./daemon_info.ts";
+import { describeDaemon } from "./service/daemon_info.ts";
 import { watchGrowth } from "./growth_watch.ts";
 import { createHttpHandler } from "./http.ts";
 import { connectKubernetes } from "./access/kubernetes_api.ts";
@@ -31,8 +31,8 @@ import { ReadinessProbe } from "./readiness.ts";
 import { RecordingQueue } from "./recordings/recording_queue.ts";
 import { Recordings } from "./recordings/recordings.ts";
 import { ResultStore } from "./results/result_store.ts";
-import { createService } from "./service.ts";
-import { listen } from "./tls_listener.ts";
+import { createService } from "./service/service.ts";
+import { listen } from "./service/tls_listener.ts";
 
 /** The process that the daemon tries perf on: in the host's PID namespace it is another user's. */
 const HOST_INIT_PID = 1;

@@ -1,7 +1,7 @@
 /** Whatever a file of certificates or a caller's header holds, it is used or refused with words. */
 import assert from "node:assert/strict";
 import { createAuthenticator } from "../../daemon/access/authenticator.ts";
-import { expirySeconds, readCertificates } from "../../daemon/certificate_files.ts";
+import { expirySeconds, readCertificates } from "../../daemon/service/certificate_files.ts";
 import { StatusError } from "../../daemon/status_error.ts";
 import { createAuthority } from "../testing/certificates.ts";
 import { CASES, createRandom, SEED } from "./random.ts";

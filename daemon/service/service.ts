@@ -5,23 +5,23 @@
  */
 import { createGunzip } from "node:zlib";
 import { pipeline } from "node:stream/promises";
-import { formatDuration, toDuration } from "../proto/duration.ts";
-import type { Completeness as ProtoCompleteness } from "../proto/gen/necoperf/Completeness.ts";
-import type { GetDaemonInfoResponse } from "../proto/gen/necoperf/GetDaemonInfoResponse.ts";
-import type { NecoPerfHandlers } from "../proto/gen/necoperf/NecoPerf.ts";
-import type { RecordingEvent } from "../proto/gen/necoperf/RecordingEvent.ts";
-import type { Side as ProtoSide } from "../proto/gen/necoperf/Side.ts";
-import { grpc } from "../proto/grpc.ts";
-import type { Completeness } from "./recordings/recorder.ts";
-import type { Credentials } from "./caller.ts";
-import type { Side } from "./recordings/recording_options.ts";
+import { formatDuration, toDuration } from "../../proto/duration.ts";
+import type { Completeness as ProtoCompleteness } from "../../proto/gen/necoperf/Completeness.ts";
+import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
+import type { NecoPerfHandlers } from "../../proto/gen/necoperf/NecoPerf.ts";
+import type { RecordingEvent } from "../../proto/gen/necoperf/RecordingEvent.ts";
+import type { Side as ProtoSide } from "../../proto/gen/necoperf/Side.ts";
+import { grpc } from "../../proto/grpc.ts";
+import type { Completeness } from "../recordings/recorder.ts";
+import type { Credentials } from "../caller.ts";
+import type { Side } from "../recordings/recording_options.ts";
 import type {
   Call,
   FinishedRecording,
   RecordingListener,
   Recordings,
-} from "./recordings/recordings.ts";
-import { StatusError } from "./status_error.ts";
+} from "../recordings/recordings.ts";
+import { StatusError } from "../status_error.ts";
 
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */
 export const PARTIAL_TRAILER = "necoperf-partial";

@@ -1,9 +1,9 @@
-import { toDuration } from "../proto/duration.ts";
-import type { GetDaemonInfoResponse } from "../proto/gen/necoperf/GetDaemonInfoResponse.ts";
-import { VERSION } from "../version.ts";
-import type { DaemonOptions } from "./arguments.ts";
-import type { PerfAndKernel } from "./perf/perf_version.ts";
-import type { Readiness } from "./readiness.ts";
+import { toDuration } from "../../proto/duration.ts";
+import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
+import { VERSION } from "../../version.ts";
+import type { DaemonOptions } from "../arguments.ts";
+import type { PerfAndKernel } from "../perf/perf_version.ts";
+import type { Readiness } from "../readiness.ts";
 
 /** What of a daemon changes, or is known only once it runs. */
 export interface DaemonState {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ConnectionTable, type TableSocket } from "../../daemon/connection_table.ts";
+import { ConnectionTable, type TableSocket } from "../../../daemon/service/connection_table.ts";
 
 class FakeSocket {
   destroyed = false;
