@@ -19,15 +19,15 @@ import { expirySeconds, readCertificates, watchCertificates } from "./service/ce
 import { createContainerLookup } from "./containers/container_lookup.ts";
 import type { ContainerLookup } from "./containers/container.ts";
 import { describeDaemon } from "./service/daemon_info.ts";
-import { watchGrowth } from "./growth_watch.ts";
-import { createHttpHandler } from "./http.ts";
+import { watchMemory } from "./operations/memory_watchdog.ts";
+import { createHttpHandler } from "./operations/http.ts";
 import { connectKubernetes } from "./access/kubernetes_api.ts";
-import type { Log } from "./log.ts";
-import { Metrics } from "./metrics.ts";
+import type { Log } from "./operations/log.ts";
+import { Metrics } from "./operations/metrics.ts";
 import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf/perf.ts";
 import { findVersionSkew, type PerfAndKernel } from "./perf/perf_version.ts";
 import { createApiOwners, createRuntimeOwners } from "./access/pod_owner.ts";
-import { ReadinessProbe } from "./readiness.ts";
+import { ReadinessProbe } from "./operations/readiness.ts";
 import { RecordingQueue } from "./recordings/recording_queue.ts";
 import { Recordings } from "./recordings/recordings.ts";
 import { ResultStore } from "./results/result_store.ts";
@@ -182,7 +182,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
 
   // A recording may go on without a call, while its caller is away.
   const isIdle = () => callsUnderWay + queue.running + queue.waiting === 0;
-  const growth = watchGrowth(options.maxMemoryBytes, isIdle);
+  const growth = watchMemory(options.maxMemoryBytes, isIdle);
 
   return {
     port,

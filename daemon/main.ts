@@ -10,7 +10,7 @@ async function main(args: string[]): Promise<void> {
     return;
   }
   const { options } = invocation;
-  const { openLog } = await import("./log.ts");
+  const { openLog } = await import("./operations/log.ts");
   const log = openLog();
   // A fault in one request must not end the recordings of others.
   globalThis.addEventListener("unhandledrejection", (event) => {

@@ -2,8 +2,8 @@ import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptio
 import type { Admission } from "../access/admission.ts";
 import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from "../caller.ts";
 import type { Container, ContainerLookup } from "../containers/container.ts";
-import type { Log } from "../log.ts";
-import type { Metrics } from "../metrics.ts";
+import type { Log } from "../operations/log.ts";
+import type { Metrics } from "../operations/metrics.ts";
 import type { PerfDataCounts } from "../perf/perf_data.ts";
 import { type Perf, record, type RecordingObserver } from "./recorder.ts";
 import { quote } from "../quote.ts";

@@ -1,5 +1,5 @@
 import type { Owner } from "../caller.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../operations/log.ts";
 import type { RecordingSummary } from "../recordings/recorder.ts";
 import { cannotWrite, Result } from "./result.ts";
 import { formatMetadata, parseMetadata } from "./result_metadata.ts";

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import type { Log } from "../log.ts";
+import type { Log } from "../operations/log.ts";
 
 /** The files that hold a server's certificate. */
 export interface CertificatePaths {

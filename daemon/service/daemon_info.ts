@@ -3,7 +3,7 @@ import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonIn
 import { VERSION } from "../../version.ts";
 import type { DaemonOptions } from "../arguments.ts";
 import type { PerfAndKernel } from "../perf/perf_version.ts";
-import type { Readiness } from "../readiness.ts";
+import type { Readiness } from "../operations/readiness.ts";
 
 /** What of a daemon changes, or is known only once it runs. */
 export interface DaemonState {

@@ -128,7 +128,7 @@ Deno.test("every document is in the index", () => {
 });
 
 Deno.test("the metrics are those that the daemon has", () => {
-  const source = Deno.readTextFileSync(join(ROOT, "daemon/metrics.ts"));
+  const source = Deno.readTextFileSync(join(ROOT, "daemon/operations/metrics.ts"));
   const metric = /\b(?:necoperf_[a-z_]+|process_resident_memory_bytes)\b/g;
   const there = new Set(source.match(metric));
   const told = new Set(pageOf("docs/administrators.md").match(metric));

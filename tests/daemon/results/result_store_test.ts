@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { ANYONE, type Owner } from "../../../daemon/caller.ts";
-import type { Log } from "../../../daemon/log.ts";
+import type { Log } from "../../../daemon/operations/log.ts";
 import type { RecordingSummary } from "../../../daemon/recordings/recorder.ts";
 import type { Result } from "../../../daemon/results/result.ts";
 import type { StatusError } from "../../../daemon/status_error.ts";

@@ -12,7 +12,7 @@ export interface GrowthWatch extends Disposable {
  * (2.9.6; not needed any more when the memory of a long soak stays flat), so that a daemon that has
  * served for long enough is to be ended while nobody needs it, not when the kernel finds it too large.
  */
-export function watchGrowth(
+export function watchMemory(
   maxBytes: number,
   isIdle: () => boolean,
   { residentBytes = () => Deno.memoryUsage().rss, intervalMs = INTERVAL_MS } = {},

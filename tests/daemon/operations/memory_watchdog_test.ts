@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { watchGrowth } from "../../daemon/growth_watch.ts";
+import { watchMemory } from "../../../daemon/operations/memory_watchdog.ts";
 
 /** Feeds the watch one look after the other and resolves with those that it took to tell. */
 async function looksUntilOutgrown(looks: { bytes: number; idle: boolean }[]): Promise<number> {
   let taken = -1;
-  using watch = watchGrowth(100, () => looks[taken].idle, {
+  using watch = watchMemory(100, () => looks[taken].idle, {
     residentBytes: () => looks[++taken].bytes,
     intervalMs: 1,
   });
@@ -21,7 +21,7 @@ Deno.test("a program that has grown is told so once nothing is under way", async
 });
 
 Deno.test("it is the program's own resident memory", async () => {
-  using watch = watchGrowth(1, () => true, { intervalMs: 1 });
+  using watch = watchMemory(1, () => true, { intervalMs: 1 });
   const bytes = await watch.outgrown;
   // A Deno that runs tests takes tens of megabytes.
   assert.ok(bytes > 10e6 && bytes < 10e9, `${bytes}`);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { createHttpHandler } from "../../daemon/http.ts";
-import { Metrics } from "../../daemon/metrics.ts";
-import { type Check, ReadinessProbe } from "../../daemon/readiness.ts";
+import { createHttpHandler } from "../../../daemon/operations/http.ts";
+import { Metrics } from "../../../daemon/operations/metrics.ts";
+import { type Check, ReadinessProbe } from "../../../daemon/operations/readiness.ts";
 
 function serve(...checks: Check[]) {
   const metrics = new Metrics({ running: 1, waiting: 2 });
