@@ -9,11 +9,13 @@
  * @module
  */
 
+import { findChromium } from "./find_chromium.ts";
+
 /** Something that is needed, and the packages that bring it. */
 interface Requirement {
   name: string;
-  /** A shell command that succeeds when it is there. */
-  test: string;
+  /** Says whether it is there: a shell command that succeeds then, or a function. */
+  test: string | (() => Promise<boolean>);
   packages: string[];
 }
 
@@ -32,7 +34,7 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
     // Without a screen: a third of what all of Chromium takes.
     {
       name: "Chromium",
-      test: "command -v chromium-headless-shell || command -v chromium || command -v google-chrome",
+      test: async () => await findChromium() !== undefined,
       packages: ["chromium-headless-shell"],
     },
     // For `go tool pprof`, and a program to profile.
@@ -84,7 +86,9 @@ function perfPackages(): string[] {
 }
 
 async function findMissing(requirements: Requirement[]): Promise<Requirement[]> {
-  const present = await Promise.all(requirements.map(({ test }) => succeeds(test)));
+  const present = await Promise.all(
+    requirements.map(({ test }) => typeof test === "string" ? succeeds(test) : test()),
+  );
   return requirements.filter((_, index) => !present[index]);
 }
 

@@ -114,9 +114,7 @@ Deno.test("the flame graph is red where it got slower and blue where it got fast
   assert(faster[2] > faster[0] + 50, `blue: ${faster}`);
   assert(Math.abs(same[0] - same[2]) < 5, `neither: ${same}`);
   assert.deepEqual(
-    await graph.page.evaluate(
-      "Array.from(document.querySelectorAll('#legend li'), (item) => item.textContent)",
-    ),
+    await graph.page.locator("#legend li").allTextContents(),
     ["more than before", "less than before"],
   );
   // In the widths of before there is what is not there any more.

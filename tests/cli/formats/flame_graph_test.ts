@@ -18,8 +18,6 @@ async function open(text: string): Promise<OpenGraph> {
   return { ...graph, [Symbol.asyncDispose]: () => disposables.disposeAsync() };
 }
 
-const textOf = (id: string) => `document.getElementById("${id}").textContent`;
-
 Deno.test("tooltips tell the share, the samples and where a function runs", async () => {
   await using graph = await open(SCRIPT);
   // Siblings are in the order of their names; what is a function's own time is right of them.
@@ -35,14 +33,14 @@ Deno.test("tooltips tell the share, the samples and where a function runs", asyn
   assert.match(await graph.tooltip(3, 0.9) ?? "", /^JS:~tick .*\nJIT: \/tmp\/perf-7\.map\n20\.00%/);
   assert.match(await graph.tooltip(1, 0.9) ?? "", /^worker\n20\.00%/);
   assert.equal(await graph.tooltip(4, 0.7), undefined);
-  assert.equal(await graph.page.evaluate(textOf("summary")), "5 samples, 50 ms");
-  assert.equal(await graph.page.evaluate("document.title"), "web-0 app");
-  assert.deepEqual(graph.page.messages, []);
+  assert.equal(await graph.text("#summary"), "5 samples, 50 ms");
+  assert.equal(await graph.page.title(), "web-0 app");
+  assert.deepEqual(graph.messages, []);
 });
 
 Deno.test("a click zooms, and the reset button shows all again", async () => {
   await using graph = await open(SCRIPT);
-  await graph.page.click(...await graph.at(3, 0.5));
+  await graph.page.mouse.click(...await graph.at(3, 0.5));
   // All of the width is parse now, two thirds of which are vfs_read.
   // On a busy machine the page may still be at the click.
   await eventually(async () => {
@@ -54,62 +52,56 @@ Deno.test("a click zooms, and the reset button shows all again", async () => {
   // What holds it is as wide, and nothing else is there.
   assert.match(await graph.tooltip(1, 0.99) ?? "", /^web\n80\.00%/);
 
-  const { x, y } = await graph.page.evaluate<{ x: number; y: number }>(
-    "document.getElementById('reset').getBoundingClientRect().toJSON()",
-  );
-  await graph.page.click(x + 5, y + 5);
+  await graph.page.locator("#reset").click();
   assert.match(await graph.tooltip(1, 0.99) ?? "", /^worker/);
-  assert(await graph.page.evaluate("document.getElementById('reset').disabled"));
+  assert(await graph.page.locator("#reset").isDisabled());
 });
 
 Deno.test("a search highlights what it finds, and sums it up", async () => {
   await using graph = await open(SCRIPT);
   const before = await graph.colour(3, 0.5);
-  await graph.page.press("/");
-  await graph.page.type("VFS");
-  assert.equal(await graph.page.evaluate(textOf("matched")), "40.00% matched");
+  await graph.page.keyboard.press("/");
+  await graph.page.keyboard.type("VFS");
+  assert.equal(await graph.text("#matched"), "40.00% matched");
   assert.deepEqual(await graph.colour(4, 0.4), [0xe8, 0x79, 0xf9, 255]);
   assert((await graph.colour(3, 0.5))[3] < before[3], "what is not found is paler");
 
   // What is below a match is part of it.
-  await graph.page.evaluate("document.getElementById('search').value = ''");
-  await graph.page.type("r");
-  assert.equal(await graph.page.evaluate(textOf("matched")), "80.00% matched");
-  await graph.page.press("Escape");
-  assert.equal(await graph.page.evaluate(textOf("matched")), "");
+  await graph.page.locator("#search").fill("r");
+  assert.equal(await graph.text("#matched"), "80.00% matched");
+  await graph.page.keyboard.press("Escape");
+  assert.equal(await graph.text("#matched"), "");
   assert.deepEqual(await graph.colour(3, 0.5), before);
 });
 
 Deno.test("the keyboard goes everywhere, and what it is at is told", async () => {
   await using graph = await open(SCRIPT);
-  await graph.page.evaluate("document.getElementById('canvas').focus()");
+  await graph.page.locator("#canvas").focus();
   for (const name of ["web", "main", "parse", "vfs_read"]) {
-    await graph.page.press("ArrowDown");
-    assert.equal((await graph.status()).split(" · ")[0], name);
+    await graph.page.keyboard.press("ArrowDown");
+    assert.equal((await graph.text("#status"))?.split(" · ")[0], name);
   }
-  await graph.page.press("ArrowUp");
-  await graph.page.press("ArrowLeft");
-  assert.match(await graph.status(), /^\[libz\.so\.1\] · library: /);
-  await graph.page.press("ArrowRight");
-  await graph.page.press("Enter");
+  await graph.page.keyboard.press("ArrowUp");
+  await graph.page.keyboard.press("ArrowLeft");
+  assert.match(await graph.text("#status") ?? "", /^\[libz\.so\.1\] · library: /);
+  await graph.page.keyboard.press("ArrowRight");
+  await graph.page.keyboard.press("Enter");
   assert.match(await graph.tooltip(1, 0.99) ?? "", /^web/);
   // Nothing beside what is zoomed into can be gone to.
-  await graph.page.press("ArrowLeft");
-  assert.match(await graph.status(), /^parse /);
-  await graph.page.press("Escape");
+  await graph.page.keyboard.press("ArrowLeft");
+  assert.match(await graph.text("#status") ?? "", /^parse /);
+  await graph.page.keyboard.press("Escape");
   assert.match(await graph.tooltip(1, 0.99) ?? "", /^worker/);
 });
 
 Deno.test("colours tell programs, libraries, the kernel and JIT apart, with a legend", async () => {
   await using graph = await open(SCRIPT);
   assert.deepEqual(
-    await graph.page.evaluate(
-      "Array.from(document.querySelectorAll('#legend li'), (item) => item.textContent)",
-    ),
+    await graph.page.locator("#legend li").allTextContents(),
     ["program", "library", "kernel", "JIT"],
   );
   for (const scheme of ["light", "dark"] as const) {
-    await graph.page.setColorScheme(scheme);
+    await graph.page.emulateMedia({ colorScheme: scheme });
     const [program, library, kernel, jit] = [
       await graph.colour(3, 0.7),
       await graph.colour(3, 0.1),
@@ -138,10 +130,7 @@ Deno.test("names are data, whatever they are, and the page can load nothing", as
   );
   assert.equal((await graph.tooltip(2, 0.5))?.split("\n")[0], evil);
   assert.equal((await graph.tooltip(1, 0.5))?.split("\n")[0], "<b>'\"`");
-  assert.equal(
-    await graph.page.evaluate("document.querySelectorAll('img, b, u, script:not([id])').length"),
-    1,
-  );
+  assert.equal(await graph.page.locator("img, b, u, script:not([id])").count(), 1);
   // Even if there were a way in, the page's policy would not let it do anything.
   const refused = await graph.page.evaluate<boolean[]>(`(async () => {
     const script = document.createElement("script");
@@ -188,7 +177,7 @@ Deno.test("what nobody could see is left out, so that the file stays small", asy
     ["all", "a", "enough", "leaf_of_enough", "much", "leaf_of_much"],
   );
   assert.equal(
-    await graph.page.evaluate(textOf("summary")),
+    await graph.text("#summary"),
     "3 samples, 100,010; without frames below 0.005%",
   );
 });
@@ -222,11 +211,11 @@ Deno.test("tens of thousands of frames, and stacks deeper than the window", asyn
   );
   assert(count > 40_000, `${count} frames`);
   assert.equal(await graph.tooltip(1, 0.75).then((text) => text?.split("\n")[0]), "b");
-  await graph.page.evaluate("document.getElementById('canvas').focus()");
+  await graph.page.locator("#canvas").focus();
   for (const key of ["ArrowDown", "ArrowRight", ...Array(100).fill("ArrowDown")]) {
-    await graph.page.press(key);
+    await graph.page.keyboard.press(key);
   }
-  assert.match(await graph.status(), /^deep100 /);
+  assert.match(await graph.text("#status") ?? "", /^deep100 /);
   const [, y] = await graph.at(0, 0);
   // It was scrolled to: the last row is at the lower end of the window.
   const rows = Math.floor((PAGE_SIZE.height - y) / ROW_HEIGHT);

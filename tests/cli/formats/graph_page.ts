@@ -1,4 +1,5 @@
-import { type Page, startChromium } from "../../testing/chromium.ts";
+import type { Page } from "playwright-core";
+import { startChromium } from "../../testing/chromium.ts";
 
 /** As the page's script has it, in CSS pixels. */
 export const ROW_HEIGHT = 19;
@@ -6,21 +7,24 @@ export const ROW_HEIGHT = 19;
 /** A flame graph that is open in a browser. */
 export interface OpenGraph extends AsyncDisposable {
   page: Page;
+  /** What the page wrote to the console, and the exceptions that nothing caught in it. */
+  messages: string[];
   /** The middle of what is at a row, and at a part of the width from 0 to 1. */
   at(row: number, part: number): Promise<[x: number, y: number]>;
   /** What the tooltip says of a place, or undefined. */
   tooltip(row: number, part: number): Promise<string | undefined>;
   /** The red, green, blue and opacity of a place, 0 to 255 each. */
   colour(row: number, part: number): Promise<number[]>;
-  status(): Promise<string>;
+  /** The text of an element. */
+  text(selector: string): Promise<string | null>;
   /** Shows another of the page's trees. */
   chooseView(index: number): Promise<unknown>;
 }
 
 /** Opens the file of a flame graph in a browser. */
 export async function openPage(file: string): Promise<OpenGraph> {
-  const page = await startChromium();
-  await page.open(`file://${file}`);
+  const { page, messages, [Symbol.asyncDispose]: close } = await startChromium();
+  await page.goto(`file://${file}`);
   const drawn = () =>
     page.evaluate(
       "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))",
@@ -28,26 +32,22 @@ export async function openPage(file: string): Promise<OpenGraph> {
   // Before it has drawn the page once, a browser drops clicks.
   await drawn();
   const at = async (row: number, part: number): Promise<[number, number]> => {
-    const { left, top, width } = await page.evaluate<DOMRectLike>(
-      "document.getElementById('canvas').getBoundingClientRect().toJSON()",
-    );
-    return [left + width * part, top + (row + 0.5) * ROW_HEIGHT];
+    const { x, y, width } = (await page.locator("#canvas").boundingBox())!;
+    return [x + width * part, y + (row + 0.5) * ROW_HEIGHT];
   };
   return {
     page,
+    messages,
     at,
     async tooltip(row, part) {
       // What scrolled is told with the next frame, and hides the tooltip.
       await drawn();
-      await page.point(...await at(row, part));
-      const text = await page.evaluate<string>(
-        "document.getElementById('tooltip').hidden ? '' : " +
-          "document.getElementById('tooltip').textContent",
-      );
-      return text || undefined;
+      await page.mouse.move(...await at(row, part));
+      const tooltip = page.locator("#tooltip");
+      return await tooltip.isVisible() ? await tooltip.textContent() ?? undefined : undefined;
     },
     async colour(row, part) {
-      await page.point(0, 0);
+      await page.mouse.move(0, 0);
       await drawn();
       const [x, y] = await at(row, part);
       // Near the upper edge, where no letter is.
@@ -58,19 +58,8 @@ export async function openPage(file: string): Promise<OpenGraph> {
         return Array.from(pixels.getImageData(${x} - left, ${y - 7} - top, 1, 1).data);
       })()`);
     },
-    status: () => page.evaluate("document.getElementById('status').textContent"),
-    chooseView: (index) =>
-      page.evaluate(`(() => {
-        const view = document.getElementById("view");
-        view.value = "${index}";
-        view.dispatchEvent(new Event("change"));
-      })()`),
-    [Symbol.asyncDispose]: () => page[Symbol.asyncDispose](),
+    text: (selector) => page.locator(selector).textContent(),
+    chooseView: (index) => page.locator("#view").selectOption({ index }),
+    [Symbol.asyncDispose]: close,
   };
-}
-
-interface DOMRectLike {
-  left: number;
-  top: number;
-  width: number;
 }

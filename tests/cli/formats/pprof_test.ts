@@ -82,8 +82,9 @@ async function goToolPprof(content: Uint8Array, ...args: string[]): Promise<stri
     await Deno.writeFile(file, content);
     const { success, stdout, stderr } = await new Deno.Command("go", {
       args: ["tool", "pprof", ...args, file],
-      // Where it would keep what it fetches, which is nothing here.
-      env: { PPROF_TMPDIR: directory, HOME: directory },
+      // Where it would keep what it fetches, which is nothing here. Not another HOME: newer Go
+      // builds pprof when it is first used, and keeps it there.
+      env: { PPROF_TMPDIR: directory, PPROF_BINARY_PATH: directory },
     }).output();
     const [said, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     assert(success, errors);

@@ -25,22 +25,20 @@ export async function openWithSpeedscope(
       loader,
       `speedscope.loadFileFromBase64(${JSON.stringify(name)}, "${content.toBase64()}")`,
     );
-    await using page = await startChromium();
-    await page.open(`${APP}#localProfilePath=${loader}`);
+    await using browser = await startChromium();
+    const { page, messages } = browser;
+    await page.goto(`${APP}#localProfilePath=${loader}`);
     return await eventually(async () => {
       // The table of functions is the view on this key.
-      await page.press("3");
-      const rows = await page.evaluate<string[]>(
-        "Array.from(document.querySelectorAll('tr'), (row) => row.innerText)",
-      );
+      await page.keyboard.press("3");
+      const rows = await page.locator("tr").allInnerTexts();
       const functions = rows.slice(1).map((row) => {
         const [total, self, name] = row.split("\n").map((cell) => cell.trim());
         return { total, self, name };
       });
-      if (functions.length === 0) throw new Error(`no table: ${page.messages.join("\n")}`);
-      const title = await page.evaluate<string>("document.title");
-      const text = await page.evaluate<string>("document.body.innerText");
-      return { title, profile: text.split("\n")[1], functions };
+      if (functions.length === 0) throw new Error(`no table: ${messages.join("\n")}`);
+      const text = await page.locator("body").innerText();
+      return { title: await page.title(), profile: text.split("\n")[1], functions };
     });
   } finally {
     await Deno.remove(directory, { recursive: true });
