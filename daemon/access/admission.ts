@@ -6,7 +6,7 @@ import type { Container, ContainerLookup } from "../containers/container.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
 import type { PodOwners } from "./pod_owner.ts";
 import { quote } from "../quote.ts";
-import type { RequestedSide, Side } from "../recordings/recording_options.ts";
+import type { RequestedSide, Side } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
 
 /** A caller's wish to record a container. */

@@ -7,7 +7,7 @@ import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, perfError } from "./perf_failure.ts";
 import { ReadAhead } from "./read_ahead.ts";
-import type { RecordingOptions } from "../recordings/recording_options.ts";
+import type { PerfOptions } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
 import { TextLineStream } from "./text_lines.ts";
 
@@ -76,7 +76,7 @@ export interface PerfScript {
  * ends perf for good, in a second at most.
  */
 export async function startPerfRecord(
-  options: RecordingOptions,
+  options: PerfOptions,
   target: { pids: readonly number[]; durationSeconds: number },
   signal: AbortSignal,
 ): Promise<PerfRecord> {
@@ -179,7 +179,7 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
 }
 
 /** Starts `perf script`. Aborting `signal` ends it for good, in a second at most. */
-export function startPerfScript(options: RecordingOptions, signal: AbortSignal): PerfScript {
+export function startPerfScript(options: PerfOptions, signal: AbortSignal): PerfScript {
   const { process, stdin, release } = spawn(scriptArguments(options), signal, SCRIPT_DEADLINE_MS);
   const stderr = collectStderr(process);
   const ended = new AbortController();

@@ -1,4 +1,4 @@
-import type { RecordingOptions } from "../recordings/recording_options.ts";
+import type { PerfOptions } from "../recording.ts";
 
 /**
  * The command line of a `perf record` that samples processes and writes to its standard output.
@@ -10,7 +10,7 @@ import type { RecordingOptions } from "../recordings/recording_options.ts";
  * `mmapPages` is the size of each processor's ring buffer, in pages, a power of two.
  */
 export function recordArguments(
-  options: RecordingOptions,
+  options: PerfOptions,
   target: { pids: readonly number[]; durationSeconds: number; mmapPages: number },
 ): string[] {
   return [
@@ -36,7 +36,7 @@ export function recordArguments(
   ];
 }
 
-function callGraphArguments(options: RecordingOptions): string[] {
+function callGraphArguments(options: PerfOptions): string[] {
   switch (options.callGraph) {
     case "none":
       return [];
@@ -48,7 +48,7 @@ function callGraphArguments(options: RecordingOptions): string[] {
 }
 
 /** The command line of a `perf script` that turns its standard input into text. */
-export function scriptArguments(options: RecordingOptions): string[] {
+export function scriptArguments(options: PerfOptions): string[] {
   return [
     "script",
     "--input=-",

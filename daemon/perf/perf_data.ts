@@ -1,12 +1,5 @@
+import type { PerfDataCounts } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
-
-/** Totals of a perf.data stream. */
-export interface PerfDataCounts {
-  samples: number;
-  lostSamples: number;
-  /** Times the kernel took no samples for a while, because they took too long. */
-  throttled: number;
-}
 
 // Record types, of enum perf_event_type in include/uapi/linux/perf_event.h and of
 // tools/perf/Documentation/perf.data-file-format.txt.

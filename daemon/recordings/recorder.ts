@@ -1,8 +1,13 @@
 import { formatDuration } from "../../proto/duration.ts";
 import type { Container, ContainerLookup } from "../containers/container.ts";
 import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "../perf/perf.ts";
-import { PerfDataCounter, type PerfDataCounts } from "../perf/perf_data.ts";
-import type { RecordingOptions } from "./recording_options.ts";
+import { PerfDataCounter } from "../perf/perf_data.ts";
+import type {
+  Completeness,
+  PerfDataCounts,
+  RecordingOptions,
+  RecordingSummary,
+} from "../recording.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { StatusError } from "../status_error.ts";
 import { splitSamples } from "./split_samples.ts";
@@ -16,15 +21,6 @@ const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
 /** How often a list of processes may turn out to be outdated before a recording is given up. */
 const MAX_ATTACH_ATTEMPTS = 5;
-
-/** Why a recording ended when it did. */
-export type Completeness = "full" | "stopped" | "target-ended" | "shutdown" | "perf-failed";
-
-/** What came of a recording. */
-export interface RecordingSummary extends PerfDataCounts {
-  completeness: Completeness;
-  sampledSeconds: number;
-}
 
 /** What a recording reports while it goes on. */
 export interface RecordingObserver {

@@ -2,32 +2,10 @@ import type { Duration__Output } from "../../proto/gen/google/protobuf/Duration.
 import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptions.ts";
 import { COMMON_EVENTS } from "../../proto/common_events.ts";
 import { formatDuration, fromDuration } from "../../proto/duration.ts";
+import { type Side, SIDES } from "../../proto/side.ts";
 import { quote } from "../quote.ts";
+import type { RecordingOptions, RequestedOptions, RequestedSide } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
-
-/** On which side of the system calls samples are taken. */
-export type Side = "both" | "user" | "kernel";
-
-/** A side, or what the caller may see of both. */
-export type RequestedSide = Side | "allowed";
-
-/** What one recording is to be, every value checked against the daemon's limits. */
-export interface RecordingOptions {
-  durationSeconds: number;
-  frequencyHz: number;
-  /** perf's event names; empty for perf's own choice. */
-  events: string[];
-  callGraph: "fp" | "dwarf" | "lbr" | "none";
-  /** Bytes of stack copied with each sample; of use with `dwarf` only. */
-  stackSizeBytes: number;
-  side: Side;
-  inline: boolean;
-  format: "script" | "data";
-  mainProcess: boolean;
-}
-
-/** What a caller asks for, checked; which side it is to be depends on what the caller may see. */
-export type RequestedOptions = Omit<RecordingOptions, "side"> & { side: RequestedSide };
 
 /** The bounds that the daemon's administrator sets on what may be asked. */
 export interface Limits {
@@ -60,11 +38,9 @@ const CALL_GRAPHS: Record<string, RecordingOptions["callGraph"]> = {
   CALL_GRAPH_LBR: "lbr",
   CALL_GRAPH_NONE: "none",
 };
-const SIDES: Record<string, RequestedSide> = {
+const REQUESTED_SIDES: Record<string, RequestedSide> = {
   SIDE_UNSPECIFIED: "allowed",
-  SIDE_USER: "user",
-  SIDE_KERNEL: "kernel",
-  SIDE_BOTH: "both",
+  ...Object.fromEntries(Object.entries(SIDES).map(([side, message]) => [message, side as Side])),
 };
 const FORMATS: Record<string, RecordingOptions["format"]> = {
   FORMAT_UNSPECIFIED: "script",
@@ -95,7 +71,7 @@ export function checkRecordingOptions(
     events: checkEvents(options?.events ?? [], limits),
     callGraph,
     stackSizeBytes: checkStackSize(options?.stackSize ?? 0, callGraph, limits),
-    side: choose("side", SIDES, options?.side),
+    side: choose("side", REQUESTED_SIDES, options?.side),
     inline: options?.inline ?? false,
     format: choose("format", FORMATS, options?.format),
     mainProcess: options?.mainProcess ?? false,

@@ -4,17 +4,11 @@ import { ANYONE, type Caller, type Credentials, isSameCaller, type Owner } from 
 import type { Container, ContainerLookup } from "../containers/container.ts";
 import type { Log } from "../operations/log.ts";
 import type { Metrics } from "../operations/metrics.ts";
-import type { PerfDataCounts } from "../perf/perf_data.ts";
+import type { PerfDataCounts, RequestedOptions, Side } from "../recording.ts";
 import { type Perf, record, type RecordingObserver } from "./recorder.ts";
 import { quote } from "../quote.ts";
 import { DownloadSlots } from "./download_slots.ts";
-import {
-  checkRecordingOptions,
-  type DurationField,
-  type Limits,
-  type RequestedOptions,
-  type Side,
-} from "./recording_options.ts";
+import { checkRecordingOptions, type DurationField, type Limits } from "./recording_options.ts";
 import type { QueuePlace, RecordingQueue } from "./recording_queue.ts";
 import type { Result, WholeResult } from "../results/result.ts";
 import type { ResultStore } from "../results/result_store.ts";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createGzip } from "node:zlib";
 import type { Owner } from "../caller.ts";
 import { coalesceChunks } from "./coalesce_chunks.ts";
-import type { RecordingSummary } from "../recordings/recorder.ts";
+import type { RecordingSummary } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
 
 /** gzip's fastest: perf script's text shrinks more than tenfold with it. */

@@ -1,18 +1,9 @@
 import type { Owner } from "../caller.ts";
-import type { Completeness } from "../recordings/recorder.ts";
+import { isCompleteness } from "../../proto/completeness.ts";
 import type { WholeResult } from "./result.ts";
 
 /** The form in which it is written; a daemon reads its own only. */
 const VERSION = 1;
-
-/** By their names, so that none can be forgotten. */
-const COMPLETENESS: Record<Completeness, true> = {
-  full: true,
-  stopped: true,
-  "target-ended": true,
-  shutdown: true,
-  "perf-failed": true,
-};
 
 /** What rests beside the bytes of a whole result, for the daemon's next process. */
 export interface ResultMetadata {
@@ -38,7 +29,7 @@ export function parseMetadata(text: string): ResultMetadata {
   if (typeof user !== "string" || typeof uid !== "string") throw malformed("owner");
   if (typeof wholeAt !== "string" || Number.isNaN(Date.parse(wholeAt))) throw malformed("wholeAt");
   if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) throw malformed("sha256");
-  if (typeof completeness !== "string" || !Object.hasOwn(COMPLETENESS, completeness)) {
+  if (typeof completeness !== "string" || !isCompleteness(completeness)) {
     throw malformed("completeness");
   }
   const number = (name: string) => {
@@ -50,7 +41,7 @@ export function parseMetadata(text: string): ResultMetadata {
     owner: { user, uid },
     wholeAt: new Date(wholeAt),
     whole: {
-      completeness: completeness as Completeness,
+      completeness,
       samples: number("samples"),
       lostSamples: number("lostSamples"),
       throttled: number("throttled"),

@@ -1,6 +1,6 @@
 import type { Owner } from "../caller.ts";
 import type { Log } from "../operations/log.ts";
-import type { RecordingSummary } from "../recordings/recorder.ts";
+import type { RecordingSummary } from "../recording.ts";
 import { cannotWrite, Result } from "./result.ts";
 import { formatMetadata, parseMetadata } from "./result_metadata.ts";
 import { pickEviction } from "./eviction.ts";

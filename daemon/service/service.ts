@@ -5,16 +5,14 @@
  */
 import { createGunzip } from "node:zlib";
 import { pipeline } from "node:stream/promises";
+import { COMPLETENESS } from "../../proto/completeness.ts";
 import { formatDuration, toDuration } from "../../proto/duration.ts";
-import type { Completeness as ProtoCompleteness } from "../../proto/gen/necoperf/Completeness.ts";
 import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import type { NecoPerfHandlers } from "../../proto/gen/necoperf/NecoPerf.ts";
 import type { RecordingEvent } from "../../proto/gen/necoperf/RecordingEvent.ts";
-import type { Side as ProtoSide } from "../../proto/gen/necoperf/Side.ts";
 import { grpc } from "../../proto/grpc.ts";
-import type { Completeness } from "../recordings/recorder.ts";
+import { SIDES } from "../../proto/side.ts";
 import type { Credentials } from "../caller.ts";
-import type { Side } from "../recordings/recording_options.ts";
 import type {
   Call,
   FinishedRecording,
@@ -38,20 +36,6 @@ const SILENT: RecordingListener = {
   started() {},
   progress() {},
   converting() {},
-};
-
-const COMPLETENESS: Record<Completeness, ProtoCompleteness> = {
-  full: "COMPLETENESS_FULL",
-  stopped: "COMPLETENESS_STOPPED",
-  "target-ended": "COMPLETENESS_TARGET_ENDED",
-  shutdown: "COMPLETENESS_SHUTDOWN",
-  "perf-failed": "COMPLETENESS_PERF_FAILED",
-};
-
-const SIDES: Record<Side, ProtoSide> = {
-  both: "SIDE_BOTH",
-  user: "SIDE_USER",
-  kernel: "SIDE_KERNEL",
 };
 
 /** What the service needs to know of the server it is in. */

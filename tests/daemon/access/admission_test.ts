@@ -7,7 +7,7 @@ import {
 import { ANYONE, type Caller } from "../../../daemon/caller.ts";
 import type { Container, ContainerLookup } from "../../../daemon/containers/container.ts";
 import type { AccessQuestion } from "../../../daemon/access/kubernetes_api.ts";
-import type { RequestedSide } from "../../../daemon/recordings/recording_options.ts";
+import type { RequestedSide } from "../../../daemon/recording.ts";
 import { StatusError, type StatusName } from "../../../daemon/status_error.ts";
 
 const MINE = "a".repeat(64);

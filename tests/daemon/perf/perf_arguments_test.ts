@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { recordArguments, scriptArguments } from "../../../daemon/perf/perf_arguments.ts";
-import type { RecordingOptions } from "../../../daemon/recordings/recording_options.ts";
+import type { PerfOptions } from "../../../daemon/recording.ts";
 
-const OPTIONS: RecordingOptions = {
-  durationSeconds: 2,
+const OPTIONS: PerfOptions = {
   frequencyHz: 99,
   events: [],
   callGraph: "fp",
@@ -11,7 +10,6 @@ const OPTIONS: RecordingOptions = {
   side: "both",
   inline: false,
   format: "script",
-  mainProcess: false,
 };
 const TARGET = { pids: [12, 345], durationSeconds: 1.25, mmapPages: 32 };
 
@@ -32,7 +30,7 @@ Deno.test("a very short duration is still one that sleep takes", () => {
 });
 
 Deno.test("perf record is given what was asked for", () => {
-  const cases: [Partial<RecordingOptions>, string[], string[]][] = [
+  const cases: [Partial<PerfOptions>, string[], string[]][] = [
     [{}, ["--call-graph=fp", "--no-buildid"], ["--all-user", "--all-kernel", "--buildid-mmap"]],
     [{ callGraph: "dwarf", stackSizeBytes: 1024 }, ["--call-graph=dwarf,1024"], []],
     [{ callGraph: "lbr" }, ["--call-graph=lbr"], []],

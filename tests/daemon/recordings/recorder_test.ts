@@ -11,7 +11,7 @@ import {
   type RecorderParts,
   type RecordingObserver,
 } from "../../../daemon/recordings/recorder.ts";
-import type { RecordingOptions } from "../../../daemon/recordings/recording_options.ts";
+import type { RecordingOptions } from "../../../daemon/recording.ts";
 import { StatusError } from "../../../daemon/status_error.ts";
 
 const CONTAINER: Container = { id: "a".repeat(64), mainPid: 1 };

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { gunzipSync } from "node:zlib";
 import { ANYONE, type Owner } from "../../../daemon/caller.ts";
 import type { Log } from "../../../daemon/operations/log.ts";
-import type { RecordingSummary } from "../../../daemon/recordings/recorder.ts";
+import type { RecordingSummary } from "../../../daemon/recording.ts";
 import type { Result } from "../../../daemon/results/result.ts";
 import type { StatusError } from "../../../daemon/status_error.ts";
 import { ResultStore, type ResultStoreOptions } from "../../../daemon/results/result_store.ts";

@@ -1,0 +1,49 @@
+/**
+ * What a recording is to be and what came of it: the plain types that the daemon's rooms share.
+ *
+ * @module
+ */
+import type { Completeness } from "../proto/completeness.ts";
+import type { Side } from "../proto/side.ts";
+
+export type { Completeness, Side };
+
+/** A side, or what the caller may see of both. */
+export type RequestedSide = Side | "allowed";
+
+/** What perf is to do, every value checked against the daemon's limits. */
+export interface PerfOptions {
+  frequencyHz: number;
+  /** perf's event names; empty for perf's own choice. */
+  events: string[];
+  callGraph: "fp" | "dwarf" | "lbr" | "none";
+  /** Bytes of stack copied with each sample; of use with `dwarf` only. */
+  stackSizeBytes: number;
+  side: Side;
+  inline: boolean;
+  format: "script" | "data";
+}
+
+/** What one recording is to be. */
+export interface RecordingOptions extends PerfOptions {
+  durationSeconds: number;
+  /** Only the process that the runtime started, not all of the container's. */
+  mainProcess: boolean;
+}
+
+/** What a caller asks for, checked; which side it is to be depends on what the caller may see. */
+export type RequestedOptions = Omit<RecordingOptions, "side"> & { side: RequestedSide };
+
+/** Totals of a perf.data stream. */
+export interface PerfDataCounts {
+  samples: number;
+  lostSamples: number;
+  /** Times the kernel took no samples for a while, because they took too long. */
+  throttled: number;
+}
+
+/** What came of a recording. */
+export interface RecordingSummary extends PerfDataCounts {
+  completeness: Completeness;
+  sampledSeconds: number;
+}
