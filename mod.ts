@@ -88,7 +88,7 @@ export type { WorkloadType } from "./cli/workload.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
 export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted_format.ts";
 export { type Conversion, convertScript } from "./cli/formats/format.ts";
-export { CliError, ExitStatus } from "./cli/exit_status.ts";
+export { CliError, ExitStatus } from "./cli/errors.ts";
 export { formatDuration, parseDuration } from "./proto/duration.ts";
 export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
 export type { Sample, SampleFrame } from "./cli/script/sample.ts";

@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import { frameName } from "./formats/frame_name.ts";
 import type { EventProfile, Frame, StackProfile } from "./script/stack_profile.ts";
 

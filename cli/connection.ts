@@ -4,7 +4,7 @@ import type { NecoPerfClient } from "../proto/gen/necoperf/NecoPerf.ts";
 import { VERSION } from "../version.ts";
 import { describeConnectionFailure } from "./connection_failure.ts";
 import { type DaemonAccess, refuseToExposeToken, type TlsConnection } from "./daemon_access.ts";
-import { interrupted } from "./exit_status.ts";
+import { interrupted } from "./errors.ts";
 import { wait } from "../wait.ts";
 
 /** A connection to a daemon. */

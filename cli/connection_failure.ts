@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 
 /** An attempt to connect that failed, for messages. */
 export interface FailedConnection {

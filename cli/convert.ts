@@ -1,5 +1,5 @@
 import { basename, dirname } from "node:path";
-import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
+import { CliError, ExitStatus, interrupted } from "./errors.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "./formats/converted_format.ts";
 import { convertScript } from "./formats/format.ts";
 import { openFileOutput, openStandardOutput, type Output } from "./output.ts";

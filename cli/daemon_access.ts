@@ -1,6 +1,6 @@
 import { TOKEN_AUDIENCE, tokenFromFile, tokenOnRequest, type TokenSource } from "./bearer_token.ts";
 import type { ClientCertificate } from "./certificates.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import { isLoopback } from "./loopback.ts";
 import type { Cluster } from "./kubernetes.ts";
 import { fileExists } from "./small_file.ts";

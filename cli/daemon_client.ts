@@ -1,6 +1,6 @@
 import { formatDuration } from "../proto/duration.ts";
 import { type DaemonReference, openLink } from "./daemon_link.ts";
-import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
+import { CliError, ExitStatus, interrupted } from "./errors.ts";
 import {
   deleteResult,
   Recording,

@@ -1,7 +1,7 @@
 import { wait } from "../wait.ts";
 import { connect, type Connection } from "./connection.ts";
 import { type DaemonAccess, NO_ACCESS } from "./daemon_access.ts";
-import { CliError, ExitStatus, interrupted } from "./exit_status.ts";
+import { CliError, ExitStatus, interrupted } from "./errors.ts";
 import type { ConnectionEvent } from "./recording_event.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
 

@@ -7,7 +7,7 @@ import {
   isBeyondChance,
 } from "./comparison.ts";
 import { openConvertedOutput, openText } from "./convert.ts";
-import { interrupted } from "./exit_status.ts";
+import { interrupted } from "./errors.ts";
 import { textChunks } from "./formats/chunks.ts";
 import { isClockEvent } from "./formats/clock_event.ts";
 import { type FlameGraph, flameGraphPage, type FlameView } from "./formats/flame_graph.ts";

@@ -9,7 +9,7 @@ import {
 } from "./daemon_access.ts";
 import { type DaemonInfo, readDaemonInfo } from "./daemon_info.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import {
   type Cluster,
   type ClusterOptions,

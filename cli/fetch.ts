@@ -2,7 +2,7 @@ import { openResultOutput } from "./converting_output.ts";
 import { countingOutput } from "./counting_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
 import type { DaemonReference } from "./daemon_link.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
 import type { ProfileResult } from "./profile.ts";
 import type { DownloadEvent } from "./recording_event.ts";

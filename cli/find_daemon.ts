@@ -6,7 +6,7 @@ import {
 } from "./daemon_access.ts";
 import type { DaemonReference } from "./daemon_link.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "./kubernetes.ts";
 
 /** A namespace of a cluster, and the cluster's daemons. */

@@ -1,4 +1,4 @@
-import { CliError, ExitStatus, mostCommonStatus } from "./exit_status.ts";
+import { CliError, ExitStatus, mostCommonStatus } from "./errors.ts";
 import {
   findAgain,
   findDaemonAddresses,

@@ -1,7 +1,7 @@
 import { type Invocation, parseArguments } from "./arguments.ts";
 import { say } from "./commands/say.ts";
 import { gatherEntropyEarly } from "./early_entropy.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import { VERSION } from "../version.ts";
 
 /** The commands that speak to an API server, nearly always over TLS. */

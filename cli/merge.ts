@@ -1,5 +1,5 @@
 import { openResultOutput } from "./converting_output.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
 import { type Output, writeAll } from "./output.ts";
 

@@ -3,7 +3,7 @@ import { loadGrpc } from "./connection.ts";
 import { openResultOutput } from "./converting_output.ts";
 import { countingOutput } from "./counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
-import { interrupted } from "./exit_status.ts";
+import { interrupted } from "./errors.ts";
 import {
   type AddressReference,
   findAgain,

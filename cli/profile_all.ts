@@ -1,5 +1,5 @@
 import { wait } from "../wait.ts";
-import { CliError, interrupted } from "./exit_status.ts";
+import { CliError, interrupted } from "./errors.ts";
 import { forEachLimited } from "./limited.ts";
 import { type Merge, openMerge } from "./merge.ts";
 import { openNowhere } from "./output.ts";

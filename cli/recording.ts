@@ -3,7 +3,7 @@ import { toDuration } from "../proto/duration.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
 import type { Connection } from "./connection.ts";
 import { type DaemonLink, isUnreachable } from "./daemon_link.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import {
   type RecordingEvent,
   type RecordingSummary,

@@ -5,7 +5,7 @@ import { createGunzip } from "node:zlib";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
 import type { DaemonLink } from "./daemon_link.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import { isRpcFailure, isStatus } from "./rpc_failure.ts";
 
 /** What is unpacked at a time: it is hashed, counted and written as one. */

@@ -1,6 +1,6 @@
 import { fromDuration } from "../proto/duration.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 
 /** What is known of a result that is left with the daemon. */
 export interface ResultLeft {

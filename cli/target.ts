@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import type { ContainerKind, Pod, PodContainer } from "./pod.ts";
 
 /** A container that runs, and where. */

@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./exit_status.ts";
+import { CliError, ExitStatus } from "./errors.ts";
 import { isObjectName } from "./object_name.ts";
 import { fullName, WORKLOAD_TYPES, type WorkloadType } from "./workload.ts";
 

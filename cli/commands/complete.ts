@@ -1,7 +1,7 @@
 import { defineCommands } from "../arguments.ts";
 import { complete } from "../completion/complete.ts";
 import { type Completion, writeCompletion } from "../completion/completion.ts";
-import { ExitStatus } from "../exit_status.ts";
+import { ExitStatus } from "../errors.ts";
 import { VERSION } from "../../version.ts";
 
 /** What the scripts of `necoperf-client completion` run. */

@@ -1,6 +1,6 @@
 import type { Shell } from "../arguments/completion.ts";
 import { readShellScript } from "../completion/shell_scripts.ts";
-import { ExitStatus } from "../exit_status.ts";
+import { ExitStatus } from "../errors.ts";
 import { EXECUTABLE } from "../program_name.ts";
 
 /** `necoperf-client completion`. */

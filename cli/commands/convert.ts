@@ -1,6 +1,6 @@
 import type { ConvertOptions } from "../arguments/convert.ts";
 import { convertFile } from "../convert.ts";
-import { ExitStatus } from "../exit_status.ts";
+import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 
 /** `necoperf-client convert`. */

@@ -1,6 +1,6 @@
 import type { DiffOptions } from "../arguments/diff.ts";
 import { diffFiles } from "../diff.ts";
-import { ExitStatus } from "../exit_status.ts";
+import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 
 /** `necoperf-client diff`. */

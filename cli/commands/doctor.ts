@@ -1,5 +1,5 @@
 import { type DoctorOptions, examine, type Finding } from "../doctor.ts";
-import { ExitStatus } from "../exit_status.ts";
+import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 import { requestLog, say } from "./say.ts";
 

@@ -1,5 +1,5 @@
 import type { FetchOptions } from "../arguments/fetch.ts";
-import type { ExitStatus } from "../exit_status.ts";
+import type { ExitStatus } from "../errors.ts";
 import { fetchResult } from "../fetch.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findDaemon, openDaemon } from "../find_daemon.ts";

@@ -1,5 +1,5 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
-import type { ExitStatus } from "../exit_status.ts";
+import type { ExitStatus } from "../errors.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { type Interrupts, listenToInterrupts } from "../interrupts.ts";
 import { findTarget, nameResult, openTarget, profile } from "../profile.ts";

@@ -1,6 +1,6 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { Followed } from "../display.ts";
-import { type CliError, ExitStatus, mostCommonStatus } from "../exit_status.ts";
+import { type CliError, ExitStatus, mostCommonStatus } from "../errors.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findTargets } from "../find_targets.ts";
 import type { Interrupts } from "../interrupts.ts";

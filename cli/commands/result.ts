@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "../exit_status.ts";
+import { CliError, ExitStatus } from "../errors.ts";
 import type { ProfileResult, Target } from "../profile.ts";
 import { describeHottest, describeLeft, describePartial, describeSummary } from "../progress.ts";
 import type { RecordOptions } from "../record_options.ts";

@@ -1,6 +1,6 @@
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
-import { CliError, ExitStatus } from "../exit_status.ts";
+import { CliError, ExitStatus } from "../errors.ts";
 import type { ScriptSummary } from "../script/stack_profile.ts";
 import { peek } from "./peek.ts";
 

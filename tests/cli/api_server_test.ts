@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type Cluster, openCluster } from "../../cli/kubernetes.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { type Authority, createAuthority } from "./authority.ts";
 
 const SERVER_NAME = "kubernetes.example";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { parseArguments } from "../../cli/arguments.ts";
 import type { FetchOptions } from "../../cli/arguments/fetch.ts";
 import type { ProfileOptions } from "../../cli/arguments/profile.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { formatTargetName } from "../../cli/target_name.ts";
 
 function parse(...args: string[]): ProfileOptions {

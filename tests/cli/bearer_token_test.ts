@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { tokenFromFile, tokenOnRequest } from "../../cli/bearer_token.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { makeJwt } from "./tokens.ts";
 
 /** A token file that is gone when the test ends. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describeConnectionFailure } from "../../cli/connection_failure.ts";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 
 // The causes that a real server can be made to give are tested with one: connection_test.ts.
 function describe(reason?: string, serverName?: string, clientCertificate = false) {

@@ -4,7 +4,7 @@ import { networkInterfaces } from "node:os";
 import type { TlsOptions } from "node:tls";
 import { recordContainer } from "../../cli/daemon_client.ts";
 import type { DaemonAccess, TlsConnection } from "../../cli/daemon_access.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { grpc } from "../../proto/grpc.ts";
 import { createAuthority } from "./authority.ts";
 import {

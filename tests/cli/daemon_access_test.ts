@@ -7,7 +7,7 @@ import {
   readAccessFiles,
   refuseToExposeToken,
 } from "../../cli/daemon_access.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { createAuthority } from "./authority.ts";
 
 const authority = await createAuthority("right");

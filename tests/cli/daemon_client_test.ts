@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import { once } from "node:events";
 import { recordContainer } from "../../cli/daemon_client.ts";
 import type { RecordingEvent } from "../../cli/recording_event.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { grpc } from "../../proto/grpc.ts";
 import {
   type FetchCall,

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
 import { fetchRecording, recordContainer } from "../../cli/daemon_client.ts";
 import { NO_ACCESS } from "../../cli/daemon_access.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import type { RecordingEvent } from "../../cli/recording_event.ts";
 import { ResultLeftError } from "../../cli/result_left.ts";
 import { grpc } from "../../proto/grpc.ts";

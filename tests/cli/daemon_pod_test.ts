@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { formatAddress, pickDaemonAddress } from "../../cli/daemon_pod.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import type { Pod } from "../../cli/pod.ts";
 
 const WHERE = { nodeName: "node1", namespace: "perf" };

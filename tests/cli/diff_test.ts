@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { diffFiles, type DiffRequest } from "../../cli/diff.ts";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { SCRIPT } from "./formats/profile.ts";
 import { openPage } from "./formats/graph_page.ts";
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CliError } from "../../cli/exit_status.ts";
+import { CliError } from "../../cli/errors.ts";
 import { findDaemonAddress } from "../../cli/find_daemon.ts";
 import type { Pod } from "../../cli/pod.ts";
 

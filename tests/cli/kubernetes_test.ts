@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { SentRequest } from "../../cli/api_server.ts";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { openCluster } from "../../cli/kubernetes.ts";
 import { runningPod, startStandInApi } from "./stand_in_api.ts";
 

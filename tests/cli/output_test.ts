@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { openFileOutput } from "../../cli/output.ts";
 
 const NAME = { stem: "web-0-app", extension: ".perf.txt" };

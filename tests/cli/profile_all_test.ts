@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import type { Target } from "../../cli/profile.ts";
 import { profileAll, type ProfileAllHooks, type ProfileAllOptions } from "../../cli/profile_all.ts";
 import { foldPerfScript } from "../../cli/script/fold.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "../../cli/rpc_failure.ts";
 import { grpc } from "../../proto/grpc.ts";
 

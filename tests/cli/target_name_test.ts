@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { CliError, ExitStatus } from "../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { formatTargetName, parseTargetName } from "../../cli/target_name.ts";
 
 const NAMES = {

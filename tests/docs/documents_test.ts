@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
 import { parseArguments as parseClient } from "../../cli/arguments.ts";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { parseArguments as parseDaemon } from "../../daemon/arguments.ts";
 import { ROOT } from "../testing/cluster.ts";
 

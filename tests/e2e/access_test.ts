@@ -1,6 +1,6 @@
 /** Who may profile what, on a real cluster with its real API server. */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { assertBusy, type ClientRunOutside, runClient } from "../testing/client.ts";
 import { apply, get, kubectl, readyNodes } from "../testing/cluster.ts";
 import {

@@ -1,6 +1,6 @@
 /** What a tenant is told when something is wrong: each case with its exit status, and no file. */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { eventually } from "../testing/process.ts";
 import {
   assertBusy,

@@ -1,6 +1,6 @@
 /** What `necoperf-client doctor` finds in a real cluster. */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { runCommand } from "../testing/client.ts";
 import { kubectl, readyNodes } from "../testing/cluster.ts";
 import { deployDaemons, removeDaemons } from "../testing/deployment.ts";

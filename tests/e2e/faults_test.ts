@@ -1,6 +1,6 @@
 /** What a tenant sees when things around a recording break, on a real cluster. */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { assertBusy, type ClientRunOutside, runClient } from "../testing/client.ts";
 import { get, kubectl, type KubernetesObject, readyNodes } from "../testing/cluster.ts";
 import {

@@ -3,7 +3,7 @@
  * table says breaks does break: no right is held that is not used.
  */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { runClient } from "../testing/client.ts";
 import { get, kubectl, readyNodes, ROOT } from "../testing/cluster.ts";
 import {

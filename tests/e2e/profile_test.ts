@@ -1,6 +1,6 @@
 /** A tenant profiles containers of a real cluster. */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { apply, readyNodes } from "../testing/cluster.ts";
 import {
   assertBusy,

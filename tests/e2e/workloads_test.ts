@@ -1,6 +1,6 @@
 /** A tenant profiles pods by the names of workloads and by labels, beside the real kubectl. */
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { assertBusy, type ClientRunOutside, runClient } from "../testing/client.ts";
 import { apply, kubectl, type KubernetesObject, waitForField } from "../testing/cluster.ts";
 import { DAEMON_NAMESPACE, deployDaemons, removeDaemons } from "../testing/deployment.ts";

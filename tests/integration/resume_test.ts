@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ExitStatus } from "../../cli/exit_status.ts";
+import { ExitStatus } from "../../cli/errors.ts";
 import { permissionFlags } from "../../permissions.ts";
 import { findChildren } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";

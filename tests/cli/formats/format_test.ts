@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { gzipSync } from "node:zlib";
-import { CliError, ExitStatus } from "../../../cli/exit_status.ts";
+import { CliError, ExitStatus } from "../../../cli/errors.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../../../cli/formats/converted_format.ts";
 import { convert, convertToText, SCRIPT } from "./profile.ts";
 
