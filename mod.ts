@@ -67,9 +67,9 @@ export {
 } from "./cli/daemon_access.ts";
 export type { IssuedToken, TokenSource } from "./cli/bearer_token.ts";
 export type { ClientCertificate } from "./cli/certificates.ts";
-export type { SentRequest } from "./cli/api_server.ts";
-export type { KubeconfigOptions } from "./cli/kubeconfig.ts";
-export type { ClusterOptions, PodSelectors } from "./cli/kubernetes.ts";
+export type { SentRequest } from "./cli/client/cluster/api_server.ts";
+export type { KubeconfigOptions } from "./cli/client/cluster/kubeconfig.ts";
+export type { ClusterOptions, PodSelectors } from "./cli/client/cluster/kubernetes.ts";
 export { BusyError } from "./cli/rpc_failure.ts";
 export {
   findTargets,
@@ -84,7 +84,7 @@ export {
   type ProfileAllResult,
 } from "./cli/profile_all.ts";
 export { formatTargetName, parseTargetName, type TargetName } from "./cli/target_name.ts";
-export type { WorkloadType } from "./cli/workload.ts";
+export type { WorkloadType } from "./cli/client/cluster/workload.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
 export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted_format.ts";
 export { type Conversion, convertScript } from "./cli/formats/format.ts";

@@ -2,7 +2,7 @@ import { TOKEN_AUDIENCE, tokenFromFile, tokenOnRequest, type TokenSource } from 
 import type { ClientCertificate } from "./certificates.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { isLoopback } from "./loopback.ts";
-import type { Cluster } from "./kubernetes.ts";
+import type { Cluster } from "./client/cluster/kubernetes.ts";
 import { fileExists } from "./small_file.ts";
 
 /** How the caller of a daemon proves who it is, and how it knows the daemon. */

@@ -8,15 +8,15 @@ import {
   readAccessFiles,
 } from "./daemon_access.ts";
 import { type DaemonInfo, readDaemonInfo } from "./daemon_info.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
+import { DAEMON_LABEL, pickDaemonAddress } from "./client/cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import {
   type Cluster,
   type ClusterOptions,
   openCluster,
   type ResourceAccess,
-} from "./kubernetes.ts";
-import type { Pod } from "./pod.ts";
+} from "./client/cluster/kubernetes.ts";
+import type { Pod } from "./client/cluster/pod.ts";
 
 /** One thing that was looked into. */
 export interface Finding {

@@ -5,9 +5,9 @@ import {
   readAccessFiles,
 } from "./daemon_access.ts";
 import type { DaemonReference } from "./daemon_link.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "./daemon_pod.ts";
+import { DAEMON_LABEL, pickDaemonAddress } from "./client/cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "./errors.ts";
-import { type Cluster, type ClusterOptions, openCluster } from "./kubernetes.ts";
+import { type Cluster, type ClusterOptions, openCluster } from "./client/cluster/kubernetes.ts";
 
 /** A namespace of a cluster, and the cluster's daemons. */
 export interface NamespaceReference extends ClusterOptions {

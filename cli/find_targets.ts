@@ -5,9 +5,9 @@ import {
   type NamespaceReference,
   openNamespace,
 } from "./find_daemon.ts";
-import type { Cluster, PodSelectors } from "./kubernetes.ts";
+import type { Cluster, PodSelectors } from "./client/cluster/kubernetes.ts";
 import { forEachLimited } from "./limited.ts";
-import type { Pod } from "./pod.ts";
+import type { Pod } from "./client/cluster/pod.ts";
 import type { Target } from "./profile.ts";
 import { pickContainer, type RunningContainer } from "./target.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";

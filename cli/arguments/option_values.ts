@@ -6,7 +6,7 @@
 import { InvalidArgumentError } from "commander";
 import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../errors.ts";
-import { isObjectName } from "../object_name.ts";
+import { isObjectName } from "../client/cluster/object_name.ts";
 import { PROGRAM } from "../program_name.ts";
 import type { CallGraph } from "../record_options.ts";
 

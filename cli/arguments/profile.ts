@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
-import type { PodSelectors } from "../kubernetes.ts";
+import type { PodSelectors } from "../client/cluster/kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
 import type { CallGraph, RecordOptions } from "../record_options.ts";
 import { parseTargetName, type TargetName } from "../target_name.ts";

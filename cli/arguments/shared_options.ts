@@ -6,7 +6,7 @@
 import { type Command, Option } from "commander";
 import type { AccessOptions } from "../daemon_access.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
-import type { KubeconfigOptions } from "../kubeconfig.ts";
+import type { KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
 import {
   parseName,
   parseRequestTimeout,

@@ -1,4 +1,4 @@
-import type { ClusterOptions } from "../kubernetes.ts";
+import type { ClusterOptions } from "../client/cluster/kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
 
 /** Says something to whoever watches: standard output is for results. */

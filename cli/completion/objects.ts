@@ -1,7 +1,7 @@
-import { connectToApi } from "../api_server.ts";
-import { DAEMON_LABEL } from "../daemon_pod.ts";
-import { findCluster, type KubeconfigOptions } from "../kubeconfig.ts";
-import { type ApiPod, pathIn, toPod } from "../kubernetes.ts";
+import { connectToApi } from "../client/cluster/api_server.ts";
+import { DAEMON_LABEL } from "../client/cluster/daemon_pod.ts";
+import { findCluster, type KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
+import { type ApiPod, pathIn, toPod } from "../client/cluster/kubernetes.ts";
 import { POD, type TargetType } from "../target_name.ts";
 import type { Candidate } from "./completion.ts";
 

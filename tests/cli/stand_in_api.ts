@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ApiPod } from "../../cli/kubernetes.ts";
+import type { ApiPod } from "../../cli/client/cluster/kubernetes.ts";
 
 /** A pod of a {@linkcode StandInApi}. */
 export interface StandInPod extends ApiPod {

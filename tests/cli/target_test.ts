@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CliError, ExitStatus } from "../../cli/errors.ts";
-import type { Pod, PodContainer } from "../../cli/pod.ts";
+import type { Pod, PodContainer } from "../../cli/client/cluster/pod.ts";
 import { pickContainer } from "../../cli/target.ts";
 
 function container(name: string, changes: Partial<PodContainer> = {}): PodContainer {

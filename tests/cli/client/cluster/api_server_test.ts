@@ -5,9 +5,9 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
-import { type Cluster, openCluster } from "../../cli/kubernetes.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { type Authority, createAuthority } from "./authority.ts";
+import { type Cluster, openCluster } from "../../../../cli/client/cluster/kubernetes.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { type Authority, createAuthority } from "../../authority.ts";
 
 const SERVER_NAME = "kubernetes.example";
 

@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import type { CredentialPlugin } from "./credential_plugin.ts";
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 
 /** How to find a cluster. */
 export interface KubeconfigOptions {

@@ -1,5 +1,5 @@
 import { basename, resolve } from "node:path";
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 
 /** A kubeconfig user's `exec`: a program that prints credentials for the API server. */
 export interface CredentialPlugin {

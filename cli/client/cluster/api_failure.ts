@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import { fullName, WORKLOAD_TYPES } from "./workload.ts";
 
 /** A request to the API server, for messages. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describeApiFailure } from "../../cli/api_failure.ts";
-import { ExitStatus } from "../../cli/errors.ts";
+import { describeApiFailure } from "../../../../cli/client/cluster/api_failure.ts";
+import { ExitStatus } from "../../../../cli/errors.ts";
 
 const SERVER = { server: "https://api.example:6443", origin: "context dev of kubeconfig" };
 const GET = { ...SERVER, verb: "get", resource: "pods", namespace: "shop", name: "web-0" } as const;

@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import type { Pod } from "./pod.ts";
 
 /** What every daemon pod is labelled with. */

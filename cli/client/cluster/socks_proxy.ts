@@ -3,7 +3,7 @@
  *
  * @module
  */
-import "./forgiving_environment.ts";
+import "./mask_env.ts";
 
 // By its name, which an `import()` of the package does not have when both are bundled.
 export { SocksProxyAgent } from "socks-proxy-agent";

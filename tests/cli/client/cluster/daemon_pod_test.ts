@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { formatAddress, pickDaemonAddress } from "../../cli/daemon_pod.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import type { Pod } from "../../cli/pod.ts";
+import { formatAddress, pickDaemonAddress } from "../../../../cli/client/cluster/daemon_pod.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import type { Pod } from "../../../../cli/client/cluster/pod.ts";
 
 const WHERE = { nodeName: "node1", namespace: "perf" };
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import type { SentRequest } from "../../cli/api_server.ts";
-import { ExitStatus } from "../../cli/errors.ts";
-import { openCluster } from "../../cli/kubernetes.ts";
-import { runningPod, startStandInApi } from "./stand_in_api.ts";
+import type { SentRequest } from "../../../../cli/client/cluster/api_server.ts";
+import { ExitStatus } from "../../../../cli/errors.ts";
+import { openCluster } from "../../../../cli/client/cluster/kubernetes.ts";
+import { runningPod, startStandInApi } from "../../stand_in_api.ts";
 
 Deno.test("each request is told with its status, and nothing of who asks", async () => {
   await using api = await startStandInApi({ pods: [runningPod("web-0", "n1")] });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatLabelSelector } from "../../cli/label_selector.ts";
+import { formatLabelSelector } from "../../../../cli/client/cluster/label_selector.ts";
 
 // The expected texts are what `labels.Selector.String` of k8s.io/apimachinery gives, by its source;
 // tests/e2e/workloads_test.ts compares with the queries of a real kubectl.
