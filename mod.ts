@@ -49,7 +49,7 @@ export {
   type RecordingRequest,
   type ResultRequest,
 } from "./cli/daemon_client.ts";
-export type { DaemonReference } from "./cli/daemon_link.ts";
+export type { DaemonReference } from "./cli/client/daemon/reconnecting_client.ts";
 export type { RecordingHooks, RecordingOrder } from "./cli/recording.ts";
 export type {
   ConnectionEvent,
@@ -61,16 +61,16 @@ export type { ResultSink } from "./cli/result_download.ts";
 export { type ResultLeft, ResultLeftError } from "./cli/result_left.ts";
 export {
   type AccessOptions,
-  type DaemonAccess,
+  type DaemonCredentials,
   type PlainConnection,
   type TlsConnection,
-} from "./cli/daemon_access.ts";
-export type { IssuedToken, TokenSource } from "./cli/bearer_token.ts";
-export type { ClientCertificate } from "./cli/certificates.ts";
+} from "./cli/client/daemon/daemon_credentials.ts";
+export type { IssuedToken, TokenSource } from "./cli/client/daemon/bearer_token.ts";
+export type { ClientCertificate } from "./cli/client/daemon/certificates.ts";
 export type { SentRequest } from "./cli/client/cluster/api_server.ts";
 export type { KubeconfigOptions } from "./cli/client/cluster/kubeconfig.ts";
 export type { ClusterOptions, PodSelectors } from "./cli/client/cluster/kubernetes.ts";
-export { BusyError } from "./cli/rpc_failure.ts";
+export { BusyError } from "./cli/client/daemon/rpc_failure.ts";
 export {
   findTargets,
   type FoundTargets,

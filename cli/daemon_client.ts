@@ -1,5 +1,8 @@
 import { formatDuration } from "../proto/duration.ts";
-import { type DaemonReference, openLink } from "./daemon_link.ts";
+import {
+  type DaemonReference,
+  openReconnectingClient,
+} from "./client/daemon/reconnecting_client.ts";
 import { CliError, ExitStatus, interrupted } from "./errors.ts";
 import {
   deleteResult,
@@ -11,7 +14,7 @@ import {
 import { type DownloadEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
 import { type Arrived, checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
 import { keptUntil, leaveResult } from "./result_left.ts";
-import { isRpcFailure, isStatus } from "./rpc_failure.ts";
+import { isRpcFailure, isStatus } from "./client/daemon/rpc_failure.ts";
 
 /** One recording, asked of one daemon. */
 export interface RecordingRequest extends RecordingOrder, DaemonReference {
@@ -55,7 +58,7 @@ export async function recordContainer(
 ): Promise<RecordingSummary> {
   const { signal, stopSignal } = hooks;
   const { queueTimeoutSeconds } = request;
-  using link = openLink(request, hooks.onEvent);
+  using link = openReconnectingClient(request, hooks.onEvent);
   const tooLong = queueTimeoutSeconds && AbortSignal.timeout(queueTimeoutSeconds * 1000);
   // Until sampling starts there is nothing to keep: to stop is to give up.
   const waiting = AbortSignal.any(
@@ -95,7 +98,7 @@ export async function fetchRecording(
 ): Promise<RecordingSummary> {
   const { recordingId } = request;
   const { signal = new AbortController().signal } = hooks;
-  using link = openLink(request, hooks.onEvent);
+  using link = openReconnectingClient(request, hooks.onEvent);
   let finished: Arrived["finished"];
   try {
     const arrived = await downloadResult(link, recordingId, hooks, {

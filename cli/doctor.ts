@@ -1,13 +1,13 @@
 import { formatDuration, fromDuration } from "../proto/duration.ts";
 import { VERSION } from "../version.ts";
-import { TOKEN_AUDIENCE, tokenSubject } from "./bearer_token.ts";
+import { TOKEN_AUDIENCE, tokenSubject } from "./client/daemon/bearer_token.ts";
 import {
   type AccessOptions,
   completeAccess,
-  type DaemonAccess,
+  type DaemonCredentials,
   readAccessFiles,
-} from "./daemon_access.ts";
-import { type DaemonInfo, readDaemonInfo } from "./daemon_info.ts";
+} from "./client/daemon/daemon_credentials.ts";
+import { type DaemonInfo, readDaemonInfo } from "./client/daemon/daemon_info.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./client/cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import {
@@ -137,7 +137,7 @@ async function* examineRights(
   return true;
 }
 
-function describeConnection({ connection }: DaemonAccess): Finding {
+function describeConnection({ connection }: DaemonCredentials): Finding {
   if (connection.kind === "tls") return ok(`TLS: daemons are to be ${connection.serverName}`);
   return {
     level: "warning",
@@ -149,7 +149,7 @@ function describeConnection({ connection }: DaemonAccess): Finding {
 /** Whether there is a token, whose it is, and what its owner may have profiled. */
 async function* examineToken(
   cluster: Cluster,
-  access: DaemonAccess,
+  access: DaemonCredentials,
   namespace: string,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
@@ -239,7 +239,7 @@ async function* examineNodes(
 /** What each daemon says of itself. */
 async function* examineDaemons(
   pods: Pod[],
-  access: DaemonAccess,
+  access: DaemonCredentials,
   { nodeName, necoperfNamespace: namespace }: DoctorOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {

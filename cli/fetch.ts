@@ -1,7 +1,7 @@
 import { openResultOutput } from "./converting_output.ts";
 import { countingOutput } from "./counting_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
-import type { DaemonReference } from "./daemon_link.ts";
+import type { DaemonReference } from "./client/daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
 import type { ProfileResult } from "./profile.ts";
@@ -24,7 +24,7 @@ export interface FetchOptions {
   /** Counts the stacks of perf script's text on the way. */
   countStacks?: boolean;
   /** How long a lost connection is tried again. Default: a minute. */
-  patienceSeconds?: number;
+  retryTimeoutSeconds?: number;
   /** Hears of what arrives, and of connections that are lost. */
   onEvent?: (event: DownloadEvent) => void;
   /** Ends the download; what has arrived stays for the next. */
@@ -47,7 +47,7 @@ export async function fetchResult(options: FetchOptions): Promise<ProfileResult>
     const summary = await fetchRecording({
       ...daemon,
       recordingId,
-      patienceSeconds: options.patienceSeconds,
+      retryTimeoutSeconds: options.retryTimeoutSeconds,
     }, {
       ...(counting ?? output),
       commit: async () => void (path = await output.commit()),

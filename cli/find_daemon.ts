@@ -1,10 +1,10 @@
 import {
   type AccessOptions,
   completeAccess,
-  type DaemonAccess,
+  type DaemonCredentials,
   readAccessFiles,
-} from "./daemon_access.ts";
-import type { DaemonReference } from "./daemon_link.ts";
+} from "./client/daemon/daemon_credentials.ts";
+import type { DaemonReference } from "./client/daemon/reconnecting_client.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "./client/cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "./client/cluster/kubernetes.ts";
@@ -50,7 +50,7 @@ export interface OpenNamespace {
    * Under way. To be awaited behind everything else: what is wrong with the pod, not with the
    * access, is what people want to hear first.
    */
-  access: Promise<DaemonAccess>;
+  access: Promise<DaemonCredentials>;
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { DaemonAccess } from "./daemon_access.ts";
-import { loadGrpc } from "./connection.ts";
+import type { DaemonCredentials } from "./client/daemon/daemon_credentials.ts";
+import { loadGrpc } from "./client/daemon/connection.ts";
 import { openResultOutput } from "./converting_output.ts";
 import { countingOutput } from "./counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
@@ -43,7 +43,7 @@ export interface Target {
   /** Looks the daemon up again. Not there: its address stays. */
   findAddress?(signal: AbortSignal): Promise<string>;
   /** How the daemon is called. Default: without a token, over plain text. */
-  access?: DaemonAccess;
+  access?: DaemonCredentials;
   /** Known when it was found by its pod. */
   pod?: { namespace: string; name: string; container: string; nodeName: string };
 }
@@ -65,7 +65,7 @@ export interface ProfileOptions {
   /** How long to wait for sampling to start. Default: until it does. */
   queueTimeoutSeconds?: number;
   /** How long a lost connection is tried again. Default: a minute. */
-  patienceSeconds?: number;
+  retryTimeoutSeconds?: number;
   /** Hears what happens, in order. */
   onEvent?: (event: RecordingEvent) => void;
   /** Gives up: nothing is kept. */
@@ -149,7 +149,7 @@ export async function profileInto(
       durationSeconds: options.durationSeconds,
       options: recordOptions,
       queueTimeoutSeconds: options.queueTimeoutSeconds,
-      patienceSeconds: options.patienceSeconds,
+      retryTimeoutSeconds: options.retryTimeoutSeconds,
     }, {
       ...(counting ?? output),
       commit: async () => void (path = await output.commit()),

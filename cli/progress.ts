@@ -55,8 +55,8 @@ export function describeQueue(
 }
 
 /** Says that a connection was lost, and what is done about it. */
-export function describeLoss({ reason, patienceSeconds }: ConnectionEvent): string {
-  return `${reason}; trying again for ${formatDuration(patienceSeconds)}`;
+export function describeLoss({ reason, retryTimeoutSeconds }: ConnectionEvent): string {
+  return `${reason}; trying again for ${formatDuration(retryTimeoutSeconds)}`;
 }
 
 /** Says how to get a result that is left with the daemon: with `command`. */

@@ -79,7 +79,7 @@ export function createProgressLine(
           if (phase !== "recording") downloadStart ??= { ms: nowMs(), bytes: received };
           break;
         case "lost":
-          lostUntilMs = nowMs() + event.patienceSeconds * 1000;
+          lostUntilMs = nowMs() + event.retryTimeoutSeconds * 1000;
           downloadStart = undefined;
           break;
         case "recording again":

@@ -1,8 +1,8 @@
 import type { Metadata, ServiceError } from "@grpc/grpc-js";
 import { toDuration } from "../proto/duration.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
-import type { Connection } from "./connection.ts";
-import { type DaemonLink, isUnreachable } from "./daemon_link.ts";
+import type { Connection } from "./client/daemon/connection.ts";
+import { isUnreachable, type ReconnectingClient } from "./client/daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import {
   type RecordingEvent,
@@ -19,7 +19,7 @@ import {
   type ResultSink,
 } from "./result_download.ts";
 import { keptUntil, leaveResult } from "./result_left.ts";
-import { isRpcFailure, isStatus } from "./rpc_failure.ts";
+import { isRpcFailure, isStatus } from "./client/daemon/rpc_failure.ts";
 
 /** What is recorded. */
 export interface RecordingOrder {
@@ -60,7 +60,7 @@ export class Recording {
   readonly #ends = new AbortController();
 
   constructor(
-    private readonly link: DaemonLink,
+    private readonly link: ReconnectingClient,
     private readonly order: RecordingOrder,
     private readonly hooks: RecordingHooks,
   ) {}
@@ -216,7 +216,7 @@ export class Recording {
 }
 
 /** Spares the daemon to keep what is not wanted any more. It forgets results by itself, if later. */
-export async function deleteResult(link: DaemonLink, recordingId: string): Promise<void> {
+export async function deleteResult(link: ReconnectingClient, recordingId: string): Promise<void> {
   const { current } = link;
   if (!current || recordingId === "") return;
   const deadline = Date.now() + PATIENCE_MS.delete;
@@ -234,7 +234,7 @@ export async function deleteResult(link: DaemonLink, recordingId: string): Promi
 
 /** Ends sampling; over the next connection when this one is lost, where the daemon may sample yet. */
 async function stopRecording(
-  link: DaemonLink,
+  link: ReconnectingClient,
   recordingId: string,
   signal: AbortSignal,
 ): Promise<void> {

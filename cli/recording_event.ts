@@ -38,7 +38,7 @@ export type DownloadEvent =
 /** What happens to the connection. */
 export type ConnectionEvent =
   /** It was lost, and for so long it is tried to go on over another. `reason` has the details. */
-  { kind: "lost"; reason: string; patienceSeconds: number };
+  { kind: "lost"; reason: string; retryTimeoutSeconds: number };
 
 /** How a recording ended that has a result. */
 export interface RecordingSummary {

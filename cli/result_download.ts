@@ -4,9 +4,9 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
-import type { DaemonLink } from "./daemon_link.ts";
+import type { ReconnectingClient } from "./client/daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "./errors.ts";
-import { isRpcFailure, isStatus } from "./rpc_failure.ts";
+import { isRpcFailure, isStatus } from "./client/daemon/rpc_failure.ts";
 
 /** What is unpacked at a time: it is hashed, counted and written as one. */
 const UNPACKED_CHUNK_BYTES = 64 * 1024;
@@ -50,7 +50,7 @@ export interface Arrived {
  * damaged (exit status 1) or as the link's `connect` does.
  */
 export async function downloadResult(
-  link: DaemonLink,
+  link: ReconnectingClient,
   recordingId: string,
   sink: ResultSink,
   { signal, onReceived }: DownloadOptions,
@@ -110,7 +110,7 @@ export function messages<T>(call: ClientReadableStream<T>): AsyncIterable<T> {
 
 /** Yields the gzip stream from `offset` to its end, over as many connections as it takes. */
 async function* fetchPacked(
-  link: DaemonLink,
+  link: ReconnectingClient,
   recordingId: string,
   offset: number,
   onFinished: (finished: Finished) => void,

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { AccessOptions } from "../daemon_access.ts";
+import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import { PROGRAM } from "../program_name.ts";
 import { parseDaemonAddress, parseName, usageError } from "./option_values.ts";
 import {

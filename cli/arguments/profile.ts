@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { AccessOptions } from "../daemon_access.ts";
+import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import type { PodSelectors } from "../client/cluster/kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
 import type { CallGraph, RecordOptions } from "../record_options.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Command, Option } from "commander";
-import type { AccessOptions } from "../daemon_access.ts";
+import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
 import type { KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
 import {
@@ -22,7 +22,7 @@ export interface CommonOptions {
   /** `-` for standard output. */
   outputDirectory: string;
   /** How long a lost connection is tried again. */
-  patienceSeconds: number;
+  retryTimeoutSeconds: number;
   /** What perf script's text is converted to on the way; not there: it stays as it is. */
   convertTo?: ConvertedFormat;
   quiet: boolean;
@@ -62,7 +62,7 @@ export interface ParsedCommonOptions {
 }
 
 const DEFAULTS = {
-  patienceSeconds: 60,
+  retryTimeoutSeconds: 60,
   outputDirectory: ".",
   necoperfNamespace: "necoperf",
 };
@@ -88,7 +88,7 @@ export function addResultOptions(command: Command): Command {
     )
     .addOption(
       option("--retry-timeout <time>", "how long to try again when the connection is lost")
-        .argParser(parseTime).default(DEFAULTS.patienceSeconds, "1m"),
+        .argParser(parseTime).default(DEFAULTS.retryTimeoutSeconds, "1m"),
     )
     .option("--json", "print what is known of the result as JSON, not its path alone")
     .option("-q, --quiet", "say nothing but errors");
@@ -177,7 +177,7 @@ export function toCommonOptions(parsed: ParsedCommonOptions): CommonOptions {
   return {
     convertTo: format === "script" || format === "data" ? undefined : format,
     outputDirectory: parsed.outputDir,
-    patienceSeconds: parsed.retryTimeout,
+    retryTimeoutSeconds: parsed.retryTimeout,
     quiet: parsed.quiet ?? false,
     verbosity: parsed.v,
     json: parsed.json ?? false,

@@ -1,5 +1,5 @@
-import { NO_ACCESS } from "../daemon_access.ts";
-import { readDaemonInfo } from "../daemon_info.ts";
+import { NO_CREDENTIALS } from "../client/daemon/daemon_credentials.ts";
+import { readDaemonInfo } from "../client/daemon/daemon_info.ts";
 import { findTarget, type PodReference } from "../profile.ts";
 
 /** How long is waited, in milliseconds: nobody waits for candidates. */
@@ -18,7 +18,7 @@ export async function readAllowedEvents(reference: PodReference): Promise<string
 }
 
 async function read(reference: PodReference, signal: AbortSignal): Promise<string[]> {
-  const { daemonAddress: address, access = NO_ACCESS } = await findTarget(reference, signal);
+  const { daemonAddress: address, access = NO_CREDENTIALS } = await findTarget(reference, signal);
   const { limits } = await readDaemonInfo({ address, name: address, access, signal });
   if (!limits) throw new Error(`${address} does not tell its limits`);
   return limits.allowedEvents;

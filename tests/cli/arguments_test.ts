@@ -12,7 +12,7 @@ function parse(...args: string[]): ProfileOptions {
 }
 
 /** How a daemon is called when nothing is said about it. */
-const NO_ACCESS = {
+const NO_CREDENTIALS = {
   tokenFile: undefined,
   serviceAccount: undefined,
   caFile: undefined,
@@ -47,7 +47,7 @@ Deno.test("the line of the design", () => {
     container: "app",
     cluster: NO_CLUSTER,
     necoperfNamespace: "necoperf",
-    access: NO_ACCESS,
+    access: NO_CREDENTIALS,
   });
   assert.equal(options.outputDirectory, "out");
 });
@@ -123,7 +123,7 @@ Deno.test("a daemon and a container id take Kubernetes' place", () => {
     daemonAddress: "10.0.0.7:7000",
     containerId: "abc",
     necoperfNamespace: "necoperf",
-    access: NO_ACCESS,
+    access: NO_CREDENTIALS,
   });
   assert.deepEqual(
     parse("--daemon", "[::1]:6543", "--container-id", "containerd://abc").target,
@@ -132,7 +132,7 @@ Deno.test("a daemon and a container id take Kubernetes' place", () => {
       daemonAddress: "[::1]:6543",
       containerId: "abc",
       necoperfNamespace: "necoperf",
-      access: NO_ACCESS,
+      access: NO_CREDENTIALS,
     },
   );
   const { daemonAddress } = target("node1") as { daemonAddress: string };
@@ -158,7 +158,7 @@ Deno.test("how the daemon is called", () => {
   assert.deepEqual(parse("web-0", ...flags).target.access, access);
   assert.deepEqual(parse("--daemon", "h", "--container-id", "c", ...flags).target.access, access);
   assert.deepEqual(parse("web-0", "--service-account", "profiler").target.access, {
-    ...NO_ACCESS,
+    ...NO_CREDENTIALS,
     serviceAccount: "profiler",
   });
 });
@@ -183,13 +183,13 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
       namespace: "shop",
       cluster: NO_CLUSTER,
       necoperfNamespace: "necoperf",
-      access: NO_ACCESS,
+      access: NO_CREDENTIALS,
     },
     name: "web",
     format: "data",
     convertTo: undefined,
     outputDirectory: "out",
-    patienceSeconds: 10,
+    retryTimeoutSeconds: 10,
     quiet: false,
     verbosity: 0,
     json: false,
@@ -198,7 +198,7 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
     kind: "address",
     daemonAddress: "node1:7000",
     necoperfNamespace: "necoperf",
-    access: { ...NO_ACCESS, caFile: "ca" },
+    access: { ...NO_CREDENTIALS, caFile: "ca" },
   });
 });
 
@@ -225,14 +225,14 @@ Deno.test("a fetch is told the flags of the recording that it has, too, as they 
   // Read back they are the same.
   const again = parseFetch("4c1e", "--node", "n", ...fetchFlags);
   assert.deepEqual(again.fetchFlags, ["--node", "n", ...fetchFlags]);
-  assert.equal(again.patienceSeconds, 90);
+  assert.equal(again.retryTimeoutSeconds, 90);
 });
 
 Deno.test("how long to wait", () => {
-  assert.equal(parse("web-0").patienceSeconds, 60);
+  assert.equal(parse("web-0").retryTimeoutSeconds, 60);
   assert.equal(parse("web-0").queueTimeoutSeconds, undefined);
   const options = parse("web-0", "--queue-timeout", "5m", "--retry-timeout", "10s");
-  assert.deepEqual([options.queueTimeoutSeconds, options.patienceSeconds], [300, 10]);
+  assert.deepEqual([options.queueTimeoutSeconds, options.retryTimeoutSeconds], [300, 10]);
 });
 
 Deno.test("refuses what it does not understand", () => {

@@ -42,7 +42,7 @@ function record(
   request: Partial<Parameters<typeof recordContainer>[0]> = {},
 ) {
   return recordContainer({
-    patienceSeconds: 1,
+    retryTimeoutSeconds: 1,
     ...request,
     daemonAddress: address,
     nodeName: "node1",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { printFinding } from "../../cli/commands/doctor.ts";
-import type { DaemonInfo } from "../../cli/daemon_info.ts";
+import type { DaemonInfo } from "../../cli/client/daemon/daemon_info.ts";
 import { describeDaemon, examine, problem } from "../../cli/doctor.ts";
 import { CliError, ExitStatus } from "../../cli/errors.ts";
 import { VERSION } from "../../version.ts";

@@ -65,7 +65,7 @@ Deno.test("shows a download alone", () => {
 
 Deno.test("shows a lost connection until something arrives again", () => {
   const { hear, at, after } = open(10);
-  hear(STARTED, { kind: "lost", reason: "it is down", patienceSeconds: 60 });
+  hear(STARTED, { kind: "lost", reason: "it is down", retryTimeoutSeconds: 60 });
   after(15);
   assert.equal(at(), "connection lost, trying again for 45s");
   hear({ kind: "progress", elapsedSeconds: 10, samples: 7, lostSamples: 0 });

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../../proto/duration.ts";
 import { type ApiRequest, describeApiFailure } from "./api_failure.ts";
 import { type ApiResult, connectToApi, type JsonRequest, type SentRequest } from "./api_server.ts";
-import type { IssuedToken } from "../../bearer_token.ts";
+import type { IssuedToken } from "../daemon/bearer_token.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";

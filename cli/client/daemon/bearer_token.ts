@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import { fileError, readSmallFile } from "./small_file.ts";
 
 /** The audience of tokens for NecoPerf: one for the API server, or for anything else, is no such. */

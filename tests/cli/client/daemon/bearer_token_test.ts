@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { tokenFromFile, tokenOnRequest } from "../../cli/bearer_token.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { makeJwt } from "./tokens.ts";
+import { tokenFromFile, tokenOnRequest } from "../../../../cli/client/daemon/bearer_token.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { makeJwt } from "../../tokens.ts";
 
 /** A token file that is gone when the test ends. */
 function tokenFile(content?: string | Uint8Array<ArrayBuffer>) {

@@ -1,6 +1,6 @@
 import type { Metadata } from "@grpc/grpc-js";
-import { formatDuration } from "../proto/duration.ts";
-import { CliError, ExitStatus } from "./errors.ts";
+import { formatDuration } from "../../../proto/duration.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 
 /** A gRPC call that failed, as grpc-js reports it. */
 export interface RpcFailure {

@@ -1,6 +1,6 @@
-import type { GetDaemonInfoResponse__Output as DaemonInfo } from "../proto/gen/necoperf/GetDaemonInfoResponse.ts";
+import type { GetDaemonInfoResponse__Output as DaemonInfo } from "../../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import { connect } from "./connection.ts";
-import type { DaemonAccess } from "./daemon_access.ts";
+import type { DaemonCredentials } from "./daemon_credentials.ts";
 import { describeRpcFailure, isRpcFailure } from "./rpc_failure.ts";
 
 export type { DaemonInfo };
@@ -18,7 +18,7 @@ export async function readDaemonInfo(
   { address, name, access, signal }: {
     address: string;
     name: string;
-    access: DaemonAccess;
+    access: DaemonCredentials;
     signal: AbortSignal;
   },
 ): Promise<DaemonInfo> {

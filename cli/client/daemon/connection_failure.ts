@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 
 /** An attempt to connect that failed, for messages. */
 export interface FailedConnection {
@@ -13,7 +13,7 @@ export interface FailedConnection {
   /** grpc-js's words, or nothing when there was no answer until patience ended. */
   reason?: string;
   /** How long was waited for an answer. */
-  patienceSeconds: number;
+  retryTimeoutSeconds: number;
 }
 
 /**
@@ -24,9 +24,9 @@ export interface FailedConnection {
 export function describeConnectionFailure(
   failure: FailedConnection,
 ): { error: CliError; final: boolean } {
-  const { daemon, serverName, patienceSeconds } = failure;
+  const { daemon, serverName, retryTimeoutSeconds } = failure;
   const reason = failure.reason === undefined
-    ? `no answer within ${patienceSeconds} s`
+    ? `no answer within ${retryTimeoutSeconds} s`
     : withoutFrame(failure.reason);
   const flaw = serverName === undefined
     ? describePlainFailure(reason, failure.plainBecause)

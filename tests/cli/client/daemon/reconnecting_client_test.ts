@@ -6,13 +6,13 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
-import { fetchRecording, recordContainer } from "../../cli/daemon_client.ts";
-import { NO_ACCESS } from "../../cli/daemon_access.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import type { RecordingEvent } from "../../cli/recording_event.ts";
-import { ResultLeftError } from "../../cli/result_left.ts";
-import { grpc } from "../../proto/grpc.ts";
-import { type Relay, startRelay } from "../testing/relay.ts";
+import { fetchRecording, recordContainer } from "../../../../cli/daemon_client.ts";
+import { NO_CREDENTIALS } from "../../../../cli/client/daemon/daemon_credentials.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import type { RecordingEvent } from "../../../../cli/recording_event.ts";
+import { ResultLeftError } from "../../../../cli/result_left.ts";
+import { grpc } from "../../../../proto/grpc.ts";
+import { type Relay, startRelay } from "../../../testing/relay.ts";
 import {
   type FetchCall,
   type StandInDaemon,
@@ -21,7 +21,7 @@ import {
   startStandInDaemon,
   writeFinished,
   writeStart,
-} from "./stand_in_daemon.ts";
+} from "../../stand_in_daemon.ts";
 
 /** Does not get smaller when it is packed, and so has many parts. */
 const RESULT = crypto.getRandomValues(new Uint8Array(50_000));
@@ -93,7 +93,7 @@ async function set(handlers: {
         containerId: "c0ffee",
         durationSeconds: 2,
         options: {},
-        patienceSeconds: 20,
+        retryTimeoutSeconds: 20,
         ...changes,
       }, {
         begin: () => Promise.resolve(void setting.bytes.splice(0)),
@@ -230,7 +230,7 @@ Deno.test("a result whose daemon stays away is left with it, and how long it is 
     setting.events.push(event);
     if (event.kind === "lost") lostAt = Date.now();
   };
-  await assert.rejects(setting.record({ patienceSeconds: 1, onEvent }), (error) => {
+  await assert.rejects(setting.record({ retryTimeoutSeconds: 1, onEvent }), (error) => {
     assert(error instanceof ResultLeftError, String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     assert.match(error.message, /the necoperf-daemon on node1/);
@@ -250,7 +250,7 @@ Deno.test("a connection that stays lost in sampling may have left a result", asy
     start: (call) => writeStart(call, "maybe-here"),
     fetch: (_call, _count, { relay }) => relay[Symbol.dispose](),
   });
-  await assert.rejects(setting.record({ patienceSeconds: 1 }), (error) => {
+  await assert.rejects(setting.record({ retryTimeoutSeconds: 1 }), (error) => {
     assert(error instanceof ResultLeftError, String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     assert.deepEqual(error.left, {
@@ -270,7 +270,7 @@ Deno.test("a connection that stays lost before sampling has left none", async ()
     },
     fetch: () => {},
   });
-  await assert.rejects(setting.record({ patienceSeconds: 1 }), (error) => {
+  await assert.rejects(setting.record({ retryTimeoutSeconds: 1 }), (error) => {
     assert(error instanceof CliError && !(error instanceof ResultLeftError), String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     return true;
@@ -325,7 +325,7 @@ Deno.test("patience counts from the last that arrived", async () => {
     fetch: (call, count) => count > 5 ? sendAll(call) : sendPacked(call, count * 2000),
     loseAt: [2000, 4000, 6000, 8000, 10_000],
   });
-  await setting.record({ patienceSeconds: 0.6 });
+  await setting.record({ retryTimeoutSeconds: 0.6 });
   assertWritten(setting);
 });
 
@@ -443,7 +443,7 @@ Deno.test("a call that is made when its connection was lost meanwhile goes over 
   let tokens = 0;
   await setting.record({
     access: {
-      ...NO_ACCESS,
+      ...NO_CREDENTIALS,
       // That of the first FetchResult comes when StartRecording has been lost.
       token: async () => {
         if (++tokens !== 2) return "token";

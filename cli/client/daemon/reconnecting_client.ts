@@ -1,8 +1,8 @@
-import { wait } from "../wait.ts";
+import { wait } from "../../../wait.ts";
 import { connect, type Connection } from "./connection.ts";
-import { type DaemonAccess, NO_ACCESS } from "./daemon_access.ts";
-import { CliError, ExitStatus, interrupted } from "./errors.ts";
-import type { ConnectionEvent } from "./recording_event.ts";
+import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
+import { CliError, ExitStatus, interrupted } from "../../errors.ts";
+import type { ConnectionEvent } from "../../recording_event.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
 
 /** A daemon, and how it is called. */
@@ -17,13 +17,13 @@ export interface DaemonReference {
   /** Where the daemon is, for messages: a node's name. */
   nodeName?: string;
   /** Default: no token, plain text. */
-  access?: DaemonAccess;
+  access?: DaemonCredentials;
   /** How long a lost connection is tried again, from the last that arrived. Default: 60. */
-  patienceSeconds?: number;
+  retryTimeoutSeconds?: number;
 }
 
 /** A connection to a daemon that is made again when it is lost. */
-export interface DaemonLink extends Disposable {
+export interface ReconnectingClient extends Disposable {
   /** Which daemon it is to, for messages. */
   readonly name: string;
   /** The connection that is in use, if it was not lost. */
@@ -55,11 +55,11 @@ const PATIENCE_SECONDS = 60;
 const PAUSE_MS = { first: 250, longest: 8_000 };
 
 /** Makes a link; nothing is contacted yet. */
-export function openLink(
+export function openReconnectingClient(
   reference: DaemonReference,
   onEvent: (event: ConnectionEvent) => void = () => {},
-): DaemonLink {
-  const { access = NO_ACCESS, patienceSeconds = PATIENCE_SECONDS } = reference;
+): ReconnectingClient {
+  const { access = NO_CREDENTIALS, retryTimeoutSeconds = PATIENCE_SECONDS } = reference;
   let { daemonAddress: address } = reference;
   let current: Connection | undefined;
   /** The last that was made: it knows which tokens were sent. */
@@ -131,8 +131,8 @@ export function openLink(
       lastError = describe(error);
       losses++;
       if (attempts === 0) {
-        patienceEndsAtMs = performance.now() + patienceSeconds * 1000;
-        onEvent({ kind: "lost", reason: (lastError as CliError).message, patienceSeconds });
+        patienceEndsAtMs = performance.now() + retryTimeoutSeconds * 1000;
+        onEvent({ kind: "lost", reason: (lastError as CliError).message, retryTimeoutSeconds });
       }
       attempts++;
       return true;

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { IssuedToken } from "../../cli/bearer_token.ts";
+import type { IssuedToken } from "../../../../cli/client/daemon/bearer_token.ts";
 import {
   type AccessOptions,
   completeAccess,
   readAccessFiles,
   refuseToExposeToken,
-} from "../../cli/daemon_access.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { createAuthority } from "./authority.ts";
+} from "../../../../cli/client/daemon/daemon_credentials.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { createAuthority } from "../../authority.ts";
 
 const authority = await createAuthority("right");
 const otherAuthority = await createAuthority("other");

@@ -2,18 +2,21 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import type { TlsOptions } from "node:tls";
-import { recordContainer } from "../../cli/daemon_client.ts";
-import type { DaemonAccess, TlsConnection } from "../../cli/daemon_access.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { grpc } from "../../proto/grpc.ts";
-import { createAuthority } from "./authority.ts";
+import { recordContainer } from "../../../../cli/daemon_client.ts";
+import type {
+  DaemonCredentials,
+  TlsConnection,
+} from "../../../../cli/client/daemon/daemon_credentials.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { grpc } from "../../../../proto/grpc.ts";
+import { createAuthority } from "../../authority.ts";
 import {
   type StandInHandlers,
   startStandInDaemon,
   writeFinished,
   writeResult,
   writeStart,
-} from "./stand_in_daemon.ts";
+} from "../../stand_in_daemon.ts";
 
 const NAME = "necoperf-daemon.perf.svc";
 const TOKEN = "t0ken-that-nobody-may-see";
@@ -36,12 +39,12 @@ const HANDLERS: StandInHandlers = {
   fetch: (call) => writeResult(call, RESULT),
 };
 
-const PLAIN: DaemonAccess = {
+const PLAIN: DaemonCredentials = {
   token: () => Promise.resolve(TOKEN),
   connection: { kind: "plain", because: "this is a test" },
 };
 
-function encrypted(changes: Partial<TlsConnection> = {}): DaemonAccess {
+function encrypted(changes: Partial<TlsConnection> = {}): DaemonCredentials {
   return {
     token: () => Promise.resolve(TOKEN),
     connection: {
@@ -55,7 +58,7 @@ function encrypted(changes: Partial<TlsConnection> = {}): DaemonAccess {
 
 function record(
   address: string,
-  access: DaemonAccess | undefined,
+  access: DaemonCredentials | undefined,
   hooks: Partial<Parameters<typeof recordContainer>[1]> = {},
 ) {
   return recordContainer({
@@ -213,7 +216,11 @@ Deno.test("TLS with a daemon that proves its name", async () => {
 });
 
 /** A server that the client does not go on with; no call may reach it. */
-async function refusesServer(tls: TlsOptions | undefined, access: DaemonAccess, words: RegExp) {
+async function refusesServer(
+  tls: TlsOptions | undefined,
+  access: DaemonCredentials,
+  words: RegExp,
+) {
   await using daemon = await startStandInDaemon(HANDLERS, { tls });
   await failsWith(record(daemon.address, access), ExitStatus.UNREACHABLE, words);
   assert.deepEqual(daemon.authorizations, []);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describeConnectionFailure } from "../../cli/connection_failure.ts";
-import { ExitStatus } from "../../cli/errors.ts";
+import { describeConnectionFailure } from "../../../../cli/client/daemon/connection_failure.ts";
+import { ExitStatus } from "../../../../cli/errors.ts";
 
 // The causes that a real server can be made to give are tested with one: connection_test.ts.
 function describe(reason?: string, serverName?: string, clientCertificate = false) {
@@ -9,7 +9,7 @@ function describe(reason?: string, serverName?: string, clientCertificate = fals
     serverName,
     clientCertificate,
     reason,
-    patienceSeconds: 10,
+    retryTimeoutSeconds: 10,
   });
   assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
   return { message: error.message, final };

@@ -1,4 +1,4 @@
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 
 /**
  * Reads a file of text that somebody named, such as a token or a certificate. `what` says which it

@@ -1,11 +1,15 @@
 import type { Client, Metadata } from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
-import type { NecoPerfClient } from "../proto/gen/necoperf/NecoPerf.ts";
-import { VERSION } from "../version.ts";
+import type { NecoPerfClient } from "../../../proto/gen/necoperf/NecoPerf.ts";
+import { VERSION } from "../../../version.ts";
 import { describeConnectionFailure } from "./connection_failure.ts";
-import { type DaemonAccess, refuseToExposeToken, type TlsConnection } from "./daemon_access.ts";
-import { interrupted } from "./errors.ts";
-import { wait } from "../wait.ts";
+import {
+  type DaemonCredentials,
+  refuseToExposeToken,
+  type TlsConnection,
+} from "./daemon_credentials.ts";
+import { interrupted } from "../../errors.ts";
+import { wait } from "../../../wait.ts";
 
 /** A connection to a daemon. */
 export interface Connection extends Disposable {
@@ -41,8 +45,8 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  * Loads what a connection takes: as much work as all else that a client does until then. So it is
  * worth doing while something else is waited for.
  */
-export function loadGrpc(): Promise<typeof import("../proto/client.ts")> {
-  return import("../proto/client.ts");
+export function loadGrpc(): Promise<typeof import("../../../proto/client.ts")> {
+  return import("../../../proto/client.ts");
 }
 
 /**
@@ -55,7 +59,7 @@ export async function connect(
   { address, name, access, signal }: {
     address: string;
     name: string;
-    access: DaemonAccess;
+    access: DaemonCredentials;
     signal: AbortSignal;
   },
 ): Promise<Connection> {
@@ -75,7 +79,7 @@ export async function connect(
       plainBecause: access.connection.kind === "plain" ? access.connection.because : undefined,
       clientCertificate: tls?.clientCertificate !== undefined,
       reason,
-      patienceSeconds: PATIENCE_MS.connect / 1000,
+      retryTimeoutSeconds: PATIENCE_MS.connect / 1000,
     });
     const pause = PAUSES_MS[attempt];
     if (final || state === "pending" || pause === undefined || Date.now() + pause >= deadline) {
@@ -151,7 +155,10 @@ function lastError(client: NecoPerfClient): Promise<string> {
   });
 }
 
-async function toConnection(client: NecoPerfClient, access: DaemonAccess): Promise<Connection> {
+async function toConnection(
+  client: NecoPerfClient,
+  access: DaemonCredentials,
+): Promise<Connection> {
   const { Metadata } = await loadGrpc();
   const sent = new Set<string>();
   return {

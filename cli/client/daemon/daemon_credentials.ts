@@ -1,8 +1,8 @@
 import { TOKEN_AUDIENCE, tokenFromFile, tokenOnRequest, type TokenSource } from "./bearer_token.ts";
 import type { ClientCertificate } from "./certificates.ts";
-import { CliError, ExitStatus } from "./errors.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import { isLoopback } from "./loopback.ts";
-import type { Cluster } from "./client/cluster/kubernetes.ts";
+import type { Cluster } from "../cluster/kubernetes.ts";
 import { fileExists } from "./small_file.ts";
 
 /** How the caller of a daemon proves who it is, and how it knows the daemon. */
@@ -30,7 +30,7 @@ export interface AccessOptions {
 }
 
 /** Everything that a connection to a daemon takes beside its address. */
-export interface DaemonAccess {
+export interface DaemonCredentials {
   /** Asked before each call. Not there: calls are made without a token, and the daemon decides. */
   token?: TokenSource;
   /** Whether the connection is encrypted, and by what the daemon is known. */
@@ -60,7 +60,7 @@ export interface PlainConnection {
 }
 
 /** What an access that is named by nothing else is. */
-export const NO_ACCESS: DaemonAccess = {
+export const NO_CREDENTIALS: DaemonCredentials = {
   connection: { kind: "plain", because: "no CA certificate was given (--ca-file FILE)" },
 };
 
@@ -139,7 +139,7 @@ export async function completeAccess(
   options: AccessOptions,
   necoperfNamespace: string,
   part?: ClusterPart,
-): Promise<DaemonAccess> {
+): Promise<DaemonCredentials> {
   const { cluster, targetNamespace } = part ?? {};
   let { token, authoritiesPem } = files;
   let because = "no CA certificate is known to check the daemon's with (give --ca-file FILE)";
@@ -191,7 +191,10 @@ async function findAuthorities(
  * Throws a `CliError` (exit status 4) when a token would have to go to `address` in a way that
  * others can read.
  */
-export function refuseToExposeToken({ token, connection }: DaemonAccess, address: string): void {
+export function refuseToExposeToken(
+  { token, connection }: DaemonCredentials,
+  address: string,
+): void {
   if (!token || connection.kind === "tls" || connection.sendToken || isLoopback(address)) return;
   throw new CliError(
     ExitStatus.NOT_ALLOWED,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isLoopback } from "../../cli/loopback.ts";
+import { isLoopback } from "../../../../cli/client/daemon/loopback.ts";
 
 Deno.test("what stays on this machine", () => {
   for (const host of ["127.0.0.1", "127.8.8.8", "localhost", "LocalHost", "[::1]"]) {

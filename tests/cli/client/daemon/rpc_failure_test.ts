@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { ExitStatus } from "../../cli/errors.ts";
-import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "../../cli/rpc_failure.ts";
-import { grpc } from "../../proto/grpc.ts";
+import { ExitStatus } from "../../../../cli/errors.ts";
+import {
+  describeRpcFailure,
+  isConnectionLoss,
+  isRpcFailure,
+} from "../../../../cli/client/daemon/rpc_failure.ts";
+import { grpc } from "../../../../proto/grpc.ts";
 
 Deno.test("every gRPC status has its exit status", () => {
   const expected: [keyof typeof grpc.status, ExitStatus][] = [
