@@ -41,7 +41,7 @@ export {
   type NamespaceReference,
   type NodeReference,
   openDaemon,
-} from "./cli/find_daemon.ts";
+} from "./cli/client/targets/find_daemon.ts";
 export {
   type DownloadHooks,
   fetchRecording,
@@ -76,14 +76,18 @@ export {
   type FoundTargets,
   type SkippedPod,
   type TargetsReference,
-} from "./cli/find_targets.ts";
+} from "./cli/client/targets/find_targets.ts";
 export {
   profileAll,
   type ProfileAllHooks,
   type ProfileAllOptions,
   type ProfileAllResult,
 } from "./cli/profile_all.ts";
-export { formatTargetName, parseTargetName, type TargetName } from "./cli/target_name.ts";
+export {
+  formatTargetName,
+  parseTargetName,
+  type TargetName,
+} from "./cli/client/targets/target_name.ts";
 export type { WorkloadType } from "./cli/client/cluster/workload.ts";
 export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
 export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted_format.ts";

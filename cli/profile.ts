@@ -11,14 +11,14 @@ import {
   type NamespaceReference,
   openDaemon,
   openNamespace,
-} from "./find_daemon.ts";
+} from "./client/targets/find_daemon.ts";
 import type { ConvertedFormat } from "./formats/converted_format.ts";
 import type { Output } from "./output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
 import { ResultLeftError } from "./result_left.ts";
 import type { StackProfile } from "./script/stack_profile.ts";
-import { pickContainer } from "./target.ts";
+import { pickContainer } from "./client/targets/pick_container.ts";
 
 /** A container of a pod that a user names. */
 export interface PodReference extends NamespaceReference {

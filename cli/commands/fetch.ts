@@ -2,7 +2,7 @@ import type { FetchOptions } from "../arguments/fetch.ts";
 import type { ExitStatus } from "../errors.ts";
 import { fetchResult } from "../fetch.ts";
 import { fetchCommand } from "../fetch_command.ts";
-import { findDaemon, openDaemon } from "../find_daemon.ts";
+import { findDaemon, openDaemon } from "../client/targets/find_daemon.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 import { describeLoss } from "../progress.ts";
 import { openReporter, type Reporter } from "./reporter.ts";

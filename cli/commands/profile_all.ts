@@ -2,7 +2,7 @@ import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { Followed } from "../display.ts";
 import { type CliError, ExitStatus, mostCommonStatus } from "../errors.ts";
 import { fetchCommand } from "../fetch_command.ts";
-import { findTargets } from "../find_targets.ts";
+import { findTargets } from "../client/targets/find_targets.ts";
 import type { Interrupts } from "../interrupts.ts";
 import { nameResult, type Target } from "../profile.ts";
 import { profileAll } from "../profile_all.ts";

@@ -2,7 +2,7 @@ import { connectToApi } from "../client/cluster/api_server.ts";
 import { DAEMON_LABEL } from "../client/cluster/daemon_pod.ts";
 import { findCluster, type KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
 import { type ApiPod, pathIn, toPod } from "../client/cluster/kubernetes.ts";
-import { POD, type TargetType } from "../target_name.ts";
+import { POD, type TargetType } from "../client/targets/target_name.ts";
 import type { Candidate } from "./completion.ts";
 
 /** Names of a cluster's objects. What cannot be had in time, or by this user, is empty. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { findTargets, type TargetsReference } from "../../cli/find_targets.ts";
-import { parseTargetName } from "../../cli/target_name.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { findTargets, type TargetsReference } from "../../../../cli/client/targets/find_targets.ts";
+import { parseTargetName } from "../../../../cli/client/targets/target_name.ts";
 import {
   daemonPod,
   runningPod,
@@ -9,7 +9,7 @@ import {
   type StandInObjects,
   type StandInPod,
   startStandInApi,
-} from "./stand_in_api.ts";
+} from "../../stand_in_api.ts";
 
 const WEB = { app: "web" };
 const DEPLOYMENT = "/apis/apps/v1/namespaces/shop/deployments/web";

@@ -1,6 +1,6 @@
-import { CliError, ExitStatus } from "./errors.ts";
-import { isObjectName } from "./client/cluster/object_name.ts";
-import { fullName, WORKLOAD_TYPES, type WorkloadType } from "./client/cluster/workload.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
+import { isObjectName } from "../cluster/object_name.ts";
+import { fullName, WORKLOAD_TYPES, type WorkloadType } from "../cluster/workload.ts";
 
 /** A pod, or the workload whose pods are meant. */
 export interface TargetName {

@@ -3,11 +3,11 @@ import {
   completeAccess,
   type DaemonCredentials,
   readAccessFiles,
-} from "./client/daemon/daemon_credentials.ts";
-import type { DaemonReference } from "./client/daemon/reconnecting_client.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "./client/cluster/daemon_pod.ts";
-import { CliError, ExitStatus } from "./errors.ts";
-import { type Cluster, type ClusterOptions, openCluster } from "./client/cluster/kubernetes.ts";
+} from "../daemon/daemon_credentials.ts";
+import type { DaemonReference } from "../daemon/reconnecting_client.ts";
+import { DAEMON_LABEL, pickDaemonAddress } from "../cluster/daemon_pod.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
+import { type Cluster, type ClusterOptions, openCluster } from "../cluster/kubernetes.ts";
 
 /** A namespace of a cluster, and the cluster's daemons. */
 export interface NamespaceReference extends ClusterOptions {

@@ -1,15 +1,15 @@
-import { CliError, ExitStatus, mostCommonStatus } from "./errors.ts";
+import { CliError, ExitStatus, mostCommonStatus } from "../../errors.ts";
 import {
   findAgain,
   findDaemonAddresses,
   type NamespaceReference,
   openNamespace,
 } from "./find_daemon.ts";
-import type { Cluster, PodSelectors } from "./client/cluster/kubernetes.ts";
-import { forEachLimited } from "./limited.ts";
-import type { Pod } from "./client/cluster/pod.ts";
-import type { Target } from "./profile.ts";
-import { pickContainer, type RunningContainer } from "./target.ts";
+import type { Cluster, PodSelectors } from "../cluster/kubernetes.ts";
+import { forEachLimited } from "../../limited.ts";
+import type { Pod } from "../cluster/pod.ts";
+import type { Target } from "../../profile.ts";
+import { pickContainer, type RunningContainer } from "./pick_container.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";
 
 /** Containers of pods that a user names, by their own names or others. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import type { Pod, PodContainer } from "../../cli/client/cluster/pod.ts";
-import { pickContainer } from "../../cli/target.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import type { Pod, PodContainer } from "../../../../cli/client/cluster/pod.ts";
+import { pickContainer } from "../../../../cli/client/targets/pick_container.ts";
 
 function container(name: string, changes: Partial<PodContainer> = {}): PodContainer {
   return {

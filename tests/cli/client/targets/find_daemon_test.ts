@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { CliError } from "../../cli/errors.ts";
-import { findDaemonAddress } from "../../cli/find_daemon.ts";
-import type { Pod } from "../../cli/client/cluster/pod.ts";
+import { CliError } from "../../../../cli/errors.ts";
+import { findDaemonAddress } from "../../../../cli/client/targets/find_daemon.ts";
+import type { Pod } from "../../../../cli/client/cluster/pod.ts";
 
 const PLACE = { nodeName: "n1", namespace: "necoperf" };
 

@@ -1,5 +1,5 @@
-import { CliError, ExitStatus } from "./errors.ts";
-import type { ContainerKind, Pod, PodContainer } from "./client/cluster/pod.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
+import type { ContainerKind, Pod, PodContainer } from "../cluster/pod.ts";
 
 /** A container that runs, and where. */
 export interface RunningContainer {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { formatTargetName, parseTargetName } from "../../cli/target_name.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { formatTargetName, parseTargetName } from "../../../../cli/client/targets/target_name.ts";
 
 const NAMES = {
   "pod/x": ["x", "po/x", "pod/x", "pods/x", "Pod/x"],
