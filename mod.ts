@@ -33,8 +33,8 @@ export {
   type ProfileOptions,
   type ProfileResult,
   type Target,
-} from "./cli/profile.ts";
-export { type FetchOptions, fetchResult } from "./cli/fetch.ts";
+} from "./cli/client/recording/profile.ts";
+export { type FetchOptions, fetchResult } from "./cli/client/recording/fetch.ts";
 export {
   type AddressReference,
   findDaemon,
@@ -48,17 +48,17 @@ export {
   recordContainer,
   type RecordingRequest,
   type ResultRequest,
-} from "./cli/daemon_client.ts";
+} from "./cli/client/recording/daemon_client.ts";
 export type { DaemonReference } from "./cli/client/daemon/reconnecting_client.ts";
-export type { RecordingHooks, RecordingOrder } from "./cli/recording.ts";
+export type { RecordingHooks, RecordingOrder } from "./cli/client/recording/recording.ts";
 export type {
   ConnectionEvent,
   DownloadEvent,
   RecordingEvent,
   RecordingSummary,
-} from "./cli/recording_event.ts";
-export type { ResultSink } from "./cli/result_download.ts";
-export { type ResultLeft, ResultLeftError } from "./cli/result_left.ts";
+} from "./cli/client/recording/recording_event.ts";
+export type { ResultSink } from "./cli/client/recording/result_download.ts";
+export { type PendingResult, PendingResultError } from "./cli/client/recording/pending_result.ts";
 export {
   type AccessOptions,
   type DaemonCredentials,
@@ -82,14 +82,14 @@ export {
   type ProfileAllHooks,
   type ProfileAllOptions,
   type ProfileAllResult,
-} from "./cli/profile_all.ts";
+} from "./cli/client/recording/profile_all.ts";
 export {
   formatTargetName,
   parseTargetName,
   type TargetName,
 } from "./cli/client/targets/target_name.ts";
 export type { WorkloadType } from "./cli/client/cluster/workload.ts";
-export type { CallGraph, RecordOptions } from "./cli/record_options.ts";
+export type { CallGraph, RecordOptions } from "./cli/client/recording/record_options.ts";
 export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted_format.ts";
 export { type Conversion, convertScript } from "./cli/formats/format.ts";
 export { CliError, ExitStatus } from "./cli/errors.ts";

@@ -1,7 +1,7 @@
 import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
 import { fileName } from "./formats/frame_name.ts";
-import type { RecordingSummary } from "./recording_event.ts";
-import type { CallGraph } from "./record_options.ts";
+import type { RecordingSummary } from "./client/recording/recording_event.ts";
+import type { CallGraph } from "./client/recording/record_options.ts";
 import { mainEvent } from "./script/hottest.ts";
 import { type Frame, frameKind, type StackProfile } from "./script/stack_profile.ts";
 

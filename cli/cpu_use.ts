@@ -1,6 +1,6 @@
 import { isClockEvent } from "./formats/clock_event.ts";
-import type { RecordingSummary } from "./recording_event.ts";
-import type { RecordOptions } from "./record_options.ts";
+import type { RecordingSummary } from "./client/recording/recording_event.ts";
+import type { RecordOptions } from "./client/recording/record_options.ts";
 import { mainEvent } from "./script/hottest.ts";
 import type { StackProfile } from "./script/stack_profile.ts";
 

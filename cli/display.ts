@@ -1,6 +1,6 @@
 import { createLiveLines, type Terminal } from "./live_lines.ts";
 import { createProgressLine, type ProgressLine } from "./progress_line.ts";
-import type { RecordingEvent } from "./recording_event.ts";
+import type { RecordingEvent } from "./client/recording/recording_event.ts";
 
 /** What the user sees of recordings while they run: moving lines on a terminal, else nothing. */
 export interface Display extends Disposable {

@@ -1,4 +1,4 @@
-import { nameResult, type Target } from "./profile.ts";
+import { nameResult, type Target } from "./client/recording/profile.ts";
 import { PROGRAM } from "./program_name.ts";
 
 /**

@@ -1,9 +1,13 @@
 import { formatDuration } from "../proto/duration.ts";
 import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
 import { fileName } from "./formats/frame_name.ts";
-import type { Target } from "./profile.ts";
-import type { ConnectionEvent, RecordingEvent, RecordingSummary } from "./recording_event.ts";
-import type { ResultLeft } from "./result_left.ts";
+import type { Target } from "./client/recording/profile.ts";
+import type {
+  ConnectionEvent,
+  RecordingEvent,
+  RecordingSummary,
+} from "./client/recording/recording_event.ts";
+import type { PendingResult } from "./client/recording/pending_result.ts";
 import type { FunctionShare } from "./script/hottest.ts";
 
 /** Says what happens in a line for the terminal, or nothing for what is not worth one. */
@@ -60,7 +64,7 @@ export function describeLoss({ reason, retryTimeoutSeconds }: ConnectionEvent): 
 }
 
 /** Says how to get a result that is left with the daemon: with `command`. */
-export function describeLeft({ sure, keptUntil }: ResultLeft, command: string): string {
+export function describeLeft({ sure, keptUntil }: PendingResult, command: string): string {
   const until = keptUntil ? ` until ${keptUntil.toTimeString().slice(0, 8)}` : " for a while";
   return `the daemon ${
     sure ? "keeps" : "may keep"

@@ -1,6 +1,6 @@
 import { formatDuration } from "../proto/duration.ts";
 import { describeQueue, formatSize } from "./progress.ts";
-import type { RecordingEvent } from "./recording_event.ts";
+import type { RecordingEvent } from "./client/recording/recording_event.ts";
 
 /** What there is to see of one recording, in one line. */
 export interface ProgressLine {

@@ -1,8 +1,8 @@
 import { type Advice, advise } from "./advice.ts";
 import { type CpuUse, findCpuUse } from "./cpu_use.ts";
-import type { ProfileResult, Target } from "./profile.ts";
-import type { RecordingSummary } from "./recording_event.ts";
-import type { RecordOptions } from "./record_options.ts";
+import type { ProfileResult, Target } from "./client/recording/profile.ts";
+import type { RecordingSummary } from "./client/recording/recording_event.ts";
+import type { RecordOptions } from "./client/recording/record_options.ts";
 import { type FunctionShare, hottestFunctions } from "./script/hottest.ts";
 
 /** What there is to know of a result: what `--json` prints, see docs/reference/json.md. */

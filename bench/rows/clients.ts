@@ -1,4 +1,4 @@
-import { recordContainer } from "../../cli/daemon_client.ts";
+import { recordContainer } from "../../cli/client/recording/daemon_client.ts";
 import { run } from "../../tests/testing/process.ts";
 import { buildTargets } from "../../tests/testing/targets.ts";
 import { interleave, summarize } from "../measure.ts";

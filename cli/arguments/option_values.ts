@@ -8,7 +8,7 @@ import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../errors.ts";
 import { isObjectName } from "../client/cluster/object_name.ts";
 import { PROGRAM } from "../program_name.ts";
-import type { CallGraph } from "../record_options.ts";
+import type { CallGraph } from "../client/recording/record_options.ts";
 
 const DAEMON_PORT = 6543;
 

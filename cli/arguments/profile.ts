@@ -2,7 +2,7 @@ import { Command } from "commander";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import type { PodSelectors } from "../client/cluster/kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
-import type { CallGraph, RecordOptions } from "../record_options.ts";
+import type { CallGraph, RecordOptions } from "../client/recording/record_options.ts";
 import { parseTargetName, type TargetName } from "../client/targets/target_name.ts";
 import { toFetchFlags } from "./fetch.ts";
 import {

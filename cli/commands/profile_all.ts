@@ -4,8 +4,8 @@ import { type CliError, ExitStatus, mostCommonStatus } from "../errors.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findTargets } from "../client/targets/find_targets.ts";
 import type { Interrupts } from "../interrupts.ts";
-import { nameResult, type Target } from "../profile.ts";
-import { profileAll } from "../profile_all.ts";
+import { nameResult, type Target } from "../client/recording/profile.ts";
+import { profileAll } from "../client/recording/profile_all.ts";
 import {
   describeEvent,
   describeHottest,
@@ -14,9 +14,9 @@ import {
   describeSummary,
   describeTogether,
 } from "../progress.ts";
-import type { RecordingEvent } from "../recording_event.ts";
+import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { HOTTEST, makeReport, type Report } from "../report.ts";
-import { ResultLeftError } from "../result_left.ts";
+import { PendingResultError } from "../client/recording/pending_result.ts";
 import { createFunctionTally } from "../script/hottest.ts";
 import type { Reporter } from "./reporter.ts";
 import { failureOf, withHowToFetch } from "./result.ts";
@@ -93,7 +93,7 @@ export async function runProfileAll(
     },
     onFailure(error, target) {
       followed.get(target)![Symbol.dispose]();
-      if (error.exitStatus === ExitStatus.INTERRUPTED && !(error instanceof ResultLeftError)) {
+      if (error.exitStatus === ExitStatus.INTERRUPTED && !(error instanceof PendingResultError)) {
         interrupted++;
         return;
       }

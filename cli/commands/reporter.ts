@@ -1,5 +1,5 @@
 import { createDisplay, type Followed } from "../display.ts";
-import type { RecordingEvent } from "../recording_event.ts";
+import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { findTerminal } from "../terminal.ts";
 import { say } from "./say.ts";
 

@@ -1,9 +1,9 @@
 import { CliError, ExitStatus } from "../errors.ts";
-import type { ProfileResult, Target } from "../profile.ts";
+import type { ProfileResult, Target } from "../client/recording/profile.ts";
 import { describeHottest, describeLeft, describePartial, describeSummary } from "../progress.ts";
-import type { RecordOptions } from "../record_options.ts";
+import type { RecordOptions } from "../client/recording/record_options.ts";
 import { makeReport } from "../report.ts";
-import { ResultLeftError } from "../result_left.ts";
+import { PendingResultError } from "../client/recording/pending_result.ts";
 import type { Reporter } from "./reporter.ts";
 
 /** Says, beside the failure, with which command the result that is left can be had. */
@@ -14,7 +14,7 @@ export async function sayingHowToFetch<T>(
   try {
     return await result;
   } catch (error) {
-    if (!(error instanceof ResultLeftError)) throw error;
+    if (!(error instanceof PendingResultError)) throw error;
     throw new CliError(error.exitStatus, withHowToFetch(error, command), { cause: error });
   }
 }
@@ -24,7 +24,7 @@ export function withHowToFetch(
   error: CliError,
   command: (recordingId: string) => string,
 ): string {
-  if (!(error instanceof ResultLeftError)) return error.message;
+  if (!(error instanceof PendingResultError)) return error.message;
   return `${error.message}\n${describeLeft(error.left, command(error.left.recordingId))}`;
 }
 
@@ -38,7 +38,7 @@ export interface Failure {
 
 /** Finds what there is to tell a machine. `message` is what people are told. */
 export function failureOf(error: CliError, message = error.message): Failure {
-  const left = [error, error.cause].find((one) => one instanceof ResultLeftError);
+  const left = [error, error.cause].find((one) => one instanceof PendingResultError);
   return { exitStatus: error.exitStatus, message, recordingId: left?.left.recordingId };
 }
 

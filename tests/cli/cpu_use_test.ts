@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { findCpuUse, formatCpuUse } from "../../cli/cpu_use.ts";
-import type { RecordOptions } from "../../cli/record_options.ts";
+import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
 import type { StackProfile } from "../../cli/script/stack_profile.ts";
 import { SUMMARY } from "./summary.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createProgressLine } from "../../cli/progress_line.ts";
-import type { RecordingEvent } from "../../cli/recording_event.ts";
+import type { RecordingEvent } from "../../cli/client/recording/recording_event.ts";
 
 /** A line, and a clock that stands still but for `after`. */
 function open(durationSeconds?: number) {

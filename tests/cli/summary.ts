@@ -1,4 +1,4 @@
-import type { RecordingSummary } from "../../cli/recording_event.ts";
+import type { RecordingSummary } from "../../cli/client/recording/recording_event.ts";
 
 /** What a recording without a flaw has to say of itself. */
 export const SUMMARY: RecordingSummary = {

@@ -3,8 +3,8 @@
  * instead of containers (`--container-lookup pid`).
  */
 import assert from "node:assert/strict";
-import { openTarget, profile } from "../../cli/profile.ts";
-import type { RecordOptions } from "../../cli/record_options.ts";
+import { openTarget, profile } from "../../cli/client/recording/profile.ts";
+import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
 import { makeReport, type Report } from "../../cli/report.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { findProgram, run } from "../testing/process.ts";

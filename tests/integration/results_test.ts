@@ -337,7 +337,7 @@ Deno.test("a disk that fills up and one that is read-only are told, with nothing
 });
 
 /** A result such as a daemon has left, of random bytes: it is as large as a recording may be. */
-async function leaveResult(directory: string, bytes: number): Promise<string> {
+async function keepPendingResult(directory: string, bytes: number): Promise<string> {
   const silent = { info() {}, warning() {}, error() {} };
   const store = new ResultStore({
     directory,
@@ -379,7 +379,7 @@ function openResults(pid: number): string[] {
 
 Deno.test("a caller that takes nothing of a result is let go, and may go on later", async () => {
   await withWorkDir(async (startThere, workDir) => {
-    const recordingId = await leaveResult(workDir, 8 << 20);
+    const recordingId = await keepPendingResult(workDir, 8 << 20);
     await using daemon = await startThere(["--stall-timeout", "1s"]);
     const call = daemon.client.FetchResult({ recordingId });
     call.on("error", () => {});
@@ -401,7 +401,7 @@ Deno.test("a caller that takes nothing of a result is let go, and may go on late
 
 Deno.test("one caller reads a bounded number of results at a time, and may go on later", async () => {
   await withWorkDir(async (startThere, workDir) => {
-    const recordingId = await leaveResult(workDir, 1 << 20);
+    const recordingId = await keepPendingResult(workDir, 1 << 20);
     await using daemon = await startThere();
     const [most, callsOfOne] = [128, 64];
     const clients = Array.from(

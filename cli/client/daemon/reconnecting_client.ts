@@ -2,7 +2,7 @@ import { wait } from "../../../wait.ts";
 import { connect, type Connection } from "./connection.ts";
 import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
-import type { ConnectionEvent } from "../../recording_event.ts";
+import type { ConnectionEvent } from "../recording/recording_event.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
 
 /** A daemon, and how it is called. */

@@ -6,9 +6,9 @@ import {
   openNamespace,
 } from "./find_daemon.ts";
 import type { Cluster, PodSelectors } from "../cluster/kubernetes.ts";
-import { forEachLimited } from "../../limited.ts";
+import { forEachLimited } from "../recording/for_each_concurrent.ts";
 import type { Pod } from "../cluster/pod.ts";
-import type { Target } from "../../profile.ts";
+import type { Target } from "../recording/profile.ts";
 import { pickContainer, type RunningContainer } from "./pick_container.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { networkInterfaces } from "node:os";
 import type { TlsOptions } from "node:tls";
-import { recordContainer } from "../../../../cli/daemon_client.ts";
+import { recordContainer } from "../../../../cli/client/recording/daemon_client.ts";
 import type {
   DaemonCredentials,
   TlsConnection,

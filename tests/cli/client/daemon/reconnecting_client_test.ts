@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { createHash } from "node:crypto";
-import { fetchRecording, recordContainer } from "../../../../cli/daemon_client.ts";
+import { fetchRecording, recordContainer } from "../../../../cli/client/recording/daemon_client.ts";
 import { NO_CREDENTIALS } from "../../../../cli/client/daemon/daemon_credentials.ts";
 import { CliError, ExitStatus } from "../../../../cli/errors.ts";
-import type { RecordingEvent } from "../../../../cli/recording_event.ts";
-import { ResultLeftError } from "../../../../cli/result_left.ts";
+import type { RecordingEvent } from "../../../../cli/client/recording/recording_event.ts";
+import { PendingResultError } from "../../../../cli/client/recording/pending_result.ts";
 import { grpc } from "../../../../proto/grpc.ts";
 import { type Relay, startRelay } from "../../../testing/relay.ts";
 import {
@@ -231,7 +231,7 @@ Deno.test("a result whose daemon stays away is left with it, and how long it is 
     if (event.kind === "lost") lostAt = Date.now();
   };
   await assert.rejects(setting.record({ retryTimeoutSeconds: 1, onEvent }), (error) => {
-    assert(error instanceof ResultLeftError, String(error));
+    assert(error instanceof PendingResultError, String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     assert.match(error.message, /the necoperf-daemon on node1/);
     assert.equal(error.left.recordingId, "left-here");
@@ -251,7 +251,7 @@ Deno.test("a connection that stays lost in sampling may have left a result", asy
     fetch: (_call, _count, { relay }) => relay[Symbol.dispose](),
   });
   await assert.rejects(setting.record({ retryTimeoutSeconds: 1 }), (error) => {
-    assert(error instanceof ResultLeftError, String(error));
+    assert(error instanceof PendingResultError, String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     assert.deepEqual(error.left, {
       recordingId: "maybe-here",
@@ -271,7 +271,7 @@ Deno.test("a connection that stays lost before sampling has left none", async ()
     fetch: () => {},
   });
   await assert.rejects(setting.record({ retryTimeoutSeconds: 1 }), (error) => {
-    assert(error instanceof CliError && !(error instanceof ResultLeftError), String(error));
+    assert(error instanceof CliError && !(error instanceof PendingResultError), String(error));
     assert.equal(error.exitStatus, ExitStatus.UNREACHABLE);
     return true;
   });
@@ -282,7 +282,7 @@ Deno.test("a recording that ends in sampling because it can go nowhere has left 
   // As standard output says when what it has printed is of another recording.
   const begin = () => Promise.reject(new CliError(ExitStatus.UNREACHABLE, "record again"));
   await assert.rejects(setting.record({ begin }), (error) => {
-    assert(error instanceof CliError && !(error instanceof ResultLeftError), String(error));
+    assert(error instanceof CliError && !(error instanceof PendingResultError), String(error));
     return true;
   });
 });

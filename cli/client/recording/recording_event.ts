@@ -1,10 +1,10 @@
-import { fromDuration } from "../proto/duration.ts";
-import type { Completeness__Output } from "../proto/gen/necoperf/Completeness.ts";
+import { fromDuration } from "../../../proto/duration.ts";
+import type { Completeness__Output } from "../../../proto/gen/necoperf/Completeness.ts";
 import type {
   _necoperf_RecordingEvent_Finished__Output as Finished,
   RecordingEvent__Output as EventMessage,
-} from "../proto/gen/necoperf/RecordingEvent.ts";
-import type { Side__Output } from "../proto/gen/necoperf/Side.ts";
+} from "../../../proto/gen/necoperf/RecordingEvent.ts";
+import type { Side__Output } from "../../../proto/gen/necoperf/Side.ts";
 
 /** What happens while a recording runs. */
 export type RecordingEvent =

@@ -1,9 +1,9 @@
-import type { DaemonCredentials } from "./client/daemon/daemon_credentials.ts";
-import { loadGrpc } from "./client/daemon/connection.ts";
-import { openResultOutput } from "./converting_output.ts";
-import { countingOutput } from "./counting_output.ts";
+import type { DaemonCredentials } from "../daemon/daemon_credentials.ts";
+import { loadGrpc } from "../daemon/connection.ts";
+import { openResultOutput } from "../../converting_output.ts";
+import { countingOutput } from "../../counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
-import { interrupted } from "./errors.ts";
+import { interrupted } from "../../errors.ts";
 import {
   type AddressReference,
   findAgain,
@@ -11,14 +11,14 @@ import {
   type NamespaceReference,
   openDaemon,
   openNamespace,
-} from "./client/targets/find_daemon.ts";
-import type { ConvertedFormat } from "./formats/converted_format.ts";
-import type { Output } from "./output.ts";
+} from "../targets/find_daemon.ts";
+import type { ConvertedFormat } from "../../formats/converted_format.ts";
+import type { Output } from "../../output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
-import { ResultLeftError } from "./result_left.ts";
-import type { StackProfile } from "./script/stack_profile.ts";
-import { pickContainer } from "./client/targets/pick_container.ts";
+import { PendingResultError } from "./pending_result.ts";
+import type { StackProfile } from "../../script/stack_profile.ts";
+import { pickContainer } from "../targets/pick_container.ts";
 
 /** A container of a pod that a user names. */
 export interface PodReference extends NamespaceReference {
@@ -159,7 +159,7 @@ export async function profileInto(
     });
     return { ...summary, path, stacks: counting?.stacks() };
   } catch (error) {
-    if (error instanceof ResultLeftError) await output.suspend();
+    if (error instanceof PendingResultError) await output.suspend();
     else await output.discard();
     throw error;
   }

@@ -1,9 +1,9 @@
-import { openResultOutput } from "./converting_output.ts";
-import { countingOutput } from "./counting_output.ts";
+import { openResultOutput } from "../../converting_output.ts";
+import { countingOutput } from "../../counting_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
-import type { DaemonReference } from "./client/daemon/reconnecting_client.ts";
-import { CliError, ExitStatus } from "./errors.ts";
-import type { ConvertedFormat } from "./formats/converted_format.ts";
+import type { DaemonReference } from "../daemon/reconnecting_client.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
+import type { ConvertedFormat } from "../../formats/converted_format.ts";
 import type { ProfileResult } from "./profile.ts";
 import type { DownloadEvent } from "./recording_event.ts";
 
@@ -11,7 +11,7 @@ import type { DownloadEvent } from "./recording_event.ts";
 export interface FetchOptions {
   /** The daemon that keeps it: from `findDaemon` or `openDaemon`. */
   daemon: DaemonReference;
-  /** The recording's id, as a `ResultLeftError` has it. */
+  /** The recording's id, as a `PendingResultError` has it. */
   recordingId: string;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { gzipSync } from "node:zlib";
 import { once } from "node:events";
-import { recordContainer } from "../../cli/daemon_client.ts";
-import type { RecordingEvent } from "../../cli/recording_event.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { grpc } from "../../proto/grpc.ts";
+import { recordContainer } from "../../../../cli/client/recording/daemon_client.ts";
+import type { RecordingEvent } from "../../../../cli/client/recording/recording_event.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { grpc } from "../../../../proto/grpc.ts";
 import {
   type FetchCall,
   type StandInHandlers,
@@ -13,7 +13,7 @@ import {
   writeFinished,
   writeResult,
   writeStart,
-} from "./stand_in_daemon.ts";
+} from "../../stand_in_daemon.ts";
 
 const RESULT = new TextEncoder().encode("spin 42 cpu-clock: necoperf_busy_loop\n".repeat(5000));
 

@@ -1,4 +1,4 @@
-import type { RecordOptions as RecordOptionsMessage } from "../proto/gen/necoperf/RecordOptions.ts";
+import type { RecordOptions as RecordOptionsMessage } from "../../../proto/gen/necoperf/RecordOptions.ts";
 
 /** How perf finds the callers of a sampled function. */
 export type CallGraph =

@@ -3,10 +3,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import type { ClientReadableStream } from "@grpc/grpc-js";
-import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
-import type { ReconnectingClient } from "./client/daemon/reconnecting_client.ts";
-import { CliError, ExitStatus } from "./errors.ts";
-import { isRpcFailure, isStatus } from "./client/daemon/rpc_failure.ts";
+import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../../../proto/gen/necoperf/RecordingEvent.ts";
+import type { ReconnectingClient } from "../daemon/reconnecting_client.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
+import { isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
 
 /** What is unpacked at a time: it is hashed, counted and written as one. */
 const UNPACKED_CHUNK_BYTES = 64 * 1024;

@@ -1,11 +1,11 @@
-import { wait } from "../wait.ts";
-import { CliError, interrupted } from "./errors.ts";
-import { forEachLimited } from "./limited.ts";
-import { type Merge, openMerge } from "./merge.ts";
-import { openNowhere } from "./output.ts";
+import { wait } from "../../../wait.ts";
+import { CliError, interrupted } from "../../errors.ts";
+import { forEachLimited } from "./for_each_concurrent.ts";
+import { type Merge, openMerge } from "../../merge.ts";
+import { openNowhere } from "../../output.ts";
 import { profileInto, type ProfileOptions, type ProfileResult, type Target } from "./profile.ts";
 import type { RecordingEvent } from "./recording_event.ts";
-import { BusyError } from "./client/daemon/rpc_failure.ts";
+import { BusyError } from "../daemon/rpc_failure.ts";
 
 /** What to record of several containers, and where the results go. */
 export interface ProfileAllOptions extends Omit<ProfileOptions, "target" | "onEvent"> {

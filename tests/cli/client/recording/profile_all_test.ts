@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import type { Target } from "../../cli/profile.ts";
-import { profileAll, type ProfileAllHooks, type ProfileAllOptions } from "../../cli/profile_all.ts";
-import { foldPerfScript } from "../../cli/script/fold.ts";
-import { grpc } from "../../proto/grpc.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import type { Target } from "../../../../cli/client/recording/profile.ts";
+import {
+  profileAll,
+  type ProfileAllHooks,
+  type ProfileAllOptions,
+} from "../../../../cli/client/recording/profile_all.ts";
+import { foldPerfScript } from "../../../../cli/script/fold.ts";
+import { grpc } from "../../../../proto/grpc.ts";
 import {
   type StandInDaemon,
   type StandInHandlers,
@@ -13,7 +17,7 @@ import {
   writeFinished,
   writeResult,
   writeStart,
-} from "./stand_in_daemon.ts";
+} from "../../stand_in_daemon.ts";
 
 /** The text of one sample of a container's only function. */
 function textOf(containerId: string): string {

@@ -1,9 +1,9 @@
 import type { Metadata, ServiceError } from "@grpc/grpc-js";
-import { toDuration } from "../proto/duration.ts";
-import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
-import type { Connection } from "./client/daemon/connection.ts";
-import { isUnreachable, type ReconnectingClient } from "./client/daemon/reconnecting_client.ts";
-import { CliError, ExitStatus } from "./errors.ts";
+import { toDuration } from "../../../proto/duration.ts";
+import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../../../proto/gen/necoperf/RecordingEvent.ts";
+import type { Connection } from "../daemon/connection.ts";
+import { isUnreachable, type ReconnectingClient } from "../daemon/reconnecting_client.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import {
   type RecordingEvent,
   type RecordingSummary,
@@ -18,8 +18,8 @@ import {
   messages,
   type ResultSink,
 } from "./result_download.ts";
-import { keptUntil, leaveResult } from "./result_left.ts";
-import { isRpcFailure, isStatus } from "./client/daemon/rpc_failure.ts";
+import { keepPendingResult, keptUntil } from "./pending_result.ts";
+import { isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
 
 /** What is recorded. */
 export interface RecordingOrder {
@@ -68,7 +68,7 @@ export class Recording {
   /**
    * Runs it once; `waiting` ends it as long as sampling has not started.
    *
-   * Rejects with the failed call, with a `RecordingLostError`, with a `ResultLeftError` when the
+   * Rejects with the failed call, with a `RecordingLostError`, with a `PendingResultError` when the
    * daemon has a result, or as the link or the sink do.
    */
   async run(waiting: AbortSignal): Promise<RecordingSummary> {
@@ -207,7 +207,7 @@ export class Recording {
     // The news that sampling is over may have been lost with the connection.
     const maybe = this.phase === "sampling" && !this.#writeError && isUnreachable(cause);
     if (!sure && !maybe) return cause;
-    return leaveResult(cause, {
+    return keepPendingResult(cause, {
       recordingId: this.#recordingId,
       sure,
       keptUntil: this.#keptUntil,

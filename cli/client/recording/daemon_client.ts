@@ -1,9 +1,6 @@
-import { formatDuration } from "../proto/duration.ts";
-import {
-  type DaemonReference,
-  openReconnectingClient,
-} from "./client/daemon/reconnecting_client.ts";
-import { CliError, ExitStatus, interrupted } from "./errors.ts";
+import { formatDuration } from "../../../proto/duration.ts";
+import { type DaemonReference, openReconnectingClient } from "../daemon/reconnecting_client.ts";
+import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import {
   deleteResult,
   Recording,
@@ -13,8 +10,8 @@ import {
 } from "./recording.ts";
 import { type DownloadEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
 import { type Arrived, checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
-import { keptUntil, leaveResult } from "./result_left.ts";
-import { isRpcFailure, isStatus } from "./client/daemon/rpc_failure.ts";
+import { keepPendingResult, keptUntil } from "./pending_result.ts";
+import { isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
 
 /** One recording, asked of one daemon. */
 export interface RecordingRequest extends RecordingOrder, DaemonReference {
@@ -24,7 +21,7 @@ export interface RecordingRequest extends RecordingOrder, DaemonReference {
 
 /** The result of a recording, asked of the daemon that made it. */
 export interface ResultRequest extends DaemonReference {
-  /** The recording's id, as a `ResultLeftError` has it. */
+  /** The recording's id, as a `PendingResultError` has it. */
   recordingId: string;
 }
 
@@ -49,7 +46,7 @@ const MOST = { recordings: 3, requests: 10 };
  * Rejects with a `CliError`: the token may not be sent over that connection, or there is none to be
  * had (exit status 4), the daemon cannot be reached, is not who it should be or stays lost (5),
  * refuses (2, 3, 4), fails or catches no sample (6), has no place in time (1), or `signal` aborts
- * (130). It is a `ResultLeftError` when the daemon keeps a result. What was written by then is not
+ * (130). It is a `PendingResultError` when the daemon keeps a result. What was written by then is not
  * a result.
  */
 export async function recordContainer(
@@ -122,12 +119,12 @@ export async function fetchRecording(
       sure: finished !== undefined,
       keptUntil: finished && keptUntil(finished),
     };
-    if (signal.aborted) throw leaveResult(downloadEnded(), left);
+    if (signal.aborted) throw keepPendingResult(downloadEnded(), left);
     const failure = link.describe(error);
     if (isRpcFailure(error) && isStatus(error, "NOT_FOUND")) {
       throw noSuchResult(failure as CliError);
     }
-    throw leaveResult(failure, left);
+    throw keepPendingResult(failure, left);
   }
 }
 

@@ -1,9 +1,9 @@
-import { fromDuration } from "../proto/duration.ts";
-import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../proto/gen/necoperf/RecordingEvent.ts";
-import { CliError, ExitStatus } from "./errors.ts";
+import { fromDuration } from "../../../proto/duration.ts";
+import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../../../proto/gen/necoperf/RecordingEvent.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 
 /** What is known of a result that is left with the daemon. */
-export interface ResultLeft {
+export interface PendingResult {
   /** What it is asked for by. */
   recordingId: string;
   /** Whether it is sure that the daemon has one. */
@@ -16,9 +16,9 @@ export interface ResultLeft {
  * The failure to get a result that the daemon keeps, or may keep: it can be asked for again with the
  * recording's id.
  */
-export class ResultLeftError extends CliError {
+export class PendingResultError extends CliError {
   /** Has the words and the exit status of `cause`. */
-  constructor(cause: CliError, readonly left: ResultLeft) {
+  constructor(cause: CliError, readonly left: PendingResult) {
     super(cause.exitStatus, cause.message, { cause });
   }
 }
@@ -37,7 +37,7 @@ export function keptUntil({ kept }: Finished): Date | undefined {
 }
 
 /** Says with a failure that the result is left with the daemon, where it is. */
-export function leaveResult(failure: unknown, left: ResultLeft): unknown {
+export function keepPendingResult(failure: unknown, left: PendingResult): unknown {
   if (!(failure instanceof CliError) || !PASSING.includes(failure.exitStatus)) return failure;
-  return new ResultLeftError(failure, left);
+  return new PendingResultError(failure, left);
 }
