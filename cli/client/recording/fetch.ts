@@ -1,5 +1,5 @@
-import { openResultOutput } from "../../converting_output.ts";
-import { countingOutput } from "../../counting_output.ts";
+import { openResultOutput } from "../output/converting_output.ts";
+import { countingOutput } from "../output/counting_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
 import type { DaemonReference } from "../daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";

@@ -1,7 +1,7 @@
 import type { DaemonCredentials } from "../daemon/daemon_credentials.ts";
 import { loadGrpc } from "../daemon/connection.ts";
-import { openResultOutput } from "../../converting_output.ts";
-import { countingOutput } from "../../counting_output.ts";
+import { openResultOutput } from "../output/converting_output.ts";
+import { countingOutput } from "../output/counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
 import { interrupted } from "../../errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
   openNamespace,
 } from "../targets/find_daemon.ts";
 import type { ConvertedFormat } from "../../formats/converted_format.ts";
-import type { Output } from "../../output.ts";
+import type { Output } from "../output/output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
 import { PendingResultError } from "./pending_result.ts";

@@ -1,8 +1,8 @@
 import { wait } from "../../../wait.ts";
 import { CliError, interrupted } from "../../errors.ts";
 import { forEachLimited } from "./for_each_concurrent.ts";
-import { type Merge, openMerge } from "../../merge.ts";
-import { openNowhere } from "../../output.ts";
+import { type Merge, openMerge } from "../output/merge.ts";
+import { openNowhere } from "../output/output.ts";
 import { profileInto, type ProfileOptions, type ProfileResult, type Target } from "./profile.ts";
 import type { RecordingEvent } from "./recording_event.ts";
 import { BusyError } from "../daemon/rpc_failure.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { openFileOutput } from "../../cli/output.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { openFileOutput } from "../../../../cli/client/output/output.ts";
 
 const NAME = { stem: "web-0-app", extension: ".perf.txt" };
 const AT = () => new Date("2025-01-31T23:59:58.123Z");

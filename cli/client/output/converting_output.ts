@@ -1,5 +1,5 @@
-import { CONVERTED_FORMATS } from "./formats/converted_format.ts";
-import { type Conversion, convertScript } from "./formats/format.ts";
+import { CONVERTED_FORMATS } from "../../formats/converted_format.ts";
+import { type Conversion, convertScript } from "../../formats/format.ts";
 import { openOutput, type Output } from "./output.ts";
 
 /** What a result's file is called, and what becomes of the result on the way there. */

@@ -1,6 +1,6 @@
 import { openResultOutput } from "./converting_output.ts";
-import { CliError, ExitStatus } from "./errors.ts";
-import type { ConvertedFormat } from "./formats/converted_format.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
+import type { ConvertedFormat } from "../../formats/converted_format.ts";
 import { type Output, writeAll } from "./output.ts";
 
 /** One result that is put together from the texts of several. */

@@ -1,6 +1,6 @@
 import type { Output } from "./output.ts";
-import { createScriptFolder } from "./script/fold.ts";
-import type { StackProfile } from "./script/stack_profile.ts";
+import { createScriptFolder } from "../../script/fold.ts";
+import type { StackProfile } from "../../script/stack_profile.ts";
 
 /** An output that counts the stacks of perf script's text on its way to another. */
 export interface CountingOutput extends Output {

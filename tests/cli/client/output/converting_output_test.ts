@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openResultOutput } from "../../cli/converting_output.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { SCRIPT } from "./formats/profile.ts";
+import { openResultOutput } from "../../../../cli/client/output/converting_output.ts";
+import { CliError, ExitStatus } from "../../../../cli/errors.ts";
+import { SCRIPT } from "../../formats/profile.ts";
 
 const OPTIONS = { stem: "web-0-app", convertTo: "folded" } as const;
 const BYTES = new TextEncoder().encode(SCRIPT);
