@@ -1,5 +1,5 @@
 import { formatDuration } from "../proto/duration.ts";
-import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
+import { type CpuUse, formatCpuUse } from "./analysis/cpu_use.ts";
 import { fileName } from "./formats/frame_name.ts";
 import type { Target } from "./client/recording/profile.ts";
 import type {
@@ -8,7 +8,7 @@ import type {
   RecordingSummary,
 } from "./client/recording/recording_event.ts";
 import type { PendingResult } from "./client/recording/pending_result.ts";
-import type { FunctionShare } from "./script/hottest.ts";
+import type { FunctionShare } from "./analysis/hottest.ts";
 
 /** Says what happens in a line for the terminal, or nothing for what is not worth one. */
 export function describeEvent(

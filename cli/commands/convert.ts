@@ -1,5 +1,5 @@
 import type { ConvertOptions } from "../arguments/convert.ts";
-import { convertFile } from "../convert.ts";
+import { convertFile } from "../analysis/convert.ts";
 import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 

@@ -1,5 +1,5 @@
 import type { DiffOptions } from "../arguments/diff.ts";
-import { diffFiles } from "../diff.ts";
+import { diffFiles } from "../analysis/diff.ts";
 import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../interrupts.ts";
 

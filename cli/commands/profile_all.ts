@@ -15,9 +15,9 @@ import {
   describeTogether,
 } from "../progress.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
-import { HOTTEST, makeReport, type Report } from "../report.ts";
+import { HOTTEST, makeReport, type Report } from "../analysis/report.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
-import { createFunctionTally } from "../script/hottest.ts";
+import { createFunctionTally } from "../analysis/hottest.ts";
 import type { Reporter } from "./reporter.ts";
 import { failureOf, withHowToFetch } from "./result.ts";
 import { requestLog } from "./say.ts";

@@ -2,7 +2,7 @@ import { CliError, ExitStatus } from "../errors.ts";
 import type { ProfileResult, Target } from "../client/recording/profile.ts";
 import { describeHottest, describeLeft, describePartial, describeSummary } from "../progress.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
-import { makeReport } from "../report.ts";
+import { makeReport } from "../analysis/report.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
 import type { Reporter } from "./reporter.ts";
 

@@ -143,7 +143,7 @@ Deno.test("the table of exit statuses is the program's", () => {
 
 Deno.test("the kinds of warnings are the client's", () => {
   const [, type] = /kind:\s*((?:\| "[\w ]+"\s*)+);/.exec(
-    Deno.readTextFileSync(join(ROOT, "cli/advice.ts")),
+    Deno.readTextFileSync(join(ROOT, "cli/analysis/advice.ts")),
   )!;
   const [, told] = /^The kinds are (.*?)\.$/ms.exec(pageOf("docs/reference/json.md"))!;
   const kinds = (text: string, quote: string) =>

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { openTarget, profile } from "../../cli/client/recording/profile.ts";
 import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
-import { makeReport, type Report } from "../../cli/report.ts";
+import { makeReport, type Report } from "../../cli/analysis/report.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { findProgram, run } from "../testing/process.ts";
 import { buildTargets, BUSY_CALLERS, BUSY_FUNCTION } from "../testing/targets.ts";

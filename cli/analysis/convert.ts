@@ -1,9 +1,9 @@
 import { basename, dirname } from "node:path";
-import { CliError, ExitStatus, interrupted } from "./errors.ts";
-import { CONVERTED_FORMATS, type ConvertedFormat } from "./formats/converted_format.ts";
-import { convertScript } from "./formats/format.ts";
-import { openFileOutput, openStandardOutput, type Output } from "./client/output/output.ts";
-import { readPieces } from "./script/read_pieces.ts";
+import { CliError, ExitStatus, interrupted } from "../errors.ts";
+import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
+import { convertScript } from "../formats/format.ts";
+import { openFileOutput, openStandardOutput, type Output } from "../client/output/output.ts";
+import { readPieces } from "../script/read_pieces.ts";
 
 /** What to convert, to what, and where that goes. */
 export interface Conversion {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { advise, type Recorded } from "../../cli/advice.ts";
-import type { Frame, StackProfile } from "../../cli/script/stack_profile.ts";
-import { SUMMARY } from "./summary.ts";
+import { advise, type Recorded } from "../../../cli/analysis/advice.ts";
+import type { Frame, StackProfile } from "../../../cli/script/stack_profile.ts";
+import { SUMMARY } from "../summary.ts";
 
 const HEALTHY: Frame[] = [
   { symbol: "main", dso: "/bin/web" },

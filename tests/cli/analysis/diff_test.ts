@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { diffFiles, type DiffRequest } from "../../cli/diff.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { SCRIPT } from "./formats/profile.ts";
-import { openPage } from "./formats/graph_page.ts";
+import { diffFiles, type DiffRequest } from "../../../cli/analysis/diff.ts";
+import { CliError, ExitStatus } from "../../../cli/errors.ts";
+import { SCRIPT } from "../formats/profile.ts";
+import { openPage } from "../formats/graph_page.ts";
 
 /** After it, `parse` itself takes more, `vfs_read` less, and libz nothing. Twice as many samples. */
 const AFTER = `web;main;parse 6

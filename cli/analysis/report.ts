@@ -1,9 +1,9 @@
 import { type Advice, advise } from "./advice.ts";
 import { type CpuUse, findCpuUse } from "./cpu_use.ts";
-import type { ProfileResult, Target } from "./client/recording/profile.ts";
-import type { RecordingSummary } from "./client/recording/recording_event.ts";
-import type { RecordOptions } from "./client/recording/record_options.ts";
-import { type FunctionShare, hottestFunctions } from "./script/hottest.ts";
+import type { ProfileResult, Target } from "../client/recording/profile.ts";
+import type { RecordingSummary } from "../client/recording/recording_event.ts";
+import type { RecordOptions } from "../client/recording/record_options.ts";
+import { type FunctionShare, hottestFunctions } from "./hottest.ts";
 
 /** What there is to know of a result: what `--json` prints, see docs/reference/json.md. */
 export interface Report {

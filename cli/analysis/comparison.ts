@@ -1,6 +1,6 @@
-import { CliError, ExitStatus } from "./errors.ts";
-import { frameName } from "./formats/frame_name.ts";
-import type { EventProfile, Frame, StackProfile } from "./script/stack_profile.ts";
+import { CliError, ExitStatus } from "../errors.ts";
+import { frameName } from "../formats/frame_name.ts";
+import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
 
 /** Two profiles of the same event, side by side. */
 export interface Comparison {

@@ -7,15 +7,15 @@ import {
   isBeyondChance,
 } from "./comparison.ts";
 import { openConvertedOutput, openText } from "./convert.ts";
-import { interrupted } from "./errors.ts";
-import { textChunks } from "./formats/chunks.ts";
-import { isClockEvent } from "./formats/clock_event.ts";
-import { type FlameGraph, flameGraphPage, type FlameView } from "./formats/flame_graph.ts";
-import { isFolded, readFolded } from "./formats/folded.ts";
-import { peek } from "./formats/peek.ts";
-import { openScriptText, requireSamples } from "./formats/script_text.ts";
-import { foldPerfScript } from "./script/fold.ts";
-import type { StackProfile } from "./script/stack_profile.ts";
+import { interrupted } from "../errors.ts";
+import { textChunks } from "../formats/chunks.ts";
+import { isClockEvent } from "../formats/clock_event.ts";
+import { type FlameGraph, flameGraphPage, type FlameView } from "../formats/flame_graph.ts";
+import { isFolded, readFolded } from "../formats/folded.ts";
+import { peek } from "../formats/peek.ts";
+import { openScriptText, requireSamples } from "../formats/script_text.ts";
+import { foldPerfScript } from "../script/fold.ts";
+import type { StackProfile } from "../script/stack_profile.ts";
 
 /** What to compare, and where the comparison goes. */
 export interface DiffRequest {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { CONVERTED_FORMATS } from "../../cli/formats/converted_format.ts";
-import { permissionFlags } from "../../permissions.ts";
-import { SCRIPT } from "./formats/profile.ts";
-import { startStandInDaemon, writeFinished, writeResult, writeStart } from "./stand_in_daemon.ts";
+import { CONVERTED_FORMATS } from "../../../cli/formats/converted_format.ts";
+import { permissionFlags } from "../../../permissions.ts";
+import { SCRIPT } from "../formats/profile.ts";
+import { startStandInDaemon, writeFinished, writeResult, writeStart } from "../stand_in_daemon.ts";
 
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 const FOLDED = `web;main;[libz.so.1] 1

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { foldPerfScript } from "../../../cli/script/fold.ts";
-import { createFunctionTally, hottestFunctions, mainEvent } from "../../../cli/script/hottest.ts";
-import { inChunks } from "./recordings.ts";
+import { createFunctionTally, hottestFunctions, mainEvent } from "../../../cli/analysis/hottest.ts";
+import { inChunks } from "../script/recordings.ts";
 
 const sample = (period: number, event: string, ...symbols: string[]) =>
   `web 7/7 1.0: ${period} ${event}: \n` +

@@ -1,9 +1,9 @@
 import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
-import { fileName } from "./formats/frame_name.ts";
-import type { RecordingSummary } from "./client/recording/recording_event.ts";
-import type { CallGraph } from "./client/recording/record_options.ts";
-import { mainEvent } from "./script/hottest.ts";
-import { type Frame, frameKind, type StackProfile } from "./script/stack_profile.ts";
+import { fileName } from "../formats/frame_name.ts";
+import type { RecordingSummary } from "../client/recording/recording_event.ts";
+import type { CallGraph } from "../client/recording/record_options.ts";
+import { mainEvent } from "./hottest.ts";
+import { type Frame, frameKind, type StackProfile } from "../script/stack_profile.ts";
 
 /** Something that makes a result worth less than it looks, with what to do about it. */
 export interface Advice {

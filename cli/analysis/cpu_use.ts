@@ -1,8 +1,8 @@
-import { isClockEvent } from "./formats/clock_event.ts";
-import type { RecordingSummary } from "./client/recording/recording_event.ts";
-import type { RecordOptions } from "./client/recording/record_options.ts";
-import { mainEvent } from "./script/hottest.ts";
-import type { StackProfile } from "./script/stack_profile.ts";
+import { isClockEvent } from "../formats/clock_event.ts";
+import type { RecordingSummary } from "../client/recording/recording_event.ts";
+import type { RecordOptions } from "../client/recording/record_options.ts";
+import { mainEvent } from "./hottest.ts";
+import type { StackProfile } from "../script/stack_profile.ts";
 
 /** What the daemon takes, per second and processor, when nothing is asked for. */
 const DEFAULT_FREQUENCY_HZ = 99;

@@ -1,4 +1,4 @@
-import type { EventProfile, Frame, StackProfile } from "./stack_profile.ts";
+import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
 
 /** How much of a profile a function has. */
 export interface FunctionShare extends Frame {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { findCpuUse, formatCpuUse } from "../../cli/cpu_use.ts";
-import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
-import type { StackProfile } from "../../cli/script/stack_profile.ts";
-import { SUMMARY } from "./summary.ts";
+import { findCpuUse, formatCpuUse } from "../../../cli/analysis/cpu_use.ts";
+import type { RecordOptions } from "../../../cli/client/recording/record_options.ts";
+import type { StackProfile } from "../../../cli/script/stack_profile.ts";
+import { SUMMARY } from "../summary.ts";
 
 function find(event: string, weight: number, asked: RecordOptions | undefined = {}) {
   const stacks: StackProfile = {
