@@ -1,5 +1,5 @@
 import { type Invocation, parseArguments } from "./arguments.ts";
-import { say } from "./commands/say.ts";
+import { say } from "./terminal/console.ts";
 import { gatherEntropyEarly } from "./early_entropy.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { VERSION } from "../version.ts";

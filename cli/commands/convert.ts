@@ -1,7 +1,7 @@
 import type { ConvertOptions } from "../arguments/convert.ts";
 import { convertFile } from "../analysis/convert.ts";
 import { ExitStatus } from "../errors.ts";
-import { listenToInterrupts } from "../interrupts.ts";
+import { listenToInterrupts } from "../terminal/interrupts.ts";
 
 /** `necoperf-client convert`. */
 export async function runConvert(options: ConvertOptions): Promise<ExitStatus> {

@@ -1,7 +1,7 @@
 import type { DiffOptions } from "../arguments/diff.ts";
 import { diffFiles } from "../analysis/diff.ts";
 import { ExitStatus } from "../errors.ts";
-import { listenToInterrupts } from "../interrupts.ts";
+import { listenToInterrupts } from "../terminal/interrupts.ts";
 
 /** `necoperf-client diff`. */
 export async function runDiff(options: DiffOptions): Promise<ExitStatus> {

@@ -1,7 +1,7 @@
 import { type DoctorOptions, examine, type Finding } from "../doctor.ts";
 import { ExitStatus } from "../errors.ts";
-import { listenToInterrupts } from "../interrupts.ts";
-import { requestLog, say } from "./say.ts";
+import { listenToInterrupts } from "../terminal/interrupts.ts";
+import { requestLog, say } from "../terminal/console.ts";
 
 const MARKS: Record<Finding["level"], string> = { ok: "[+]", warning: "[!]", problem: "[-]" };
 

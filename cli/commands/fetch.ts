@@ -3,11 +3,11 @@ import type { ExitStatus } from "../errors.ts";
 import { fetchResult } from "../client/recording/fetch.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findDaemon, openDaemon } from "../client/targets/find_daemon.ts";
-import { listenToInterrupts } from "../interrupts.ts";
-import { describeLoss } from "../progress.ts";
+import { listenToInterrupts } from "../terminal/interrupts.ts";
+import { describeLoss } from "../terminal/messages.ts";
 import { openReporter, type Reporter } from "./reporter.ts";
 import { failingInJson, sayingHowToFetch, tellResult } from "./result.ts";
-import { requestLog } from "./say.ts";
+import { requestLog } from "../terminal/console.ts";
 
 /** `necoperf-client fetch`. */
 export async function runFetch(options: FetchOptions): Promise<ExitStatus> {
@@ -34,7 +34,7 @@ async function fetchAndTell(
       daemon,
       ...download,
       countStacks: json || !quiet,
-      onEvent: followed.hear,
+      onEvent: followed.onEvent,
       signal,
     });
   };

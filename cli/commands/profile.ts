@@ -1,14 +1,14 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { ExitStatus } from "../errors.ts";
 import { fetchCommand } from "../fetch_command.ts";
-import { type Interrupts, listenToInterrupts } from "../interrupts.ts";
+import { type Interrupts, listenToInterrupts } from "../terminal/interrupts.ts";
 import { findTarget, nameResult, openTarget, profile } from "../client/recording/profile.ts";
-import { describeEvent, describeLeftOut } from "../progress.ts";
+import { describeEvent, describeLeftOut } from "../terminal/messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { runProfileAll } from "./profile_all.ts";
 import { openReporter, type Reporter } from "./reporter.ts";
 import { failingInJson, sayingHowToFetch, tellResult } from "./result.ts";
-import { requestLog } from "./say.ts";
+import { requestLog } from "../terminal/console.ts";
 
 /** `necoperf-client [profile]`. */
 export async function runProfile(options: ProfileOptions): Promise<ExitStatus> {
@@ -49,7 +49,7 @@ async function runProfileOne(
       target,
       ...recording,
       countStacks: json || !quiet,
-      onEvent: followed.hear,
+      onEvent: followed.onEvent,
       ...interrupts,
     });
   };

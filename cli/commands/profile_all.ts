@@ -1,9 +1,9 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
-import type { Followed } from "../display.ts";
+import type { Followed } from "../terminal/display.ts";
 import { type CliError, ExitStatus, mostCommonStatus } from "../errors.ts";
 import { fetchCommand } from "../fetch_command.ts";
 import { findTargets } from "../client/targets/find_targets.ts";
-import type { Interrupts } from "../interrupts.ts";
+import type { Interrupts } from "../terminal/interrupts.ts";
 import { nameResult, type Target } from "../client/recording/profile.ts";
 import { profileAll } from "../client/recording/profile_all.ts";
 import {
@@ -13,14 +13,14 @@ import {
   describePartial,
   describeSummary,
   describeTogether,
-} from "../progress.ts";
+} from "../terminal/messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { HOTTEST, makeReport, type Report } from "../analysis/report.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
 import { createFunctionTally } from "../analysis/hottest.ts";
 import type { Reporter } from "./reporter.ts";
 import { failureOf, withHowToFetch } from "./result.ts";
-import { requestLog } from "./say.ts";
+import { requestLog } from "../terminal/console.ts";
 
 /** What there is to know of one of several results. */
 interface NamedReport {
@@ -76,7 +76,7 @@ export async function runProfileAll(
     },
     onEvent(event, target) {
       if (event.kind === "started") ids.set(target, event.recordingId);
-      followed.get(target)!.hear(event);
+      followed.get(target)!.onEvent(event);
     },
     onBusy: (error, target) => reporter.tell(`${nameResult(target)}: waiting: ${error.message}`),
     onResult(result, target) {

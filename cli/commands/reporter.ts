@@ -1,7 +1,7 @@
-import { createDisplay, type Followed } from "../display.ts";
+import { createDisplay, type Followed } from "../terminal/display.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
-import { findTerminal } from "../terminal.ts";
-import { say } from "./say.ts";
+import { findTerminal } from "../terminal/terminal.ts";
+import { say } from "../terminal/console.ts";
 
 /** Where a command's words go. */
 export interface Reporter extends Disposable {
@@ -49,8 +49,8 @@ export function openReporter(
     follow(name, describe, durationSeconds) {
       const line = display.follow(name, durationSeconds);
       return {
-        hear(event) {
-          line.hear(event);
+        onEvent(event) {
+          line.onEvent(event);
           if (!display.live || !SHOWN.includes(event.kind)) reporter.tell(describe(event));
         },
         [Symbol.dispose]: () => line[Symbol.dispose](),

@@ -1,6 +1,11 @@
 import { CliError, ExitStatus } from "../errors.ts";
 import type { ProfileResult, Target } from "../client/recording/profile.ts";
-import { describeHottest, describeLeft, describePartial, describeSummary } from "../progress.ts";
+import {
+  describeHottest,
+  describeLeft,
+  describePartial,
+  describeSummary,
+} from "../terminal/messages.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { makeReport } from "../analysis/report.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";

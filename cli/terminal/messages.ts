@@ -1,14 +1,14 @@
-import { formatDuration } from "../proto/duration.ts";
-import { type CpuUse, formatCpuUse } from "./analysis/cpu_use.ts";
-import { fileName } from "./formats/frame_name.ts";
-import type { Target } from "./client/recording/profile.ts";
+import { formatDuration } from "../../proto/duration.ts";
+import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
+import { fileName } from "../formats/frame_name.ts";
+import type { Target } from "../client/recording/profile.ts";
 import type {
   ConnectionEvent,
   RecordingEvent,
   RecordingSummary,
-} from "./client/recording/recording_event.ts";
-import type { PendingResult } from "./client/recording/pending_result.ts";
-import type { FunctionShare } from "./analysis/hottest.ts";
+} from "../client/recording/recording_event.ts";
+import type { PendingResult } from "../client/recording/pending_result.ts";
+import type { FunctionShare } from "../analysis/hottest.ts";
 
 /** Says what happens in a line for the terminal, or nothing for what is not worth one. */
 export function describeEvent(

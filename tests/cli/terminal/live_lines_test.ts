@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { createLiveLines } from "../../cli/live_lines.ts";
-import { createScreen } from "../testing/screen.ts";
+import { createLiveLines } from "../../../cli/terminal/live_lines.ts";
+import { createScreen } from "../../testing/screen.ts";
 
 /** Lines on a terminal as they are on it. `settled` gives what it shows. */
 function open(columns: number, rows: number) {

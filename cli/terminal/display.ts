@@ -1,6 +1,6 @@
 import { createLiveLines, type Terminal } from "./live_lines.ts";
 import { createProgressLine, type ProgressLine } from "./progress_line.ts";
-import type { RecordingEvent } from "./client/recording/recording_event.ts";
+import type { RecordingEvent } from "../client/recording/recording_event.ts";
 
 /** What the user sees of recordings while they run: moving lines on a terminal, else nothing. */
 export interface Display extends Disposable {
@@ -14,7 +14,7 @@ export interface Display extends Disposable {
 
 /** A recording that is shown. */
 export interface Followed extends Disposable {
-  hear(event: RecordingEvent): void;
+  onEvent(event: RecordingEvent): void;
 }
 
 const REDRAW_MS = 100;
@@ -37,8 +37,8 @@ export function createDisplay(terminal?: Terminal): Display {
       shown.push(followed);
       draw();
       return {
-        hear(event) {
-          followed.line.hear(event);
+        onEvent(event) {
+          followed.line.onEvent(event);
         },
         [Symbol.dispose]() {
           const at = shown.indexOf(followed);
@@ -67,6 +67,6 @@ function layOut(shown: { name: string; line: ProgressLine }[], columns: number):
 const STILL: Display = {
   live: false,
   above: (print) => print(),
-  follow: () => ({ hear() {}, [Symbol.dispose]() {} }),
+  follow: () => ({ onEvent() {}, [Symbol.dispose]() {} }),
   [Symbol.dispose]() {},
 };

@@ -1,10 +1,10 @@
-import { formatDuration } from "../proto/duration.ts";
-import { describeQueue, formatSize } from "./progress.ts";
-import type { RecordingEvent } from "./client/recording/recording_event.ts";
+import { formatDuration } from "../../proto/duration.ts";
+import { describeQueue, formatSize } from "./messages.ts";
+import type { RecordingEvent } from "../client/recording/recording_event.ts";
 
 /** What there is to see of one recording, in one line. */
 export interface ProgressLine {
-  hear(event: RecordingEvent): void;
+  onEvent(event: RecordingEvent): void;
   /** The line as it is now; it has no more than so many columns if these are enough for a word. */
   render(columns: number): string;
 }
@@ -49,7 +49,7 @@ export function createProgressLine(
   }
 
   return {
-    hear(event) {
+    onEvent(event) {
       if (event.kind !== "lost") lostUntilMs = undefined;
       switch (event.kind) {
         case "queued":

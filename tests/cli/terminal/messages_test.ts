@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { describeLeft, describeLeftOut, describeTogether } from "../../cli/progress.ts";
-import { SUMMARY } from "./summary.ts";
+import { describeLeft, describeLeftOut, describeTogether } from "../../../cli/terminal/messages.ts";
+import { SUMMARY } from "../summary.ts";
 
 function leftOut(started?: "user" | "kernel" | "both", asked?: "user" | "kernel") {
   return describeLeftOut(
