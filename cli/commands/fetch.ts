@@ -1,7 +1,7 @@
 import type { FetchOptions } from "../arguments/fetch.ts";
 import type { ExitStatus } from "../errors.ts";
 import { fetchResult } from "../client/recording/fetch.ts";
-import { fetchCommand } from "../fetch_command.ts";
+import { fetchCommand } from "./fetch_command.ts";
 import { findDaemon, openDaemon } from "../client/targets/find_daemon.ts";
 import { listenToInterrupts } from "../terminal/interrupts.ts";
 import { describeLoss } from "../terminal/messages.ts";

@@ -1,6 +1,6 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { ExitStatus } from "../errors.ts";
-import { fetchCommand } from "../fetch_command.ts";
+import { fetchCommand } from "./fetch_command.ts";
 import { type Interrupts, listenToInterrupts } from "../terminal/interrupts.ts";
 import { findTarget, nameResult, openTarget, profile } from "../client/recording/profile.ts";
 import { describeEvent, describeLeftOut } from "../terminal/messages.ts";

@@ -1,7 +1,7 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
 import type { Followed } from "../terminal/display.ts";
 import { type CliError, ExitStatus, mostCommonStatus } from "../errors.ts";
-import { fetchCommand } from "../fetch_command.ts";
+import { fetchCommand } from "./fetch_command.ts";
 import { findTargets } from "../client/targets/find_targets.ts";
 import type { Interrupts } from "../terminal/interrupts.ts";
 import { nameResult, type Target } from "../client/recording/profile.ts";

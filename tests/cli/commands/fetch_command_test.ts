@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fetchCommand } from "../../cli/fetch_command.ts";
+import { fetchCommand } from "../../../cli/commands/fetch_command.ts";
 
 const TARGET = { containerId: "c0ffee123456789", daemonAddress: "node1:6543" };
 

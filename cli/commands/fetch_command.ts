@@ -1,5 +1,5 @@
-import { nameResult, type Target } from "./client/recording/profile.ts";
-import { PROGRAM } from "./program_name.ts";
+import { nameResult, type Target } from "../client/recording/profile.ts";
+import { PROGRAM } from "../program_name.ts";
 
 /**
  * The command line that goes on with the download of a result. `flags` are what the user has given
