@@ -6,7 +6,7 @@ import { defineDoctor, toDoctorOptions } from "./arguments/doctor.ts";
 import { defineFetch, type FetchOptions, toFetchOptions } from "./arguments/fetch.ts";
 import { usageError } from "./arguments/option_values.ts";
 import { defineProfile, type ProfileOptions, toProfileOptions } from "./arguments/profile.ts";
-import type { DoctorOptions } from "./doctor.ts";
+import type { DoctorOptions } from "./doctor/doctor.ts";
 
 /** What a command line asks for. */
 export type Invocation =

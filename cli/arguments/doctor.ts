@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { DoctorOptions } from "../doctor.ts";
+import type { DoctorOptions } from "../doctor/doctor.ts";
 import { PROGRAM } from "../program_name.ts";
 import { parseName, usageError } from "./option_values.ts";
 import {

@@ -1,4 +1,4 @@
-import { type DoctorOptions, examine, type Finding } from "../doctor.ts";
+import { type DoctorOptions, examine, type Finding } from "../doctor/doctor.ts";
 import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../terminal/interrupts.ts";
 import { requestLog, say } from "../terminal/console.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { printFinding } from "../../cli/commands/doctor.ts";
-import type { DaemonInfo } from "../../cli/client/daemon/daemon_info.ts";
-import { describeDaemon, examine, problem } from "../../cli/doctor.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { VERSION } from "../../version.ts";
+import { printFinding } from "../../../cli/commands/doctor.ts";
+import type { DaemonInfo } from "../../../cli/client/daemon/daemon_info.ts";
+import { describeDaemon, examine, problem } from "../../../cli/doctor/doctor.ts";
+import { CliError, ExitStatus } from "../../../cli/errors.ts";
+import { VERSION } from "../../../version.ts";
 
 const INFO: DaemonInfo = {
   version: VERSION,

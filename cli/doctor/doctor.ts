@@ -1,22 +1,22 @@
-import { formatDuration, fromDuration } from "../proto/duration.ts";
-import { VERSION } from "../version.ts";
-import { TOKEN_AUDIENCE, tokenSubject } from "./client/daemon/bearer_token.ts";
+import { formatDuration, fromDuration } from "../../proto/duration.ts";
+import { VERSION } from "../../version.ts";
+import { TOKEN_AUDIENCE, tokenSubject } from "../client/daemon/bearer_token.ts";
 import {
   type AccessOptions,
   completeAccess,
   type DaemonCredentials,
   readAccessFiles,
-} from "./client/daemon/daemon_credentials.ts";
-import { type DaemonInfo, readDaemonInfo } from "./client/daemon/daemon_info.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "./client/cluster/daemon_pod.ts";
-import { CliError, ExitStatus } from "./errors.ts";
+} from "../client/daemon/daemon_credentials.ts";
+import { type DaemonInfo, readDaemonInfo } from "../client/daemon/daemon_info.ts";
+import { DAEMON_LABEL, pickDaemonAddress } from "../client/cluster/daemon_pod.ts";
+import { CliError, ExitStatus } from "../errors.ts";
 import {
   type Cluster,
   type ClusterOptions,
   openCluster,
   type ResourceAccess,
-} from "./client/cluster/kubernetes.ts";
-import type { Pod } from "./client/cluster/pod.ts";
+} from "../client/cluster/kubernetes.ts";
+import type { Pod } from "../client/cluster/pod.ts";
 
 /** One thing that was looked into. */
 export interface Finding {
