@@ -1,4 +1,4 @@
-import { type Invocation, parseArguments } from "./arguments.ts";
+import { type Invocation, parseArguments } from "./arguments/arguments.ts";
 import { say } from "./terminal/console.ts";
 import { gatherEntropyEarly } from "./early_entropy.ts";
 import { CliError, ExitStatus } from "./errors.ts";

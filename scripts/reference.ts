@@ -10,7 +10,7 @@
  */
 import { join } from "node:path";
 import protobuf from "protobufjs";
-import { defineCommands } from "../cli/arguments.ts";
+import { defineCommands } from "../cli/arguments/arguments.ts";
 import { permissionFlags, type Program } from "../permissions.ts";
 import { VERSION } from "../version.ts";
 

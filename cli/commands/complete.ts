@@ -1,4 +1,4 @@
-import { defineCommands } from "../arguments.ts";
+import { defineCommands } from "../arguments/arguments.ts";
 import { complete } from "../completion/complete.ts";
 import { type Completion, writeCompletion } from "../completion/completion.ts";
 import { ExitStatus } from "../errors.ts";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
-import { parseArguments as parseClient } from "../../cli/arguments.ts";
+import { parseArguments as parseClient } from "../../cli/arguments/arguments.ts";
 import { ExitStatus } from "../../cli/errors.ts";
 import { parseArguments as parseDaemon } from "../../daemon/arguments.ts";
 import { ROOT } from "../testing/cluster.ts";

@@ -1,6 +1,6 @@
 /** Whatever text the pure parts are given, they answer or refuse with words; nothing else. */
 import assert from "node:assert/strict";
-import { parseArguments as parseClientArguments } from "../../cli/arguments.ts";
+import { parseArguments as parseClientArguments } from "../../cli/arguments/arguments.ts";
 import { CliError } from "../../cli/errors.ts";
 import { parseArguments as parseDaemonArguments, UsageError } from "../../daemon/arguments.ts";
 import { containersOfCgroup } from "../../daemon/containers/cgroup.ts";

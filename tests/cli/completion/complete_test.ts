@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { defineCommands } from "../../../cli/arguments.ts";
+import { defineCommands } from "../../../cli/arguments/arguments.ts";
 import { writeCompletion } from "../../../cli/completion/completion.ts";
 import { type Answers, startStandInCluster, table } from "./stand_in_cluster.ts";
 

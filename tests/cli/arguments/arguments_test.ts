@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { parseArguments } from "../../cli/arguments.ts";
-import type { FetchOptions } from "../../cli/arguments/fetch.ts";
-import type { ProfileOptions } from "../../cli/arguments/profile.ts";
-import { CliError, ExitStatus } from "../../cli/errors.ts";
-import { formatTargetName } from "../../cli/client/targets/target_name.ts";
+import { parseArguments } from "../../../cli/arguments/arguments.ts";
+import type { FetchOptions } from "../../../cli/arguments/fetch.ts";
+import type { ProfileOptions } from "../../../cli/arguments/profile.ts";
+import { CliError, ExitStatus } from "../../../cli/errors.ts";
+import { formatTargetName } from "../../../cli/client/targets/target_name.ts";
 
 function parse(...args: string[]): ProfileOptions {
   const invocation = parseArguments(args, "1.2.3");

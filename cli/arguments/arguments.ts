@@ -1,12 +1,12 @@
 import { type Command, CommanderError } from "commander";
-import { defineCompletion, type Shell, toShell } from "./arguments/completion.ts";
-import { type ConvertOptions, defineConvert, toConvertOptions } from "./arguments/convert.ts";
-import { defineDiff, type DiffOptions, toDiffOptions } from "./arguments/diff.ts";
-import { defineDoctor, toDoctorOptions } from "./arguments/doctor.ts";
-import { defineFetch, type FetchOptions, toFetchOptions } from "./arguments/fetch.ts";
-import { usageError } from "./arguments/option_values.ts";
-import { defineProfile, type ProfileOptions, toProfileOptions } from "./arguments/profile.ts";
-import type { DoctorOptions } from "./doctor/doctor.ts";
+import { defineCompletion, type Shell, toShell } from "./completion.ts";
+import { type ConvertOptions, defineConvert, toConvertOptions } from "./convert.ts";
+import { defineDiff, type DiffOptions, toDiffOptions } from "./diff.ts";
+import { defineDoctor, toDoctorOptions } from "./doctor.ts";
+import { defineFetch, type FetchOptions, toFetchOptions } from "./fetch.ts";
+import { usageError } from "./option_values.ts";
+import { defineProfile, type ProfileOptions, toProfileOptions } from "./profile.ts";
+import type { DoctorOptions } from "../doctor/doctor.ts";
 
 /** What a command line asks for. */
 export type Invocation =
