@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { permissionFlags } from "../../permissions.ts";
-import { grpc } from "../../proto/grpc.ts";
-import { documentedJson, fieldsOf } from "../testing/documented_json.ts";
-import { daemonPod, runningPod, startStandInApi } from "./stand_in_api.ts";
-import { startStandInDaemon, writeFinished, writeResult, writeStart } from "./stand_in_daemon.ts";
+import { permissionFlags } from "../../../permissions.ts";
+import { grpc } from "../../../proto/grpc.ts";
+import { documentedJson, fieldsOf } from "../../testing/documented_json.ts";
+import { daemonPod, runningPod, startStandInApi } from "../stand_in_api.ts";
+import { startStandInDaemon, writeFinished, writeResult, writeStart } from "../stand_in_daemon.ts";
 
 const ROOT = join(import.meta.dirname!, "../..");
 const RESULT = new TextEncoder().encode(
