@@ -5,7 +5,7 @@ import { permissionFlags } from "../../../permissions.ts";
 import { SCRIPT } from "../formats/profile.ts";
 import { startStandInDaemon, writeFinished, writeResult, writeStart } from "../stand_in_daemon.ts";
 
-const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
+const MAIN = join(import.meta.dirname!, "../../../cli/main.ts");
 const FOLDED = `web;main;[libz.so.1] 1
 web;main;parse 1
 web;main;parse;vfs_read 2

@@ -6,7 +6,7 @@ import { documentedJson, fieldsOf } from "../../testing/documented_json.ts";
 import { daemonPod, runningPod, startStandInApi } from "../stand_in_api.ts";
 import { startStandInDaemon, writeFinished, writeResult, writeStart } from "../stand_in_daemon.ts";
 
-const ROOT = join(import.meta.dirname!, "../..");
+const ROOT = join(import.meta.dirname!, "../../..");
 const RESULT = new TextEncoder().encode(
   "app 42 1.000000:   10101010 cpu-clock: \n\t    55d0c0de main+0x1d (/app)\n\n",
 );
