@@ -25,15 +25,17 @@
  * @module
  */
 export {
+  profile,
+  type ProfileOptions,
+  type ProfileResult,
+} from "./cli/client/recording/profile.ts";
+export {
   type ContainerReference,
   findTarget,
   openTarget,
   type PodReference,
-  profile,
-  type ProfileOptions,
-  type ProfileResult,
   type Target,
-} from "./cli/client/recording/profile.ts";
+} from "./cli/client/targets/target.ts";
 export { type FetchOptions, fetchResult } from "./cli/client/recording/fetch.ts";
 export {
   type AddressReference,
@@ -52,11 +54,11 @@ export {
 export type { DaemonReference } from "./cli/client/daemon/reconnecting_client.ts";
 export type { RecordingHooks, RecordingOrder } from "./cli/client/recording/recording.ts";
 export type {
-  ConnectionEvent,
   DownloadEvent,
   RecordingEvent,
   RecordingSummary,
 } from "./cli/client/recording/recording_event.ts";
+export type { ConnectionEvent } from "./cli/client/daemon/reconnecting_client.ts";
 export type { ResultSink } from "./cli/client/recording/result_download.ts";
 export { type PendingResult, PendingResultError } from "./cli/client/recording/pending_result.ts";
 export {
@@ -65,7 +67,8 @@ export {
   type PlainConnection,
   type TlsConnection,
 } from "./cli/client/daemon/daemon_credentials.ts";
-export type { IssuedToken, TokenSource } from "./cli/client/daemon/bearer_token.ts";
+export type { TokenSource } from "./cli/client/daemon/bearer_token.ts";
+export type { IssuedToken } from "./cli/client/cluster/kubernetes.ts";
 export type { ClientCertificate } from "./cli/client/daemon/certificates.ts";
 export type { SentRequest } from "./cli/client/cluster/api_server.ts";
 export type { KubeconfigOptions } from "./cli/client/cluster/kubeconfig.ts";

@@ -1,6 +1,7 @@
 import { type Advice, advise } from "./advice.ts";
 import { type CpuUse, findCpuUse } from "./cpu_use.ts";
-import type { ProfileResult, Target } from "../client/recording/profile.ts";
+import type { ProfileResult } from "../client/recording/profile.ts";
+import type { Target } from "../client/targets/target.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { type FunctionShare, hottestFunctions } from "./hottest.ts";

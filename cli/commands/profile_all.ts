@@ -4,7 +4,8 @@ import { type CliError, ExitStatus, mostCommonStatus } from "../errors.ts";
 import { fetchCommand } from "./fetch_command.ts";
 import { findTargets } from "../client/targets/find_targets.ts";
 import type { Interrupts } from "../terminal/interrupts.ts";
-import { nameResult, type Target } from "../client/recording/profile.ts";
+import { nameResult } from "../client/recording/profile.ts";
+import type { Target } from "../client/targets/target.ts";
 import { profileAll } from "../client/recording/profile_all.ts";
 import {
   describeEvent,

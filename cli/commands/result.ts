@@ -1,5 +1,6 @@
 import { CliError, ExitStatus } from "../errors.ts";
-import type { ProfileResult, Target } from "../client/recording/profile.ts";
+import type { ProfileResult } from "../client/recording/profile.ts";
+import type { Target } from "../client/targets/target.ts";
 import {
   describeHottest,
   describeLeft,

@@ -1,6 +1,6 @@
 import { NO_CREDENTIALS } from "../client/daemon/daemon_credentials.ts";
 import { readDaemonInfo } from "../client/daemon/daemon_info.ts";
-import { findTarget, type PodReference } from "../client/recording/profile.ts";
+import { findTarget, type PodReference } from "../client/targets/target.ts";
 
 /** How long is waited, in milliseconds: nobody waits for candidates. */
 const PATIENCE_MS = 400;

@@ -1,12 +1,9 @@
 import { formatDuration } from "../../proto/duration.ts";
 import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
 import { fileName } from "../formats/frame_name.ts";
-import type { Target } from "../client/recording/profile.ts";
-import type {
-  ConnectionEvent,
-  RecordingEvent,
-  RecordingSummary,
-} from "../client/recording/recording_event.ts";
+import type { Target } from "../client/targets/target.ts";
+import type { RecordingEvent, RecordingSummary } from "../client/recording/recording_event.ts";
+import type { ConnectionEvent } from "../client/daemon/reconnecting_client.ts";
 import type { PendingResult } from "../client/recording/pending_result.ts";
 import type { FunctionShare } from "../analysis/hottest.ts";
 

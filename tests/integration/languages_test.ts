@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { openTarget, profile } from "../../cli/client/recording/profile.ts";
+import { profile } from "../../cli/client/recording/profile.ts";
+import { openTarget } from "../../cli/client/targets/target.ts";
 import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
 import { startContainerd, type TestContainer, type TestContainerd } from "../testing/containerd.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";

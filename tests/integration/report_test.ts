@@ -3,7 +3,8 @@
  * instead of containers (`--container-lookup pid`).
  */
 import assert from "node:assert/strict";
-import { openTarget, profile } from "../../cli/client/recording/profile.ts";
+import { profile } from "../../cli/client/recording/profile.ts";
+import { openTarget } from "../../cli/client/targets/target.ts";
 import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
 import { makeReport, type Report } from "../../cli/analysis/report.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";

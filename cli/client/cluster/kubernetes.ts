@@ -1,11 +1,18 @@
 import { formatDuration } from "../../../proto/duration.ts";
 import { type ApiRequest, describeApiFailure } from "./api_failure.ts";
 import { type ApiResult, connectToApi, type JsonRequest, type SentRequest } from "./api_server.ts";
-import type { IssuedToken } from "../daemon/bearer_token.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";
 import { fullName, podSelector, type WorkloadType } from "./workload.ts";
+
+/** A token that an API server has made. */
+export interface IssuedToken {
+  /** A secret. */
+  token: string;
+  /** How long it is good for, from when it was asked for. */
+  lifetimeSeconds: number;
+}
 
 /** Which cluster, and how it is asked. */
 export interface ClusterOptions extends KubeconfigOptions {

@@ -1,3 +1,4 @@
+import type { IssuedToken } from "../cluster/kubernetes.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { fileError, readSmallFile } from "./small_file.ts";
 
@@ -9,14 +10,6 @@ export const TOKEN_AUDIENCE = "necoperf";
  * none, or with an abort of `signal`.
  */
 export type TokenSource = (signal?: AbortSignal) => Promise<string>;
-
-/** A token that an API server has made. */
-export interface IssuedToken {
-  /** A secret. */
-  token: string;
-  /** How long it is good for, from when it was asked for. */
-  lifetimeSeconds: number;
-}
 
 /** With these a metadata entry stays below what gRPC servers take by default. */
 const MAX_TOKEN_BYTES = 8192;

@@ -2,8 +2,12 @@ import { wait } from "../../../wait.ts";
 import { connect, type Connection } from "./connection.ts";
 import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
-import type { ConnectionEvent } from "../recording/recording_event.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
+
+/** What happens to the connection. */
+export type ConnectionEvent =
+  /** It was lost, and for so long it is tried to go on over another. `reason` has the details. */
+  { kind: "lost"; reason: string; retryTimeoutSeconds: number };
 
 /** A daemon, and how it is called. */
 export interface DaemonReference {

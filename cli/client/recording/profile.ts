@@ -1,52 +1,14 @@
-import type { DaemonCredentials } from "../daemon/daemon_credentials.ts";
-import { loadGrpc } from "../daemon/connection.ts";
 import { openResultOutput } from "../output/converting_output.ts";
 import { countingOutput } from "../output/counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
 import { interrupted } from "../../errors.ts";
-import {
-  type AddressReference,
-  findAgain,
-  findDaemonAddress,
-  type NamespaceReference,
-  openDaemon,
-  openNamespace,
-} from "../targets/find_daemon.ts";
+import type { Target } from "../targets/target.ts";
 import type { ConvertedFormat } from "../../formats/converted_format.ts";
 import type { Output } from "../output/output.ts";
 import type { RecordingEvent, RecordingSummary } from "./recording_event.ts";
 import type { RecordOptions } from "./record_options.ts";
 import { PendingResultError } from "./pending_result.ts";
 import type { StackProfile } from "../../script/stack_profile.ts";
-import { pickContainer } from "../targets/pick_container.ts";
-
-/** A container of a pod that a user names. */
-export interface PodReference extends NamespaceReference {
-  /** The name of the pod. */
-  pod: string;
-  /** Default: as kubectl picks it. */
-  container?: string;
-}
-
-/** A container that is known to a daemon by its id; no cluster is asked. */
-export interface ContainerReference extends AddressReference {
-  /** As the runtime names it, without `containerd://` before it. */
-  containerId: string;
-}
-
-/** A container that runs, and the daemon that can profile it. */
-export interface Target {
-  /** As the runtime names it, without `containerd://` before it. */
-  containerId: string;
-  /** `host:port` of the daemon on the container's node. */
-  daemonAddress: string;
-  /** Looks the daemon up again. Not there: its address stays. */
-  findAddress?(signal: AbortSignal): Promise<string>;
-  /** How the daemon is called. Default: without a token, over plain text. */
-  access?: DaemonCredentials;
-  /** Known when it was found by its pod. */
-  pod?: { namespace: string; name: string; container: string; nodeName: string };
-}
 
 /** What to record, and where the result goes. */
 export interface ProfileOptions {
@@ -80,36 +42,6 @@ export interface ProfileResult extends RecordingSummary {
   path?: string;
   /** There when they were to be counted, and perf script's text was what arrived. */
   stacks?: StackProfile;
-}
-
-/**
- * Finds a pod's container and the daemon on its node, with one GET and one LIST of pods, and how to
- * call it: from files or, at the same time, with one GET of a ConfigMap.
- *
- * Rejects with a `CliError` that says what is in the way: a kubeconfig or a file with a token or a
- * certificate, before anything is asked (exit status 2), no such pod, container or daemon or one
- * that does not run (3), missing rights (4), an API server that does not answer (5), `signal` (130).
- */
-export async function findTarget(reference: PodReference, signal?: AbortSignal): Promise<Target> {
-  const { cluster, namespace, necoperfNamespace, access } = await openNamespace(reference, signal);
-  const reading = cluster.readPod(namespace, reference.pod);
-  // While the API server answers; whoever connects hears of a failure.
-  loadGrpc().catch(() => {});
-  const pod = await reading;
-  const { id, name: container, nodeName } = pickContainer(pod, reference.container);
-  const place = { nodeName, namespace: necoperfNamespace };
-  return {
-    containerId: id,
-    daemonAddress: await findDaemonAddress(cluster, place),
-    findAddress: findAgain(reference, place),
-    access: await access,
-    pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
-  };
-}
-
-/** Names a container to a daemon whose address is known. Rejects as `openDaemon` does. */
-export async function openTarget(reference: ContainerReference): Promise<Target> {
-  return { containerId: reference.containerId, ...await openDaemon(reference) };
 }
 
 /**

@@ -1,9 +1,10 @@
 import { wait } from "../../../wait.ts";
 import { CliError, interrupted } from "../../errors.ts";
-import { forEachLimited } from "./for_each_concurrent.ts";
+import { forEachConcurrent } from "../for_each_concurrent.ts";
 import { type Merge, openMerge } from "../output/merge.ts";
 import { openNowhere } from "../output/output.ts";
-import { profileInto, type ProfileOptions, type ProfileResult, type Target } from "./profile.ts";
+import { profileInto, type ProfileOptions, type ProfileResult } from "./profile.ts";
+import type { Target } from "../targets/target.ts";
 import type { RecordingEvent } from "./recording_event.ts";
 import { BusyError } from "../daemon/rpc_failure.ts";
 
@@ -72,7 +73,7 @@ export async function profileAll(
   });
   const results: ProfileAllResult["results"] = [];
   const failures: ProfileAllResult["failures"] = [];
-  await forEachLimited(targets, maxConcurrent, async (target) => {
+  await forEachConcurrent(targets, maxConcurrent, async (target) => {
     hooks.onBegin?.(target);
     try {
       const result = await profileWhenFree(target, options, hooks, { merge, ends });

@@ -1,3 +1,4 @@
+import type { ConnectionEvent } from "../daemon/reconnecting_client.ts";
 import { fromDuration } from "../../../proto/duration.ts";
 import type { Completeness__Output } from "../../../proto/gen/necoperf/Completeness.ts";
 import type {
@@ -34,11 +35,6 @@ export type DownloadEvent =
    * while the daemon makes it, nor to who asks for no more than the result.
    */
   | { kind: "downloading"; receivedBytes: number; totalBytes?: number };
-
-/** What happens to the connection. */
-export type ConnectionEvent =
-  /** It was lost, and for so long it is tried to go on over another. `reason` has the details. */
-  { kind: "lost"; reason: string; retryTimeoutSeconds: number };
 
 /** How a recording ended that has a result. */
 export interface RecordingSummary {

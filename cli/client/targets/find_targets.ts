@@ -6,9 +6,9 @@ import {
   openNamespace,
 } from "./find_daemon.ts";
 import type { Cluster, PodSelectors } from "../cluster/kubernetes.ts";
-import { forEachLimited } from "../recording/for_each_concurrent.ts";
+import { forEachConcurrent } from "../for_each_concurrent.ts";
 import type { Pod } from "../cluster/pod.ts";
-import type { Target } from "../recording/profile.ts";
+import type { Target } from "./target.ts";
 import { pickContainer, type RunningContainer } from "./pick_container.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";
 
@@ -97,7 +97,7 @@ async function findContainers(
     for (const pod of pods) behind.set(pod.name, pod);
     return pods.length;
   };
-  await forEachLimited(names.entries(), MOST_REQUESTS, async ([at, target]) => {
+  await forEachConcurrent(names.entries(), MOST_REQUESTS, async ([at, target]) => {
     const { workload, name } = target;
     try {
       if (!workload) {

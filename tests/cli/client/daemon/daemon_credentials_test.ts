@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { IssuedToken } from "../../../../cli/client/daemon/bearer_token.ts";
+import type { IssuedToken } from "../../../../cli/client/cluster/kubernetes.ts";
 import {
   type AccessOptions,
   completeAccess,

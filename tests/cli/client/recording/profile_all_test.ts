@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { CliError, ExitStatus } from "../../../../cli/errors.ts";
-import type { Target } from "../../../../cli/client/recording/profile.ts";
+import type { Target } from "../../../../cli/client/targets/target.ts";
 import {
   profileAll,
   type ProfileAllHooks,

@@ -2,7 +2,7 @@
  * Does something with each item, with at most `limit` of them at a time and in their order. Rejects
  * as soon as one fails; the others are not begun then.
  */
-export async function forEachLimited<T>(
+export async function forEachConcurrent<T>(
   items: Iterable<T>,
   limit: number,
   task: (item: T) => Promise<void>,
