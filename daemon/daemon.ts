@@ -1,12 +1,3 @@
-// Before the libraries, of which one reads a .proto file as soon as it is imported.
-import {
-  grpc,
-  loadNecoPerf,
-  loadNecoPerfDefinition,
-  loadPackageDefinition,
-} from "../proto/grpc.ts";
-import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
 import {
   type Admission,
   createKubernetesAdmission,
@@ -21,7 +12,7 @@ import type { ContainerLookup } from "./containers/container.ts";
 import { describeDaemon } from "./service/daemon_info.ts";
 import { watchMemory } from "./operations/memory_watchdog.ts";
 import { createHttpHandler } from "./operations/http.ts";
-import { connectKubernetes } from "./access/kubernetes_api.ts";
+import { apiServerOfPod, connectKubernetes } from "./access/kubernetes_api.ts";
 import type { Log } from "./operations/log.ts";
 import { Metrics } from "./operations/metrics.ts";
 import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf/perf.ts";
@@ -31,25 +22,12 @@ import { ReadinessProbe } from "./operations/readiness.ts";
 import { RecordingQueue } from "./recordings/recording_queue.ts";
 import { Recordings } from "./recordings/recordings.ts";
 import { ResultStore } from "./results/result_store.ts";
-import { createService } from "./service/service.ts";
-import { listen } from "./service/tls_listener.ts";
+import { startServer } from "./service/server.ts";
 
 /** The process that the daemon tries perf on: in the host's PID namespace it is another user's. */
 const HOST_INIT_PID = 1;
 /** How long calls that are under way at shutdown have when the recordings have ended. */
 const LAST_CALLS_SECONDS = 10;
-
-const SERVER_OPTIONS: grpc.ServerOptions = {
-  // Requests are small: a container id and a few numbers.
-  "grpc.max_receive_message_length": 64 * 1024,
-  // A caller that is cut off without a word is found out, and its recording ended, in 15 s. Most of
-  // that is time to answer in: on a node with too much to do a caller may not run for seconds.
-  "grpc.keepalive_time_ms": 5_000,
-  "grpc.keepalive_timeout_ms": 10_000,
-  // A client has one call to record, one to fetch, and a few short ones.
-  "grpc.max_concurrent_streams": 100,
-  "grpc.max_connection_idle_ms": 300_000,
-};
 
 /** A daemon that serves. */
 export interface RunningDaemon {
@@ -124,47 +102,24 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   const { report, ready } = await readiness.get();
   if (!ready) log.error("not ready", { report });
 
-  const health = new HealthImplementation({ "": "SERVING", "necoperf.NecoPerf": "SERVING" });
-  const server = new grpc.Server(SERVER_OPTIONS);
-  const definition = loadNecoPerfDefinition();
-  let callsUnderWay = 0;
-  server.addService(
-    loadNecoPerf(definition).NecoPerf.service,
-    createService(recordings, {
-      maxRecordResponseBytes: options.maxRecordResponseBytes,
-      stallSeconds: options.stallSeconds,
-      hold(peer) {
-        const release = listener.hold(peer);
-        callsUnderWay++;
-        return () => {
-          callsUnderWay--;
-          release();
-        };
-      },
-      async describe(credentials) {
-        await admission.identify(credentials);
-        return describeDaemon(options, { versions, readiness: await readiness.get(), queue });
-      },
-    }),
-  );
-  health.addToServer(server);
-  new ReflectionService({
-    ...definition,
-    ...loadPackageDefinition(healthProtoPath),
-  }).addToServer(server);
-  // Of grpc-js' own: the connections that it gets are encrypted already, where they are to be.
-  const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
-  const listener = await listen({
+  const server = await startServer(recordings, {
     ...{ address: options.address, port: options.port, certificates },
     maxConnections: options.maxConnections,
-    serve: (connection) => injector.injectConnection(connection),
     onRefused: (reason) => metrics.connectionRefused(reason),
+    maxRecordResponseBytes: options.maxRecordResponseBytes,
+    stallSeconds: options.stallSeconds,
+    async describe(credentials) {
+      await admission.identify(credentials);
+      const nodeName = options.auth.kind === "kubernetes" ? options.auth.nodeName : undefined;
+      const state = { versions, readiness: await readiness.get(), queue };
+      return describeDaemon({ ...options, nodeName }, state);
+    },
+    lastCallsSeconds: LAST_CALLS_SECONDS,
   });
-  const { port } = listener;
   let inUse = certificates;
   const watch = options.tls && certificates &&
     watchCertificates(options.tls, certificates, log, (next) => {
-      listener.replace(next);
+      server.replace(next);
       inUse = next;
     });
   if (inUse) metrics.certificateExpiry(() => expirySeconds(inUse!));
@@ -181,23 +136,21 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   );
 
   // A recording may go on without a call, while its caller is away.
-  const isIdle = () => callsUnderWay + queue.running + queue.waiting === 0;
+  const isIdle = () => server.calls + queue.running + queue.waiting === 0;
   const growth = watchMemory(options.maxMemoryBytes, isIdle);
 
   return {
-    port,
+    port: server.port,
     metricsPort: http.addr.port,
     outgrown: growth.outgrown,
     async shutDown(now) {
       growth[Symbol.dispose]();
-      health.setStatus("", "NOT_SERVING");
-      health.setStatus("necoperf.NecoPerf", "NOT_SERVING");
+      server.stopServing();
       readiness.invalidate();
       await recordings.shutDown(options.shutdownGraceSeconds, now);
       // Callers delete a result when they have it whole.
       await store.drained(LAST_CALLS_SECONDS);
-      listener.close();
-      await closeServer(server);
+      await server.close();
       watch?.[Symbol.dispose]();
       await store.close();
       lookup.close();
@@ -221,20 +174,6 @@ function createAdmission(
     authenticator: createAuthenticator(api, { audience }),
     authorizer: createAuthorizer(api),
   });
-}
-
-/** Where Kubernetes says to every pod that the API server is. */
-function apiServerOfPod(): string {
-  const host = Deno.env.get("KUBERNETES_SERVICE_HOST");
-  const port = Deno.env.get("KUBERNETES_SERVICE_PORT");
-  if (!host || !port) {
-    throw new Error(
-      "there is no API server to ask who may profile: KUBERNETES_SERVICE_HOST and " +
-        "KUBERNETES_SERVICE_PORT are not set, so this is no pod (for development: --auth=none)",
-    );
-  }
-  // Deno's permissions know no ranges of IPv6 addresses (2.9.6), but this name.
-  return `https://${host.includes(":") ? "kubernetes.default.svc" : host}:${port}`;
 }
 
 /** Says in the log, a metric and the readiness report which perf and kernel work together here. */
@@ -261,17 +200,4 @@ function checkAccepting(recordings: Recordings): Promise<void> {
   return recordings.accepting
     ? Promise.resolve()
     : Promise.reject(new Error("the daemon is shutting down"));
-}
-
-/** Ends the connections when their calls have ended, or when those take too long. */
-async function closeServer(server: grpc.Server): Promise<void> {
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
-  server.tryShutdown(() => resolve());
-  const timer = setTimeout(() => {
-    // tryShutdown does not call back for a connection whose peer has gone without a word.
-    server.forceShutdown();
-    resolve();
-  }, LAST_CALLS_SECONDS * 1000);
-  await ended;
-  clearTimeout(timer);
 }

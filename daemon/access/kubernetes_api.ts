@@ -294,3 +294,17 @@ function unavailable(cause: string): StatusError {
     { cause: new Error(cause) },
   );
 }
+
+/** Where Kubernetes says to every pod that the API server is. Throws words for an administrator. */
+export function apiServerOfPod(): string {
+  const host = Deno.env.get("KUBERNETES_SERVICE_HOST");
+  const port = Deno.env.get("KUBERNETES_SERVICE_PORT");
+  if (!host || !port) {
+    throw new Error(
+      "there is no API server to ask who may profile: KUBERNETES_SERVICE_HOST and " +
+        "KUBERNETES_SERVICE_PORT are not set, so this is no pod (for development: --auth=none)",
+    );
+  }
+  // Deno's permissions know no ranges of IPv6 addresses (2.9.6), but this name.
+  return `https://${host.includes(":") ? "kubernetes.default.svc" : host}:${port}`;
+}

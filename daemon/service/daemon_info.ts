@@ -1,9 +1,9 @@
 import { toDuration } from "../../proto/duration.ts";
 import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import { VERSION } from "../../version.ts";
-import type { DaemonOptions } from "../arguments.ts";
 import type { PerfAndKernel } from "../perf/perf_version.ts";
 import type { Readiness } from "../operations/readiness.ts";
+import type { Limits } from "../recordings/recording_options.ts";
 
 /** What of a daemon changes, or is known only once it runs. */
 export interface DaemonState {
@@ -12,15 +12,25 @@ export interface DaemonState {
   queue: { running: number; waiting: number };
 }
 
+/** What a daemon was started with, as far as callers are told. */
+export interface DescribedOptions {
+  nodeName?: string;
+  limits: Limits;
+  maxConcurrent: number;
+  maxQueue: number;
+  resultRetentionSeconds: number;
+  maxRecordResponseBytes: number;
+}
+
 /** What a daemon tells of itself to whoever may call it: nothing of what it does for others. */
 export function describeDaemon(
-  options: DaemonOptions,
+  options: DescribedOptions,
   { versions, readiness, queue }: DaemonState,
 ): GetDaemonInfoResponse {
-  const { limits, auth } = options;
+  const { limits } = options;
   return {
     version: VERSION,
-    nodeName: auth.kind === "kubernetes" ? auth.nodeName : undefined,
+    nodeName: options.nodeName,
     perfVersion: versions.perf,
     kernelRelease: versions.kernel,
     versionSkew: versions.skew,
