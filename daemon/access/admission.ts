@@ -4,7 +4,7 @@ import { ANYONE, type Caller, type Credentials } from "../caller.ts";
 import { parseContainerId } from "../containers/container_id.ts";
 import type { Container, ContainerLookup } from "../containers/container.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
-import type { PodOwners } from "./pod_owner.ts";
+import type { PodOwner, PodOwners } from "./pod_owner.ts";
 import { quote } from "../quote.ts";
 import type { RequestedSide, Side } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
@@ -15,9 +15,26 @@ export interface AdmissionRequest {
   containerId: string;
   side: RequestedSide;
   signal: AbortSignal;
-  /** Called with what is known of the container, for the log, whether or not it may be recorded. */
-  found(container: Container): void;
 }
+
+/** What is decided of a request, with what is known by then of what it is about. */
+export type AdmissionAnswer =
+  | {
+    decision: "allowed";
+    container: Container;
+    /** Missing where nobody is asked whose the container is. */
+    owner?: PodOwner;
+    /** What of the container may be sampled. */
+    side: Side;
+  }
+  | {
+    /** `error`: the caller may know of the container that it cannot be recorded. */
+    decision: "denied" | "error";
+    container?: Container;
+    owner?: PodOwner;
+    /** For the caller; its `cause` is for the log. */
+    error: Error;
+  };
 
 /** Decides who may record what. */
 export interface Admission {
@@ -25,20 +42,20 @@ export interface Admission {
   identify(credentials: Credentials): Promise<Caller>;
 
   /**
-   * The container, and what of it may be sampled. Rejects with `PERMISSION_DENIED`, with
-   * `UNAVAILABLE`, and with what the lookup rejects with.
+   * Whether a container may be recorded, and what of it. Rejects when nobody can tell: with
+   * `INVALID_ARGUMENT` for a text that is not an id, with `UNAVAILABLE`, and with what the lookup
+   * rejects with for any container.
    */
-  admit(request: AdmissionRequest): Promise<{ container: Container; side: Side }>;
+  admit(request: AdmissionRequest): Promise<AdmissionAnswer>;
 }
 
 /** Lets everybody record everything. */
 export function createOpenAdmission(lookup: ContainerLookup): Admission {
   return {
     identify: () => Promise.resolve(ANYONE),
-    async admit({ containerId, side, signal, found }) {
+    async admit({ containerId, side, signal }) {
       const container = await lookup.find(containerId, signal);
-      found(container);
-      return { container, side: side === "allowed" ? "both" : side };
+      return { decision: "allowed", container, side: side === "allowed" ? "both" : side };
     },
   };
 }
@@ -63,39 +80,52 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
   return {
     identify: (credentials) => authenticator.authenticate(credentials),
 
-    async admit({ caller, containerId, side, signal, found }) {
+    async admit({ caller, containerId, side, signal }) {
       // Of another form it is refused before anything is looked at, which tells nothing either.
       const id = parseContainerId(containerId);
-      let container: Container | undefined;
-      let failure: unknown;
-      try {
-        container = await lookup.find(id, signal);
-      } catch (error) {
-        if (!tellsOfContainer(error)) throw error;
-        failure = error;
-      }
+      const { container, failure } = await find(lookup, id, signal);
       const owner = container ? await owners.ownerOf(container) : await owners.named(id);
-      found(Object.assign(container ?? { id, mainPid: 0 }, owner));
-      const question = (resource: AccessQuestion["resource"]) => ({
-        resource,
-        // No namespace stands for all of them: who may record everything is told what is there.
-        namespace: owner?.podNamespace ?? "",
-        name: owner?.podName ?? "",
+      const refuse = (decision: "denied" | "error", error: Error): AdmissionAnswer => ({
+        ...{ decision, container, owner, error },
       });
-      if (!await authorizer.allows(caller, question("profiles"))) {
-        const reason = owner ? "no right to the pod" : container ? "no pod's container" : failure;
-        throw refusal(caller, reason);
+      const mayCreate = (resource: AccessQuestion["resource"]) =>
+        authorizer.allows(caller, {
+          resource,
+          // No namespace stands for all of them: a caller who may record everything is told what is there.
+          namespace: owner?.podNamespace ?? "",
+          name: owner?.podName ?? "",
+        });
+      if (!await mayCreate("profiles")) {
+        const reason = owner ? "no right to the pod" : failure ?? "no pod's container";
+        return refuse("denied", refusal(caller, reason));
       }
-      if (!container) throw failure;
-      if (!owner) throw refusal(caller, "no pod's container");
-      if (side === "user") return { container, side };
-      if (await authorizer.allows(caller, question("profiles/kernel"))) {
-        return { container, side: side === "allowed" ? "both" : side };
-      }
-      if (side === "allowed") return { container, side: "user" };
-      throw kernelRefusal(caller, owner.podNamespace);
+      if (!container) return refuse("error", failure!);
+      if (!owner) return refuse("denied", refusal(caller, "no pod's container"));
+      const allow = (side: Side): AdmissionAnswer => ({
+        ...{ decision: "allowed", container, owner, side },
+      });
+      if (side === "user") return allow(side);
+      if (await mayCreate("profiles/kernel")) return allow(side === "allowed" ? "both" : side);
+      if (side === "allowed") return allow("user");
+      return refuse("denied", kernelRefusal(caller, owner.podNamespace));
     },
   };
+}
+
+/** Finds a container, or why not. Rejects with what would be said of any container. */
+async function find(
+  lookup: ContainerLookup,
+  id: string,
+  signal: AbortSignal,
+): Promise<
+  { container: Container; failure?: undefined } | { container?: undefined; failure: Error }
+> {
+  try {
+    return { container: await lookup.find(id, signal) };
+  } catch (error) {
+    if (!tellsOfContainer(error)) throw error;
+    return { failure: error as Error };
+  }
 }
 
 /** Failures whose being there tells that a container is there or not. */

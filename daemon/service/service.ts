@@ -13,12 +13,8 @@ import type { RecordingEvent } from "../../proto/gen/necoperf/RecordingEvent.ts"
 import { grpc } from "../../proto/grpc.ts";
 import { SIDES } from "../../proto/side.ts";
 import type { Credentials } from "../caller.ts";
-import type {
-  Call,
-  FinishedRecording,
-  RecordingListener,
-  Recordings,
-} from "../recordings/recordings.ts";
+import type { Call, RecordingListener } from "../recordings/recording_call.ts";
+import type { FinishedRecording, Recordings } from "../recordings/recordings.ts";
 import { StatusError } from "../status_error.ts";
 
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */

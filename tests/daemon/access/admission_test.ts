@@ -33,7 +33,6 @@ const lookup = {
 
 function create(rights: string[], parts: Partial<KubernetesAdmissionParts> = {}) {
   const asked: AccessQuestion[] = [];
-  const found: Container[] = [];
   const access = createKubernetesAdmission({
     lookup,
     owners: {
@@ -52,12 +51,14 @@ function create(rights: string[], parts: Partial<KubernetesAdmissionParts> = {})
     },
     ...parts,
   });
-  const admit = (containerId: string, side: RequestedSide = "user") =>
-    access.admit({
-      ...{ caller: ALICE, containerId, side, signal: new AbortController().signal },
-      found: (container) => void found.push(container),
-    });
-  return { asked, found, admit };
+  const answer = (containerId: string, side: RequestedSide = "user") =>
+    access.admit({ caller: ALICE, containerId, side, signal: new AbortController().signal });
+  const admit = async (containerId: string, side?: RequestedSide) => {
+    const answered = await answer(containerId, side);
+    if (answered.decision === "allowed") return answered;
+    throw answered.error;
+  };
+  return { asked, answer, admit };
 }
 
 async function failure(attempt: Promise<unknown>): Promise<[StatusName, string]> {
@@ -71,11 +72,11 @@ async function failure(attempt: Promise<unknown>): Promise<[StatusName, string]>
 }
 
 Deno.test("the right in the namespace of the container's pod lets in", async () => {
-  const { asked, found, admit } = create(["profiles in mine"]);
-  const { container, side } = await admit(`containerd://${MINE}`);
-  assert.deepEqual(container, { id: MINE, mainPid: 7, ...OWNERS[MINE] });
-  assert.equal(side, "user");
-  assert.equal(found[0], container);
+  const { asked, answer } = create(["profiles in mine"]);
+  assert.deepEqual(await answer(`containerd://${MINE}`), {
+    ...{ decision: "allowed", container: { id: MINE, mainPid: 7 }, owner: OWNERS[MINE] },
+    side: "user",
+  });
   assert.deepEqual(asked, [{ resource: "profiles", namespace: "mine", name: "p" }]);
 });
 
@@ -95,6 +96,18 @@ Deno.test("a refusal is the same for another's container, nobody's and none", as
   assert.doesNotMatch(words, /theirs|secret/);
   // A review is made for each, so that the time it takes tells nothing either.
   assert.equal(asked.length, refusals.length);
+});
+
+Deno.test("admit: a refusal's answer tells the log what is known of the container", async () => {
+  const { answer } = create(["profiles in mine"]);
+  const { decision, container, owner } = await answer(ANOTHERS);
+  assert.deepEqual({ decision, container, owner }, {
+    ...{ decision: "denied", container: { id: ANOTHERS, mainPid: 7 }, owner: OWNERS[ANOTHERS] },
+  });
+  const ended = await answer(ENDED);
+  assert.equal(ended.decision, "error");
+  assert.equal(ended.container, undefined);
+  assert.deepEqual(ended.owner, OWNERS[ENDED]);
 });
 
 Deno.test("what the lookup says of a container is for those who may profile it", async () => {
@@ -169,11 +182,10 @@ Deno.test("a text that is no container id is refused before anything is asked", 
 Deno.test("open access lets everybody record everything", async () => {
   const access = createOpenAdmission(lookup);
   assert.equal(await access.identify({ authorization: [] }), ANYONE);
+  const { signal } = new AbortController();
   const admit = (side: RequestedSide) =>
-    access.admit({
-      ...{ caller: ANYONE, containerId: MINE, side, signal: new AbortController().signal },
-      found: () => {},
-    });
-  assert.equal((await admit("allowed")).side, "both");
-  assert.equal((await admit("kernel")).side, "kernel");
+    access.admit({ caller: ANYONE, containerId: MINE, side, signal });
+  const allowed = { decision: "allowed", container: { id: MINE, mainPid: 7 } };
+  assert.deepEqual(await admit("allowed"), { ...allowed, side: "both" });
+  assert.deepEqual(await admit("kernel"), { ...allowed, side: "kernel" });
 });
