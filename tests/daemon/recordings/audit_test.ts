@@ -53,7 +53,7 @@ Deno.test("audit: a failure is written with its decision, and the reason that th
     [new StatusError("PERMISSION_DENIED", "no", { cause }), undefined, "denied"],
     [new StatusError("UNAUTHENTICATED", "no", { cause }), undefined, "denied"],
     [new StatusError("UNAVAILABLE", "no", { cause }), undefined, "error"],
-    [new StatusError("INTERNAL", "no", { cause }), "allowed", "allowed"],
+    [new StatusError("ABORTED", "no", { cause }), "allowed", "allowed"],
     // A right that was taken away later.
     [new StatusError("PERMISSION_DENIED", "no", { cause }), "denied", "denied"],
   ];
