@@ -23,7 +23,7 @@ const LIBRARY_ENV = [
   "no_proxy",
 ];
 
-/** What the client reads from the environment itself; shells say in `_` what they have started. */
+/** What the client reads from the environment itself. */
 const CLIENT_ENV = [
   "HTTP_PROXY",
   "HTTPS_PROXY",
@@ -32,7 +32,6 @@ const CLIENT_ENV = [
   "KUBE*",
   "NO_COLOR",
   "TERM",
-  "_",
 ];
 
 /** Programs with which kubeconfig files get credentials for the clusters of the large providers. */

@@ -1,16 +1,10 @@
 import { type Invocation, parseArguments } from "./arguments/arguments.ts";
 import { say } from "./terminal/console.ts";
-import { gatherEntropyEarly } from "./early_entropy.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { VERSION } from "../version.ts";
 
-/** The commands that speak to an API server, nearly always over TLS. */
-const ONLINE: ReadonlySet<Invocation["kind"]> = new Set(["profile", "fetch", "doctor", "complete"]);
-
 /** What is loaded is what the command needs: nothing of it for `--help`. */
 async function run(invocation: Invocation): Promise<ExitStatus> {
-  // While modules are loaded.
-  if (ONLINE.has(invocation.kind)) gatherEntropyEarly();
   switch (invocation.kind) {
     case "profile":
       return await (await import("./commands/profile.ts")).runProfile(invocation.options);

@@ -1,6 +1,6 @@
 /**
  * Loads grpc-js and the definitions of the services that NecoPerf speaks, with the descriptors that
- * server reflection wants. The client has less to load: `client.ts`. Nothing else loads grpc-js.
+ * server reflection wants. Nothing else loads grpc-js.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 import { nameResult } from "../client/recording/profile.ts";
-import { type Target } from "../client/targets/target.ts";
+import type { Target } from "../client/targets/target.ts";
 import { PROGRAM } from "../program_name.ts";
 
 /**

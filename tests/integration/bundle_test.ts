@@ -77,36 +77,6 @@ Deno.test("the bundled client asks the API server through a SOCKS proxy", async 
   assert.deepEqual([...new Set(proxy.asked)], [host]);
 });
 
-Deno.test("--help and --version of both programs load no module of Node.js", async () => {
-  const daemonDirectory = await Deno.makeTempDir({ prefix: "necoperf-bundle-" });
-  try {
-    const { main } = await bundle(MAIN.daemon, FILES.daemon, daemonDirectory);
-    assert.deepEqual(await importedAtStart(join(daemonDirectory, main)), []);
-  } finally {
-    await Deno.remove(daemonDirectory, { recursive: true });
-  }
-  assert.deepEqual(await importedAtStart(join(directory, bundled.main)), []);
-});
-
-/** The modules that are not files among those that a module and its imports import at once. */
-async function importedAtStart(main: string): Promise<string[]> {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", "--no-config", main],
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  assert.ok(success, decoder.decode(stderr));
-  const { roots, modules } = JSON.parse(decoder.decode(stdout));
-  const found = new Set<string>(roots);
-  for (const specifier of found) {
-    const module = modules.find((module: { specifier: string }) => module.specifier === specifier);
-    for (const { code, isDynamic } of module?.dependencies ?? []) {
-      if (!isDynamic) found.add(code.specifier);
-    }
-  }
-  return [...found].filter((specifier) => !specifier.startsWith("file:"));
-}
-
 interface SocksProxy extends AsyncDisposable {
   address: string;
   /** `host:port` of whatever was asked for. */

@@ -45,8 +45,8 @@ const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
  * Loads what a connection takes: as much work as all else that a client does until then. So it is
  * worth doing while something else is waited for.
  */
-export function loadGrpc(): Promise<typeof import("../../../proto/client.ts")> {
-  return import("../../../proto/client.ts");
+export function loadGrpc(): Promise<typeof import("../../../proto/grpc.ts")> {
+  return import("../../../proto/grpc.ts");
 }
 
 /**
@@ -90,16 +90,16 @@ export async function connect(
 }
 
 async function createClient(address: string, tls?: TlsConnection): Promise<NecoPerfClient> {
-  const { ChannelCredentials, loadNecoPerfClient } = await loadGrpc();
+  const { grpc, loadNecoPerf } = await loadGrpc();
   const pem = (text?: string) => text === undefined ? null : Buffer.from(text);
   const credentials = tls
-    ? ChannelCredentials.createSsl(
+    ? grpc.credentials.createSsl(
       pem(tls.authoritiesPem),
       pem(tls.clientCertificate?.keyPem),
       pem(tls.clientCertificate?.certificatePem),
     )
-    : ChannelCredentials.createInsecure();
-  return new (loadNecoPerfClient())(`dns:${address}`, credentials, {
+    : grpc.credentials.createInsecure();
+  return new (loadNecoPerf().NecoPerf)(`dns:${address}`, credentials, {
     "grpc.primary_user_agent": `necoperf-client/${VERSION}`,
     // Pods often have proxy variables; a pod's address is not for a proxy.
     "grpc.enable_http_proxy": 0,
@@ -159,12 +159,12 @@ async function toConnection(
   client: NecoPerfClient,
   access: DaemonCredentials,
 ): Promise<Connection> {
-  const { Metadata } = await loadGrpc();
+  const { grpc } = await loadGrpc();
   const sent = new Set<string>();
   return {
     client,
     authorize: async (signal) => {
-      const metadata = new Metadata();
+      const metadata = new grpc.Metadata();
       const token = access.token && await orAborted(access.token(signal), signal);
       if (token !== undefined) {
         sent.add(token);
