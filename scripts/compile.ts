@@ -41,6 +41,8 @@ export async function compile(
     const args = [
       // Whatever it imports is in the bundle: no configuration, and nothing to look up in a lock file.
       ...["compile", "--quiet", "--no-config", "--no-check"],
+      // It would be read from where anybody can put one: see docs/decisions/code-cache.md.
+      "--no-code-cache",
       ...bundled.include.flatMap((path) => ["--include", path]),
       ...await knowsSocketPermissions(compiler) ? flags : flags.map(withoutSockets),
       ...["--output", resolve(ROOT, output), bundled.main],

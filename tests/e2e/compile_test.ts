@@ -203,6 +203,35 @@ for (const program of ["client", "daemon"] as const) {
   });
 }
 
+/** The client's command that gets as far as grpc-js: a cache would have been written by then. */
+const UNREACHABLE = ["--daemon", "127.0.0.1:1", "--container-id", "1", "--retry-timeout", "1s"];
+
+Deno.test({
+  name: "necoperf-client leaves nothing in the temporary directory",
+  ignore,
+  fn: async () => {
+    const TMPDIR = await Deno.makeTempDir({ dir: directory });
+    const { status, stderr } = await run("necoperf-client", UNREACHABLE, { TMPDIR });
+    assert.equal(status, 5, stderr);
+    assert.deepEqual(await Array.fromAsync(Deno.readDir(TMPDIR)), []);
+  },
+});
+
+for (const program of ["necoperf-client", "necoperf-daemon"]) {
+  Deno.test({
+    name: `${program} opens no code cache that somebody else has put there`,
+    ignore,
+    fn: async () => {
+      const TMPDIR = await Deno.makeTempDir({ dir: directory });
+      // Who opens a named pipe waits until somebody writes into it.
+      const planted = join(TMPDIR, `deno-compile-${program}.cache`);
+      assert((await new Deno.Command("mkfifo", { args: [planted] }).output()).success);
+      const { status, stderr } = await run(program, ["--version"], { TMPDIR });
+      assert.deepEqual([status, stderr], [0, ""]);
+    },
+  });
+}
+
 interface Daemon extends AsyncDisposable {
   metricsPort: number;
 }
