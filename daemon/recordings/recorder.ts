@@ -8,6 +8,7 @@ import type {
   RecordingOptions,
   RecordingSummary,
 } from "../recording.ts";
+import { UserSideFilter } from "../perf/user_side_filter.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { StatusError } from "../status_error.ts";
 import { splitSamples } from "./split_samples.ts";
@@ -245,9 +246,11 @@ class Recording {
     this.#counters.push(counter);
     try {
       if (this.options.format === "data") {
+        // The user's side alone is what callers get who may not see the kernel's.
+        const filter = this.options.side === "user" ? new UserSideFilter() : undefined;
         await this.#readThrough(perf.output, (chunk) => {
           take(chunk);
-          return this.#writer.write(chunk);
+          return this.#writer.write(filter ? filter.keep(chunk) : chunk);
         });
       } else {
         await this.#convert(perf, counter, take);

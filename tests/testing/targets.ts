@@ -23,6 +23,8 @@ export interface Targets {
   idle: string;
   /** Static; starts a child that burns for 100 ms, over and over. */
   forker: string;
+  /** Static; burns one processor and loads BPF programs meanwhile. Needs root. */
+  bpfLoader: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */
   scriptText: string;
 }
@@ -33,7 +35,15 @@ export const BUSY_FUNCTION = "necoperf_busy_loop";
 /** The callers of {@linkcode BUSY_FUNCTION}, innermost first. */
 export const BUSY_CALLERS = ["necoperf_handle_request", "necoperf_serve_requests"];
 
-const SOURCES = ["busy.h", "busy.c", "spin.c", "idle.c", "forker.c", "script_text.c"];
+const SOURCES = [
+  "busy.h",
+  "busy.c",
+  "spin.c",
+  "idle.c",
+  "forker.c",
+  "bpf_loader.c",
+  "script_text.c",
+];
 
 const COMPILER_FLAGS = ["-std=gnu11", "-Wall", "-Werror", "-g", "-O1", "-fno-omit-frame-pointer"];
 
@@ -52,6 +62,7 @@ function compilerRuns(out: string): string[][] {
     ],
     ["-static", "-o", `${out}/bin/idle`, "idle.c"],
     ["-static", "-o", `${out}/bin/forker`, "forker.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/bpf-loader`, "bpf_loader.c", "busy.c"],
     ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
   ];
 }
@@ -79,6 +90,7 @@ export async function buildTargets(): Promise<Targets> {
     busyLibrary: `${directory}/lib/libnecoperfbusy.so`,
     idle: `${directory}/bin/idle`,
     forker: `${directory}/bin/forker`,
+    bpfLoader: `${directory}/bin/bpf-loader`,
     scriptText: `${directory}/bin/script-text`,
   };
 }
