@@ -97,6 +97,8 @@ export { CONVERTED_FORMATS, type ConvertedFormat } from "./cli/formats/converted
 export { type Conversion, convertScript } from "./cli/formats/format.ts";
 export { CliError, ExitStatus } from "./cli/errors.ts";
 export { formatDuration, parseDuration } from "./proto/duration.ts";
+export type { Completeness } from "./proto/completeness.ts";
+export type { OneSide, Side } from "./proto/side.ts";
 export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
 export type { Sample, SampleFrame } from "./cli/script/sample.ts";
 export { type Readable, readPieces } from "./cli/script/read_pieces.ts";

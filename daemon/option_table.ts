@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from "commander";
+import { DAEMON_PORT, TOKEN_AUDIENCE } from "../proto/defaults.ts";
 import { formatDuration, parseDuration } from "../proto/duration.ts";
 import { LOOKUP_NAMES } from "./containers/lookup_names.ts";
 import { DEFAULT_LIMITS } from "./recordings/recording_options.ts";
@@ -17,7 +18,7 @@ interface Row<Value> {
  */
 export const OPTION_TABLE = {
   address: text("--address <address>", "IP address to listen on", "0.0.0.0"),
-  port: value("--port <port>", "port of the gRPC service", parsePort, 6543),
+  port: value("--port <port>", "port of the gRPC service", parsePort, DAEMON_PORT),
   metricsPort: value(
     "--metrics-port <port>",
     "port of /metrics, /healthz and /readyz (HTTP)",
@@ -30,7 +31,7 @@ export const OPTION_TABLE = {
       "namespace of the container's pod (the default), or, for development, everybody",
     ["kubernetes", "none"],
   ),
-  tokenAudience: text("--token-audience <name>", "audience that tokens must have", "necoperf"),
+  tokenAudience: text("--token-audience <name>", "audience that tokens must have", TOKEN_AUDIENCE),
   tlsCertFile: text("--tls-cert-file <file>", "certificate chain of the gRPC service; PEM"),
   tlsKeyFile: text("--tls-key-file <file>", "private key of the certificate; PEM"),
   clientCaFile: text(

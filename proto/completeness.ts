@@ -1,18 +1,18 @@
 import type { Completeness as Message } from "./gen/necoperf/Completeness.ts";
 
 /** How a recording that has a result ended, by the names that people, logs and files see. */
-export const COMPLETENESS = {
+export type Completeness = "full" | "stopped" | "target-ended" | "shutdown" | "perf-failed";
+
+/** What messages have for each name. */
+export const COMPLETENESS: Readonly<Record<Completeness, Message>> = {
   full: "COMPLETENESS_FULL",
   stopped: "COMPLETENESS_STOPPED",
   "target-ended": "COMPLETENESS_TARGET_ENDED",
   shutdown: "COMPLETENESS_SHUTDOWN",
   "perf-failed": "COMPLETENESS_PERF_FAILED",
-} as const satisfies Record<string, Message>;
+};
 
-/** A name of {@linkcode COMPLETENESS}. */
-export type Completeness = keyof typeof COMPLETENESS;
-
-/** Whether a text is a name of {@linkcode COMPLETENESS}. */
+/** Whether a text is one of the names. */
 export function isCompleteness(text: string): text is Completeness {
   return Object.hasOwn(COMPLETENESS, text);
 }

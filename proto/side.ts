@@ -1,14 +1,17 @@
 import type { Side as Message } from "./gen/necoperf/Side.ts";
 
 /** On which side of the system calls samples are taken, by the names that people and logs see. */
-export const SIDES = {
+export type Side = "user" | "kernel" | "both";
+
+/** One of the two sides, where a request or a result is about no more than that. */
+export type OneSide = Exclude<Side, "both">;
+
+/** What messages have for each name. */
+export const SIDES: Readonly<Record<Side, Message>> = {
   user: "SIDE_USER",
   kernel: "SIDE_KERNEL",
   both: "SIDE_BOTH",
-} as const satisfies Record<string, Message>;
-
-/** A name of {@linkcode SIDES}. */
-export type Side = keyof typeof SIDES;
+};
 
 /** The name of a message's side; undefined for a message that does not say it. */
 export function sideOf(message: Message): Side | undefined {

@@ -1,18 +1,17 @@
+import { FREQUENCY_HZ } from "../../proto/defaults.ts";
+import type { OneSide } from "../../proto/side.ts";
 import { isClockEvent } from "../formats/clock_event.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { mainEvent } from "./hottest.ts";
 import type { StackProfile } from "../script/stack_profile.ts";
 
-/** What the daemon takes, per second and processor, when nothing is asked for. */
-const DEFAULT_FREQUENCY_HZ = 99;
-
 /** How much of the CPUs' time a target used. */
 export interface CpuUse {
   /** How many CPUs it kept busy, on average. */
   cpus: number;
   /** There when only this side was sampled. */
-  side?: "user" | "kernel";
+  side?: OneSide;
 }
 
 /**
@@ -33,7 +32,7 @@ export function findCpuUse(
   // perf's default event is cycles or a clock, of which the kernel takes samples at the frequency.
   const ticks = event ? CYCLES.test(event.event) : asked && asked.events === undefined;
   if (!ticks || !asked) return undefined;
-  const { frequencyHz = DEFAULT_FREQUENCY_HZ } = asked;
+  const { frequencyHz = FREQUENCY_HZ } = asked;
   return { cpus: (event?.samples ?? samples) / frequencyHz / sampledSeconds, side };
 }
 
@@ -41,7 +40,7 @@ export function findCpuUse(
 const CYCLES = /^(cpu_\w+\/)?(cpu-)?cycles(?![\w-])/;
 
 /** The side that an event's modifiers keep to, as in `cycles:u` or `cpu-clock:ppk`. */
-function sideOf(event: string): "user" | "kernel" | undefined {
+function sideOf(event: string): OneSide | undefined {
   const modifiers = /:([a-zA-Z]+)$/.exec(event)?.[1] ?? "";
   const [user, kernel] = [modifiers.includes("u"), modifiers.includes("k")];
   return user === kernel ? undefined : user ? "user" : "kernel";

@@ -4,13 +4,12 @@
  * @module
  */
 import { InvalidArgumentError } from "commander";
+import { DAEMON_PORT } from "../../proto/defaults.ts";
 import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../errors.ts";
 import { isObjectName } from "../client/cluster/object_name.ts";
 import { PROGRAM } from "../program_name.ts";
 import type { CallGraph } from "../client/recording/record_options.ts";
-
-const DAEMON_PORT = 6543;
 
 export function parseText(text: string): string {
   // What `-n "$NAMESPACE"` gives when the variable is not set.

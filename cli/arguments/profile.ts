@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { DURATION_SECONDS, FREQUENCY_HZ, MAX_CONCURRENT_TARGETS } from "../../proto/defaults.ts";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import type { PodSelectors } from "../client/cluster/kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
@@ -97,9 +98,6 @@ interface ParsedOptions extends ParsedCommonOptions {
   merge: boolean;
 }
 
-const DEFAULT_DURATION_SECONDS = 30;
-const DEFAULT_MAX_CONCURRENT = 8;
-
 const EXAMPLES = `
 Examples:
   ${PROGRAM} -n shop web-7d4b9 -c app -o profiles
@@ -139,7 +137,7 @@ export function defineProfile(version: string): Command {
         .argParser(parseTime).conflicts("duration"),
     )
     .addOption(
-      option("-F, --frequency <hz>", "samples per second and processor (default: 99)")
+      option("-F, --frequency <hz>", `samples per second and processor (default: ${FREQUENCY_HZ})`)
         .argParser(parseCount),
     )
     .addOption(
@@ -160,7 +158,7 @@ export function defineProfile(version: string): Command {
     )
     .addOption(
       option("--max-concurrent <number>", "how many containers at a time")
-        .argParser(parseCount).default(DEFAULT_MAX_CONCURRENT),
+        .argParser(parseCount).default(MAX_CONCURRENT_TARGETS),
     );
   addResultOptions(command)
     .option("--no-merge", "of several containers: only a result for each, not one of all, too");
@@ -179,7 +177,7 @@ export function toProfileOptions(command: Command): ProfileOptions {
     ...toCommonOptions(parsed),
     fetchFlags: toFetchFlags(command),
     target: toTarget(command.args, parsed),
-    durationSeconds: parsed.duration ?? parsed.timeout ?? DEFAULT_DURATION_SECONDS,
+    durationSeconds: parsed.duration ?? parsed.timeout ?? DURATION_SECONDS,
     recordOptions: {
       frequencyHz: parsed.frequency,
       events: parsed.event,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NECOPERF_NAMESPACE, RETRY_TIMEOUT_SECONDS } from "../../proto/defaults.ts";
 import { type Command, Option } from "commander";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
@@ -62,9 +63,9 @@ export interface ParsedCommonOptions {
 }
 
 const DEFAULTS = {
-  retryTimeoutSeconds: 60,
+  retryTimeoutSeconds: RETRY_TIMEOUT_SECONDS,
   outputDirectory: ".",
-  necoperfNamespace: "necoperf",
+  necoperfNamespace: NECOPERF_NAMESPACE,
 };
 
 /** An option whose value is checked by what follows. */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { COMMON_EVENTS } from "../../proto/common_events.ts";
+import { NECOPERF_NAMESPACE } from "../../proto/defaults.ts";
 import { collectEvents } from "../arguments/option_values.ts";
-import { NECOPERF_NAMESPACE } from "../client/targets/find_daemon.ts";
 import { listContexts } from "../client/cluster/kubeconfig.ts";
 import { CALL_GRAPH_METHODS } from "../client/recording/record_options.ts";
 import { findTargetType, parseTargetName, POD } from "../client/targets/target_name.ts";

@@ -1,6 +1,7 @@
 import { formatDuration, fromDuration } from "../../proto/duration.ts";
 import { VERSION } from "../../version.ts";
-import { TOKEN_AUDIENCE, tokenSubject } from "../client/daemon/bearer_token.ts";
+import { TOKEN_AUDIENCE } from "../../proto/defaults.ts";
+import { tokenSubject } from "../client/daemon/bearer_token.ts";
 import {
   type AccessOptions,
   completeAccess,

@@ -1,3 +1,4 @@
+import type { OneSide } from "../../proto/side.ts";
 import { formatDuration } from "../../proto/duration.ts";
 import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
 import { fileName } from "../formats/frame_name.ts";
@@ -38,7 +39,7 @@ export function describeEvent(
 /** Says what a recording that starts leaves out, though nobody has asked for that; mostly nothing. */
 export function describeLeftOut(
   event: RecordingEvent,
-  { side }: { side?: "user" | "kernel" },
+  { side }: { side?: OneSide },
 ): string | undefined {
   return event.kind === "started" && event.side === "user" && side === undefined
     ? "kernel samples are left out: the caller has no right to profiles/kernel here"
@@ -123,11 +124,11 @@ export function describePartial(
       return undefined;
     case "stopped":
       return `the result is partial: stopped early, after ${sampled}`;
-    case "target ended":
+    case "target-ended":
       return `the result is partial: the container's processes ended after ${sampled}`;
-    case "daemon shut down":
+    case "shutdown":
       return `the result is partial: the daemon was shut down after ${sampled}`;
-    case "perf failed":
+    case "perf-failed":
       return `the result is partial: perf was killed or failed on the node after ${sampled}`;
   }
 }

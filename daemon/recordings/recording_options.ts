@@ -1,3 +1,4 @@
+import { FREQUENCY_HZ, STACK_SIZE_BYTES } from "../../proto/defaults.ts";
 import type { Duration__Output } from "../../proto/gen/google/protobuf/Duration.ts";
 import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptions.ts";
 import { COMMON_EVENTS } from "../../proto/common_events.ts";
@@ -26,9 +27,6 @@ export const DEFAULT_LIMITS: Limits = {
   allowedEvents: COMMON_EVENTS,
 };
 
-const DEFAULT_FREQUENCY_HZ = 99;
-/** perf's own default for `--call-graph dwarf`. */
-const DEFAULT_STACK_SIZE_BYTES = 8192;
 const MAX_EVENTS = 8;
 
 const CALL_GRAPHS: Record<string, RecordingOptions["callGraph"]> = {
@@ -98,7 +96,7 @@ function checkDuration(duration: DurationField, limits: Limits): number {
 }
 
 function checkFrequency(hertz: number, limits: Limits): number {
-  if (hertz === 0) return Math.min(DEFAULT_FREQUENCY_HZ, limits.maxFrequencyHz);
+  if (hertz === 0) return Math.min(FREQUENCY_HZ, limits.maxFrequencyHz);
   if (hertz > limits.maxFrequencyHz) {
     throw invalid(
       "frequency",
@@ -130,7 +128,7 @@ function checkStackSize(
   callGraph: RecordingOptions["callGraph"],
   limits: Limits,
 ): number {
-  if (bytes === 0) return Math.min(DEFAULT_STACK_SIZE_BYTES, limits.maxStackSizeBytes);
+  if (bytes === 0) return Math.min(STACK_SIZE_BYTES, limits.maxStackSizeBytes);
   if (callGraph !== "dwarf") {
     throw invalid("stack_size", `${bytes} goes with call_graph CALL_GRAPH_DWARF only`);
   }

@@ -1,3 +1,4 @@
+import { RETRY_TIMEOUT_SECONDS } from "../../proto/defaults.ts";
 import type { Owner } from "../caller.ts";
 import type { Log } from "../operations/log.ts";
 import type { RecordingSummary } from "../recording.ts";
@@ -24,8 +25,6 @@ const DATA_SUFFIX = ".result.gz";
 const METADATA_SUFFIX = ".result.json";
 /** Metadata that is just written. */
 const NEW_SUFFIX = ".result.json.new";
-/** How long a result of an earlier process is kept at least: callers try for a minute to come back. */
-const RETURN_SECONDS = 60;
 /** Far above what is written. */
 const MAX_METADATA_BYTES = 64 << 10;
 
@@ -217,9 +216,9 @@ export class ResultStore {
         throw new Error(`it has ${sizeBytes} bytes, not ${whole.compressedSizeBytes}`);
       }
       // A clock that was set meanwhile must not keep it for ever, nor take it from a caller who
-      // tries again: it is there because its time was not over when the earlier process ended.
+      // tries to come back: it is there because its time was not over when the earlier process ended.
       const ageSeconds = Math.max(0, (Date.now() - wholeAt.getTime()) / 1000);
-      const leastSeconds = Math.min(RETURN_SECONDS, retentionSeconds);
+      const leastSeconds = Math.min(RETRY_TIMEOUT_SECONDS, retentionSeconds);
       const result = Result.restore(name, path, owner, whole);
       this.#results.set(name, result);
       this.#retain(result, Math.max(leastSeconds, retentionSeconds - ageSeconds));

@@ -122,7 +122,7 @@ Deno.test("--json prints one object about the result, also when quiet", async ()
     recordingId: "recording-1",
     target: { containerId: "c0ffee123456789" },
     summary: {
-      ...{ completeness: "target ended", samples: 7, lostSamples: 0, throttled: 0 },
+      ...{ completeness: "target-ended", samples: 7, lostSamples: 0, throttled: 0 },
       ...{ sampledSeconds: 2, sizeBytes: text.length },
     },
     cpuUse: { cpus: 0.5 },

@@ -1,3 +1,4 @@
+import { DAEMON_PORT } from "../../../proto/defaults.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import type { Pod } from "./pod.ts";
 
@@ -5,7 +6,6 @@ import type { Pod } from "./pod.ts";
 export const DAEMON_LABEL = "app.kubernetes.io/name=necoperf-daemon";
 
 const PORT_NAME = "necoperf-grpc";
-const DEFAULT_PORT = 6543;
 
 /**
  * Picks the daemon that serves a node out of that node's daemon pods, and returns `host:port` of
@@ -48,5 +48,5 @@ export function formatAddress(host: string, port: number): string {
 
 function portOf(pod: Pod): number {
   const container = pod.containers.find(({ ports }) => PORT_NAME in ports);
-  return container?.ports[PORT_NAME] ?? DEFAULT_PORT;
+  return container?.ports[PORT_NAME] ?? DAEMON_PORT;
 }

@@ -1,9 +1,7 @@
+import { TOKEN_AUDIENCE } from "../../../proto/defaults.ts";
 import type { IssuedToken } from "../cluster/kubernetes.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { fileError, readSmallFile } from "./small_file.ts";
-
-/** The audience of tokens for NecoPerf: one for the API server, or for anything else, is no such. */
-export const TOKEN_AUDIENCE = "necoperf";
 
 /**
  * Gives the token for the next call. Rejects with a `CliError` that carries no token when there is

@@ -1,4 +1,5 @@
-import { TOKEN_AUDIENCE, tokenFromFile, tokenOnRequest, type TokenSource } from "./bearer_token.ts";
+import { TOKEN_AUDIENCE } from "../../../proto/defaults.ts";
+import { tokenFromFile, tokenOnRequest, type TokenSource } from "./bearer_token.ts";
 import type { ClientCertificate } from "./certificates.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { isLoopback } from "./loopback.ts";

@@ -1,3 +1,4 @@
+import { RETRY_TIMEOUT_SECONDS } from "../../../proto/defaults.ts";
 import { wait } from "../../../wait.ts";
 import { connect, type Connection } from "./connection.ts";
 import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
@@ -53,8 +54,6 @@ export interface ReconnectingClient extends Disposable {
   describe(error: unknown): unknown;
 }
 
-const PATIENCE_SECONDS = 60;
-
 /** The pause before an attempt is at most as long as this, or twice the one before. */
 const PAUSE_MS = { first: 250, longest: 8_000 };
 
@@ -63,7 +62,7 @@ export function openReconnectingClient(
   reference: DaemonReference,
   onEvent: (event: ConnectionEvent) => void = () => {},
 ): ReconnectingClient {
-  const { access = NO_CREDENTIALS, retryTimeoutSeconds = PATIENCE_SECONDS } = reference;
+  const { access = NO_CREDENTIALS, retryTimeoutSeconds = RETRY_TIMEOUT_SECONDS } = reference;
   let { daemonAddress: address } = reference;
   let current: Connection | undefined;
   /** The last that was made: it knows which tokens were sent. */

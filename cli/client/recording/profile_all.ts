@@ -1,3 +1,4 @@
+import { MAX_CONCURRENT_TARGETS } from "../../../proto/defaults.ts";
 import { wait } from "../../../wait.ts";
 import { CliError, interrupted } from "../../errors.ts";
 import { forEachConcurrent } from "../for_each_concurrent.ts";
@@ -45,8 +46,6 @@ export interface ProfileAllResult {
   mergedPath?: string;
 }
 
-const MAX_CONCURRENT = 8;
-
 /** How much later than the daemon says it is asked again, at most: not all at the same moment. */
 const SPREAD = 0.5;
 
@@ -62,7 +61,8 @@ export async function profileAll(
   options: ProfileAllOptions,
   hooks: ProfileAllHooks = {},
 ): Promise<ProfileAllResult> {
-  const { targets, maxConcurrent = MAX_CONCURRENT, mergedName, signal, stopSignal } = options;
+  const { targets, maxConcurrent = MAX_CONCURRENT_TARGETS, mergedName, signal, stopSignal } =
+    options;
   const ends = AbortSignal.any([signal, stopSignal].filter((one) => !!one));
   // What is in the way of all of them is said once.
   for (const token of new Set(targets.map(({ access }) => access?.token))) await token?.(ends);

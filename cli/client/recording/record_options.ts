@@ -1,3 +1,4 @@
+import { type OneSide, SIDES } from "../../../proto/side.ts";
 import type { RecordOptions as RecordOptionsMessage } from "../../../proto/gen/necoperf/RecordOptions.ts";
 
 /** How perf finds the callers of a sampled function. */
@@ -20,7 +21,7 @@ export interface RecordOptions {
   /** How the callers of a sampled function are found. */
   callGraph?: CallGraph;
   /** Samples this side only. */
-  side?: "user" | "kernel";
+  side?: OneSide;
   /** Names functions that the compiler inlined, too. Slow for large programs. */
   inline?: boolean;
   /** perf script's text (the default), or perf.data itself. */
@@ -37,7 +38,6 @@ const CALL_GRAPHS = {
 } as const;
 /** The methods of `CallGraph`. */
 export const CALL_GRAPH_METHODS = Object.keys(CALL_GRAPHS);
-const SIDES = { user: "SIDE_USER", kernel: "SIDE_KERNEL" } as const;
 const FORMATS = { script: "FORMAT_SCRIPT", data: "FORMAT_DATA" } as const;
 
 /** Writes the options as the protocol's message. */

@@ -1,11 +1,11 @@
+import { type Completeness, completenessOf } from "../../../proto/completeness.ts";
 import type { ConnectionEvent } from "../daemon/reconnecting_client.ts";
 import { fromDuration } from "../../../proto/duration.ts";
-import type { Completeness__Output } from "../../../proto/gen/necoperf/Completeness.ts";
 import type {
   _necoperf_RecordingEvent_Finished__Output as Finished,
   RecordingEvent__Output as EventMessage,
 } from "../../../proto/gen/necoperf/RecordingEvent.ts";
-import type { Side__Output } from "../../../proto/gen/necoperf/Side.ts";
+import { type Side, sideOf } from "../../../proto/side.ts";
 
 /** What happens while a recording runs. */
 export type RecordingEvent =
@@ -16,7 +16,7 @@ export type RecordingEvent =
     kind: "started";
     recordingId: string;
     processes: number;
-    side?: "user" | "kernel" | "both";
+    side?: Side;
   }
   | { kind: "progress"; elapsedSeconds: number; samples: number; lostSamples: number }
   /** `stopSignal` was heard. When sampling was over by then there is nothing to stop. */
@@ -39,7 +39,7 @@ export type DownloadEvent =
 /** How a recording ended that has a result. */
 export interface RecordingSummary {
   /** Whether all of the duration was sampled; if not, who ended it. */
-  completeness: "full" | "stopped" | "target ended" | "daemon shut down" | "perf failed";
+  completeness: Completeness;
   /** Samples in the result. */
   samples: number;
   /** Samples that perf could not keep up with. */
@@ -61,7 +61,7 @@ export function toEvent(message: EventMessage, recordingId: string): RecordingEv
     }
     case "started": {
       const { processes, side } = message.started!;
-      return { kind: "started", recordingId, processes, side: SIDES[side] };
+      return { kind: "started", recordingId, processes, side: sideOf(side) };
     }
     case "progress": {
       const { elapsed, samples, lostSamples } = message.progress!;
@@ -75,7 +75,7 @@ export function toEvent(message: EventMessage, recordingId: string): RecordingEv
 /** Takes from the last message what the result is. */
 export function toSummary(finished: Finished): RecordingSummary {
   return {
-    completeness: COMPLETENESS[finished.completeness],
+    completeness: completenessOf(finished.completeness),
     samples: finished.samples,
     lostSamples: finished.lostSamples,
     throttled: finished.throttled,
@@ -83,20 +83,3 @@ export function toSummary(finished: Finished): RecordingSummary {
     sizeBytes: finished.size,
   };
 }
-
-const SIDES: Record<Side__Output, "user" | "kernel" | "both" | undefined> = {
-  // A daemon of an older release does not tell.
-  SIDE_UNSPECIFIED: undefined,
-  SIDE_USER: "user",
-  SIDE_KERNEL: "kernel",
-  SIDE_BOTH: "both",
-};
-
-const COMPLETENESS: Record<Completeness__Output, RecordingSummary["completeness"]> = {
-  COMPLETENESS_UNSPECIFIED: "full",
-  COMPLETENESS_FULL: "full",
-  COMPLETENESS_STOPPED: "stopped",
-  COMPLETENESS_TARGET_ENDED: "target ended",
-  COMPLETENESS_SHUTDOWN: "daemon shut down",
-  COMPLETENESS_PERF_FAILED: "perf failed",
-};

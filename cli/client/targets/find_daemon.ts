@@ -1,3 +1,4 @@
+import { NECOPERF_NAMESPACE } from "../../../proto/defaults.ts";
 import {
   type AccessOptions,
   completeAccess,
@@ -37,9 +38,6 @@ export interface AddressReference {
   /** How the daemon is called. There is no service account to ask a token for. */
   access?: Omit<AccessOptions, "serviceAccount">;
 }
-
-/** Where the daemons are, where a reference says nothing. */
-export const NECOPERF_NAMESPACE = "necoperf";
 
 /** Where something is looked for. */
 export interface OpenNamespace {

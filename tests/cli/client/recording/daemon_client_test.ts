@@ -154,9 +154,9 @@ Deno.test("fetches the result while it is still being made", async () => {
 for (
   const [sent, expected] of [
     ["COMPLETENESS_STOPPED", "stopped"],
-    ["COMPLETENESS_TARGET_ENDED", "target ended"],
-    ["COMPLETENESS_SHUTDOWN", "daemon shut down"],
-    ["COMPLETENESS_PERF_FAILED", "perf failed"],
+    ["COMPLETENESS_TARGET_ENDED", "target-ended"],
+    ["COMPLETENESS_SHUTDOWN", "shutdown"],
+    ["COMPLETENESS_PERF_FAILED", "perf-failed"],
   ] as const
 ) {
   Deno.test(`delivers a partial result: ${expected}`, async () => {
