@@ -1,5 +1,5 @@
 import { type Invocation, parseArguments } from "./arguments/arguments.ts";
-import { say } from "./terminal/console.ts";
+import { logError } from "./terminal/console.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { VERSION } from "../version.ts";
 
@@ -31,10 +31,10 @@ async function main(args: string[]): Promise<ExitStatus> {
     return await run(parseArguments(args, VERSION));
   } catch (error) {
     if (!(error instanceof CliError)) {
-      say(`unexpected: ${error instanceof Error ? error.stack : error}`);
+      logError(`unexpected: ${error instanceof Error ? error.stack : error}`);
       return ExitStatus.OTHER;
     }
-    if (error.message) say(error.message);
+    if (error.message) logError(error.message);
     return error.exitStatus;
   }
 }

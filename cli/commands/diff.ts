@@ -1,6 +1,7 @@
 import type { DiffOptions } from "../arguments/diff.ts";
 import { diffFiles } from "../analysis/diff.ts";
 import { ExitStatus } from "../errors.ts";
+import { printPath } from "../terminal/console.ts";
 import { listenToInterrupts } from "../terminal/interrupts.ts";
 
 /** `necoperf-client diff`. */
@@ -8,6 +9,6 @@ export async function runDiff(options: DiffOptions): Promise<ExitStatus> {
   const { signal, stopSignal } = listenToInterrupts();
   // There is nothing to stop early: the first Ctrl-C ends it.
   const path = await diffFiles(options, AbortSignal.any([signal, stopSignal]));
-  if (path !== undefined) console.log(path);
+  if (path !== undefined) printPath(path);
   return ExitStatus.DONE;
 }

@@ -1,7 +1,7 @@
 import { type DoctorOptions, examine, type Finding } from "../doctor/doctor.ts";
 import { ExitStatus } from "../errors.ts";
 import { listenToInterrupts } from "../terminal/interrupts.ts";
-import { requestLog, say } from "../terminal/console.ts";
+import { logError, print, requestLog } from "../terminal/console.ts";
 
 const MARKS: Record<Finding["level"], string> = { ok: "[+]", warning: "[!]", problem: "[-]" };
 
@@ -13,8 +13,8 @@ export async function runDoctor(
   // There is nothing to stop early: the first Ctrl-C ends it.
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
   let exitStatus: ExitStatus = ExitStatus.DONE;
-  for await (const finding of examine({ ...options, ...requestLog(verbosity, { say }) }, signal)) {
-    console.log(printFinding(finding));
+  for await (const finding of examine({ ...options, ...requestLog(verbosity, logError) }, signal)) {
+    print(formatFinding(finding));
     if (finding.level === "problem" && exitStatus === ExitStatus.DONE) {
       exitStatus = finding.exitStatus ?? ExitStatus.OTHER;
     }
@@ -23,7 +23,7 @@ export async function runDoctor(
 }
 
 /** A line, and the fix below it. */
-export function printFinding({ level, words, fix }: Finding): string {
+export function formatFinding({ level, words, fix }: Finding): string {
   const lines = [`${MARKS[level]} ${words}`];
   if (fix !== undefined) lines.push(...fix.split("\n").map((line) => `    ${line}`));
   return lines.join("\n");

@@ -22,9 +22,10 @@ async function fetchAndTell(
   // There is nothing to stop early: the first Ctrl-C ends it.
   const interrupts = listenToInterrupts();
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
-  const daemon = named.kind === "address"
-    ? await openDaemon(named)
-    : await findDaemon({ ...named, ...named.cluster, ...requestLog(verbosity, reporter) }, signal);
+  const daemon = named.kind === "address" ? await openDaemon(named) : await findDaemon(
+    { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
+    signal,
+  );
   const fetch = async () => {
     using followed = reporter.follow(
       download.name ?? download.recordingId,

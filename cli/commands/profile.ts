@@ -34,9 +34,10 @@ async function runProfileOne(
 ): Promise<ExitStatus> {
   const { durationSeconds, recordOptions: { side } } = recording;
   const signal = AbortSignal.any([interrupts.signal, interrupts.stopSignal]);
-  const target = named.kind === "container"
-    ? await openTarget(named)
-    : await findTarget({ ...named, ...named.cluster, ...requestLog(verbosity, reporter) }, signal);
+  const target = named.kind === "container" ? await openTarget(named) : await findTarget(
+    { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
+    signal,
+  );
   let id: string | undefined;
   const describe = (event: RecordingEvent) => {
     if (event.kind === "started") id = event.recordingId;

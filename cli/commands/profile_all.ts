@@ -38,11 +38,11 @@ export async function runProfileAll(
 ): Promise<ExitStatus> {
   const { durationSeconds, recordOptions: { side, format } } = recording;
   const { targets, failures, skipped } = await findTargets(
-    { ...named, ...named.cluster, ...requestLog(verbosity, reporter) },
+    { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
     AbortSignal.any([signal, stopSignal]),
   );
-  for (const { name, reason } of skipped) reporter.tell(`${name} is skipped: ${reason}`);
-  for (const { name, error } of failures) reporter.say(`${name}: ${error.message}`);
+  for (const { name, reason } of skipped) reporter.info(`${name} is skipped: ${reason}`);
+  for (const { name, error } of failures) reporter.error(`${name}: ${error.message}`);
   let isPartial = false;
   let interrupted = 0;
   let isSideTold = false;
@@ -79,18 +79,18 @@ export async function runProfileAll(
       if (event.kind === "started") ids.set(target, event.recordingId);
       followed.get(target)!.onEvent(event);
     },
-    onBusy: (error, target) => reporter.tell(`${nameResult(target)}: waiting: ${error.message}`),
+    onBusy: (error, target) => reporter.info(`${nameResult(target)}: waiting: ${error.message}`),
     onResult(result, target) {
       followed.get(target)![Symbol.dispose]();
       const report = makeReport(result, { target, recordingId: ids.get(target), ...recording });
       reports.push({ name: nameResult(target), report });
       if (result.stacks) tally.add(result.stacks);
-      reporter.tell(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
-      if (!json && result.path !== undefined) reporter.print(result.path);
+      reporter.info(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
+      if (!json && result.path !== undefined) reporter.printPath(result.path);
       const partial = describePartial(result, durationSeconds);
       if (partial === undefined) return;
       isPartial = true;
-      reporter.say(`${nameResult(target)}: ${partial}`);
+      reporter.error(`${nameResult(target)}: ${partial}`);
     },
     onFailure(error, target) {
       followed.get(target)![Symbol.dispose]();
@@ -98,15 +98,15 @@ export async function runProfileAll(
         interrupted++;
         return;
       }
-      reporter.say(`${nameResult(target)}: ${howToFetch(error, target)}`);
+      reporter.error(`${nameResult(target)}: ${howToFetch(error, target)}`);
     },
   });
   const hottest = reports.length > 1 ? tally.hottest(HOTTEST) : [];
-  if (reports.length > 1) reporter.tell(describeTogether(reports.map(({ report }) => report)));
+  if (reports.length > 1) reporter.info(describeTogether(reports.map(({ report }) => report)));
   if (recording.outputDirectory !== "-") {
-    describeHottest(hottest, reporter.columns).forEach(reporter.show);
+    describeHottest(hottest, reporter.columns).forEach(reporter.line);
   }
-  for (const text of describeWarnings(reports)) reporter.tell(text);
+  for (const text of describeWarnings(reports)) reporter.info(text);
   if (json) {
     const failed = failures.map(({ name, error }) => ({ name, ...failureOf(error) }))
       .concat(all.failures.map(({ target, error }) => ({
@@ -115,15 +115,15 @@ export async function runProfileAll(
       })));
     const results = reports.map(({ report }) => report);
     const object = { results, failures: failed, skipped, merged: all.mergedPath, hottest };
-    reporter.print(JSON.stringify(object, null, 2));
-  } else if (all.mergedPath !== undefined) reporter.print(all.mergedPath);
+    reporter.printJson(object);
+  } else if (all.mergedPath !== undefined) reporter.printPath(all.mergedPath);
   const errors = [...failures, ...all.failures].map(({ error }) => error);
   const wanted = targets.length + failures.length;
   if (interrupted > 0) {
-    reporter.say(`interrupted; nothing was kept of ${interrupted} of ${wanted} containers`);
+    reporter.error(`interrupted; nothing was kept of ${interrupted} of ${wanted} containers`);
   }
   const failed = errors.length - interrupted;
-  if (failed > 0) reporter.say(`${failed} of ${wanted} ${failed === 1 ? "has" : "have"} failed`);
+  if (failed > 0) reporter.error(`${failed} of ${wanted} ${failed === 1 ? "has" : "have"} failed`);
   if (all.results.length === 0) return mostCommonStatus(errors);
   if (errors.length === 0) return isPartial ? ExitStatus.PARTIAL : ExitStatus.DONE;
   return ExitStatus.PARTIAL;

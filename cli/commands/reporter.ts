@@ -1,23 +1,25 @@
 import { createDisplay, type Followed } from "../terminal/display.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { findTerminal } from "../terminal/terminal.ts";
-import { say } from "../terminal/console.ts";
+import { logError, logLine, printJson, printPath } from "../terminal/console.ts";
 
-/** Where a command's words go. */
+/** Where a command's messages and results go. */
 export interface Reporter extends Disposable {
-  /** Prints a result's path, or what else a script would want, on standard output. */
-  print(text: string): void;
-  /** Says what also those hear who want to hear nothing but errors. */
-  say(text: string): void;
-  /** Says the rest; nothing when there is nothing to say. */
-  tell(text?: string): void;
-  /** As `tell`, without the program's name in front: for the lines of a table. */
-  show(line: string): void;
+  /** Prints the path of a result on standard output. */
+  printPath(path: string): void;
+  /** Prints a value as JSON on standard output. */
+  printJson(value: unknown): void;
+  /** Logs what `--quiet` does not silence. */
+  error(text: string): void;
+  /** Logs the rest, if there is a text. */
+  info(text?: string): void;
+  /** As `info`, without the program's name in front: for the lines of a table. */
+  line(line: string): void;
   /** How long a line may be; there on a terminal only. */
   readonly columns?: number;
   /**
    * Shows a recording, or a download, while it runs: by a line of its own that moves, or in the words
-   * of `describe`. Several can be shown at once; `name` tells one from the others.
+   * of `describe`. Several can be shown at once; `name` distinguishes them.
    */
   follow(
     name: string,
@@ -26,7 +28,7 @@ export interface Reporter extends Disposable {
   ): Followed;
 }
 
-/** What moving lines show of, so that nothing else has to be said. */
+/** Events that moving lines show, so that they need no message. */
 const SHOWN: RecordingEvent["kind"][] = ["queued", "stopping", "converting"];
 
 /** Opens a reporter. Its lines move on a terminal, unless the result goes to standard output. */
@@ -37,13 +39,14 @@ export function openReporter(
   const terminal = quiet || outputDirectory === "-" ? undefined : findTerminal();
   const display = createDisplay(terminal);
   const reporter: Reporter = {
-    print: (text) => display.above(() => console.log(text)),
-    say: (text) => display.above(() => say(text)),
-    tell(text) {
-      if (!quiet && text !== undefined) reporter.say(text);
+    printPath: (path) => display.above(() => printPath(path)),
+    printJson: (value) => display.above(() => printJson(value)),
+    error: (text) => display.above(() => logError(text)),
+    info(text) {
+      if (!quiet && text !== undefined) reporter.error(text);
     },
-    show(line) {
-      if (!quiet) display.above(() => console.error(line));
+    line(line) {
+      if (!quiet) display.above(() => logLine(line));
     },
     columns: terminal?.size().columns,
     follow(name, describe, durationSeconds) {
@@ -51,7 +54,7 @@ export function openReporter(
       return {
         onEvent(event) {
           line.onEvent(event);
-          if (!display.live || !SHOWN.includes(event.kind)) reporter.tell(describe(event));
+          if (!display.live || !SHOWN.includes(event.kind)) reporter.info(describe(event));
         },
         [Symbol.dispose]: () => line[Symbol.dispose](),
       };

@@ -58,7 +58,7 @@ export async function failingInJson<T>(
     return await work();
   } catch (error) {
     if (json && error instanceof CliError) {
-      reporter.print(JSON.stringify({ error: failureOf(error) }, null, 2));
+      reporter.printJson({ error: failureOf(error) });
     }
     throw error;
   }
@@ -81,13 +81,13 @@ export interface Asked {
 export function tellResult(result: ProfileResult, reporter: Reporter, asked: Asked): ExitStatus {
   const report = makeReport(result, asked);
   const { path, summary, hottest, warnings } = report;
-  reporter.tell(describeSummary(result, report.cpuUse));
-  if (path !== undefined) describeHottest(hottest, reporter.columns).forEach(reporter.show);
-  for (const { text } of warnings) reporter.tell(`warning: ${text}`);
-  if (asked.json) reporter.print(JSON.stringify(report, null, 2));
-  else if (path !== undefined) reporter.print(path);
+  reporter.info(describeSummary(result, report.cpuUse));
+  if (path !== undefined) describeHottest(hottest, reporter.columns).forEach(reporter.line);
+  for (const { text } of warnings) reporter.info(`warning: ${text}`);
+  if (asked.json) reporter.printJson(report);
+  else if (path !== undefined) reporter.printPath(path);
   const partial = describePartial(summary, asked.durationSeconds);
   if (partial === undefined) return ExitStatus.DONE;
-  reporter.say(partial);
+  reporter.error(partial);
   return ExitStatus.PARTIAL;
 }

@@ -1,3 +1,5 @@
+import { escapeControls } from "../escape_controls.ts";
+
 /** One way in which the last word of a command line may go on. */
 export interface Candidate {
   /** The whole word, or the whole value when it follows `--name=`. */
@@ -30,12 +32,11 @@ export function writeCompletion({ candidates, files, goesOn }: Completion): stri
       : 0);
   const lines = candidates
     // Names in a kubeconfig file may be anything; these would be taken for several.
-    // deno-lint-ignore no-control-regex -- see above
-    .filter(({ value }) => value !== "" && !/[\x00-\x1f\x7f]/.test(value))
+    .filter(({ value }) => value !== "" && value === escapeControls(value))
     .map(({ value, description }) => description ? `${value}\t${oneLine(description)}` : value);
   return [...lines, `:${directive}`].join("\n");
 }
 
 function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, " ");
+  return escapeControls(text.replaceAll(/\s+/g, " "));
 }

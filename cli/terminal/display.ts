@@ -1,3 +1,4 @@
+import { escapeControls } from "../escape_controls.ts";
 import { createLiveLines, type Terminal } from "./live_lines.ts";
 import { createProgressLine, type ProgressLine } from "./progress_line.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
@@ -33,7 +34,7 @@ export function createDisplay(terminal?: Terminal): Display {
     live: true,
     above: (print) => lines.above(print),
     follow(name, durationSeconds) {
-      const followed = { name, line: createProgressLine(durationSeconds) };
+      const followed = { name: escapeControls(name), line: createProgressLine(durationSeconds) };
       shown.push(followed);
       draw();
       return {

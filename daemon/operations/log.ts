@@ -13,11 +13,24 @@ export function openLog(): Log {
   const encoder = new TextEncoder();
   configureSync({
     reset: true,
-    sinks: { stderr: (record) => Deno.stderr.writeSync(encoder.encode(formatter(record))) },
+    sinks: {
+      stderr: (record) => Deno.stderr.writeSync(encoder.encode(toAscii(formatter(record)))),
+    },
     loggers: [
       { category: "necoperf", sinks: ["stderr"], lowestLevel: "info" },
       { category: ["logtape", "meta"], sinks: [], lowestLevel: "fatal" },
     ],
   });
   return getLogger("necoperf");
+}
+
+/**
+ * Writes what is not printable ASCII as JSON's escapes: `kubectl logs` shows the log on a terminal,
+ * which acts on C1 control characters and on marks that reorder text.
+ */
+function toAscii(json: string): string {
+  return json.replace(
+    /[^\x20-\x7e\n]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }

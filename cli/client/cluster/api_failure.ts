@@ -1,4 +1,5 @@
 import { CliError, ExitStatus } from "../../errors.ts";
+import { escapeControls } from "../../escape_controls.ts";
 import { fullName, WORKLOAD_TYPES } from "./workload.ts";
 
 /** A request to the API server, for messages. */
@@ -39,7 +40,8 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
       { cause: failure.noAnswer },
     );
   }
-  const { httpStatus, message } = failure;
+  const { httpStatus } = failure;
+  const message = escapeControls(failure.message);
   if (httpStatus === 404 && resource === "serviceaccounts/token") {
     return new CliError(
       ExitStatus.NOT_ALLOWED,
@@ -104,7 +106,7 @@ function ruleFor({ verb, resource, apiGroup = "", name }: ApiRequest): string {
 
 /** The words of the innermost of errors that wrap each other. */
 function rootCause(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return escapeControls(String(error));
   if (error.cause instanceof Error) return rootCause(error.cause);
-  return error.message;
+  return escapeControls(error.message);
 }

@@ -1,6 +1,7 @@
 import type { Metadata } from "@grpc/grpc-js";
 import { formatDuration } from "../../../proto/duration.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
+import { escapeControls } from "../../escape_controls.ts";
 
 /** A gRPC call that failed, as grpc-js reports it. */
 export interface RpcFailure {
@@ -99,10 +100,10 @@ export function describeRpcFailure(
   const retryMilliseconds = Number(failure.metadata?.get("grpc-retry-pushback-ms")[0]);
   if (retryMilliseconds > 0) {
     const wait = formatDuration(Math.ceil(retryMilliseconds / 1000));
-    const text = `${daemon}: ${words(name, failure.details)}; try again in ${wait}`;
+    const text = `${daemon}: ${words(name, escapeControls(failure.details))}; try again in ${wait}`;
     return new BusyError(status, text, retryMilliseconds, { cause: failure });
   }
-  const text = words(name, failure.details);
+  const text = words(name, escapeControls(failure.details));
   return new CliError(status, `${daemon}: ${text}${hint}`, {
     cause: failure,
   });

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { CliError, ExitStatus } from "../../errors.ts";
+import { escapeText } from "../../escape_controls.ts";
 
 /**
  * How much may be written to a file before the disk has it: what is left for the end does not grow
@@ -171,6 +172,7 @@ async function openPartial(directory: string, recordingId: string): Promise<Part
  */
 export function openStandardOutput(): Output {
   let anyWritten = false;
+  const write = Deno.stdout.isTerminal() ? writerToTerminal() : writeToStdout;
   return {
     begin: () =>
       anyWritten
@@ -186,7 +188,7 @@ export function openStandardOutput(): Output {
     write: async (bytes) => {
       anyWritten = true;
       try {
-        await writeAll(Deno.stdout, bytes);
+        await write(bytes);
       } catch (error) {
         const message = error instanceof Deno.errors.BrokenPipe
           ? ""
@@ -198,6 +200,21 @@ export function openStandardOutput(): Output {
     suspend: () => Promise.resolve(),
     discard: () => Promise.resolve(),
   };
+}
+
+function writeToStdout(bytes: Uint8Array): Promise<void> {
+  return writeAll(Deno.stdout, bytes);
+}
+
+/**
+ * Writes text for people: names of symbols, threads and files are made elsewhere and can hold escape
+ * sequences, so a terminal gets them escaped. Files and pipes get every byte.
+ */
+function writerToTerminal(): (bytes: Uint8Array) => Promise<void> {
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  return (bytes) =>
+    writeToStdout(encoder.encode(escapeText(decoder.decode(bytes, { stream: true }))));
 }
 
 /** Opens an output that keeps nothing. */

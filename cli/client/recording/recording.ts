@@ -4,6 +4,7 @@ import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../.
 import type { Connection } from "../daemon/connection.ts";
 import { isUnreachable, type ReconnectingClient } from "../daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
+import { escapeControls } from "../../escape_controls.ts";
 import {
   type RecordingEvent,
   type RecordingSummary,
@@ -120,7 +121,7 @@ export class Recording {
         this.link.progressed();
         switch (message.event) {
           case "accepted":
-            this.#recordingId = message.accepted!.recordingId;
+            this.#recordingId = checkRecordingId(message.accepted!.recordingId);
             break;
           case "started":
             this.phase = "sampling";
@@ -258,4 +259,14 @@ function endedWithoutResult(daemon: string): CliError {
     ExitStatus.RECORDING_FAILED,
     `${daemon} ended the recording without a result`,
   );
+}
+
+/**
+ * Checks a recording's id, which becomes part of a file name and of a command to type. Throws a
+ * `CliError`: a daemon's ids are UUIDs.
+ */
+function checkRecordingId(recordingId: string): string {
+  if (/^[\w-]{1,64}$/.test(recordingId)) return recordingId;
+  const shown = escapeControls(recordingId.slice(0, 80));
+  throw new CliError(ExitStatus.OTHER, `the daemon gave a recording the invalid id "${shown}"`);
 }

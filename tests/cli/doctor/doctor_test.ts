@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { printFinding } from "../../../cli/commands/doctor.ts";
+import { formatFinding } from "../../../cli/commands/doctor.ts";
 import type { DaemonInfo } from "../../../cli/client/daemon/daemon_info.ts";
 import { describeDaemon, examine, problem } from "../../../cli/doctor/doctor.ts";
 import { CliError, ExitStatus } from "../../../cli/errors.ts";
@@ -25,7 +25,7 @@ function levels(info: Partial<DaemonInfo>): string[] {
 Deno.test("a daemon that is well is one line", () => {
   const [finding, ...others] = describeDaemon("node1", INFO);
   assert.equal(
-    printFinding(finding),
+    formatFinding(finding),
     `[+] node1: necoperf-daemon ${VERSION}, perf 6.1.119, kernel 6.1.0-28-amd64, 2 recording, ` +
       "1 waiting",
   );
@@ -43,7 +43,7 @@ Deno.test("what is wrong with a daemon is told apart", () => {
 
 Deno.test("a fix is below what it is for", () => {
   assert.equal(
-    printFinding({ level: "problem", words: "no token", fix: "ask\nagain" }),
+    formatFinding({ level: "problem", words: "no token", fix: "ask\nagain" }),
     "[-] no token\n    ask\n    again",
   );
 });
