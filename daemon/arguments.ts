@@ -89,12 +89,19 @@ function toDaemonOptions(values: OptionValues): DaemonOptions {
         `with --address 127.0.0.1 only, not with ${values.address}`,
     );
   }
-  const { maxDurationSeconds, maxFrequencyHz, maxStackSizeBytes, allowedEvents } = values;
+  const { maxDurationSeconds, maxFrequencyHz, maxStackSizeBytes, maxThreads, allowedEvents } =
+    values;
   return {
     ...values,
     auth: toAuthOptions(values),
     tls: toCertificatePaths(values),
-    limits: { maxDurationSeconds, maxFrequencyHz, maxStackSizeBytes, allowedEvents },
+    limits: {
+      maxDurationSeconds,
+      maxFrequencyHz,
+      maxStackSizeBytes,
+      maxThreads,
+      allowedEvents,
+    },
   };
 }
 

@@ -78,6 +78,11 @@ export const OPTION_TABLE = {
     "largest stack copied with a sample",
     DEFAULT_LIMITS.maxStackSizeBytes,
   ),
+  maxThreads: count(
+    "--max-threads <number>",
+    "limit of a container's threads that perf attaches to",
+    DEFAULT_LIMITS.maxThreads,
+  ),
   allowedEvents: value(
     "--allowed-events <names>",
     "events that may be sampled, separated by commas",

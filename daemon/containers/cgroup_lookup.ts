@@ -2,6 +2,7 @@ import { parseContainerId, shortContainerId } from "./container_id.ts";
 import type { Container, ContainerLookup } from "./container.ts";
 import { enteredProcesses, lookAtContainer, mainProcess } from "./container_processes.ts";
 import type { Look } from "./container_processes.ts";
+import { guardPids } from "./pid_guard.ts";
 import type { Procfs } from "./procfs.ts";
 import { StatusError } from "../status_error.ts";
 
@@ -15,7 +16,7 @@ export function createCgroupLookup(
   /** What `processes` saw last, so that `entered` misses nothing that came in since. */
   const lastLooks = new WeakMap<Container, Look>();
 
-  return {
+  const lookup: ContainerLookup = {
     async find(containerId, signal) {
       const id = parseContainerId(containerId);
       const { processes } = await lookAtContainer(procfs, id);
@@ -39,6 +40,8 @@ export function createCgroupLookup(
       return look.processes.map(({ pid }) => pid);
     },
 
+    guard: (container) => guardPids(procfs, () => lookup.processes(container)),
+
     entered(container, signal) {
       const last = lastLooks.get(container);
       return enteredProcesses(procfs, container.id, { last, pollIntervalMs, signal });
@@ -46,4 +49,5 @@ export function createCgroupLookup(
 
     check: () => procfs.check(),
   };
+  return lookup;
 }

@@ -11,6 +11,21 @@ export interface Container {
   containerName?: string;
 }
 
+/**
+ * Finds out whether ids of a container's processes were given to other processes between being
+ * listed and being used.
+ */
+export interface PidGuard {
+  /** Takes note of processes, as they are listed now; resolves with how many threads they have. */
+  note(pids: readonly number[]): Promise<number>;
+
+  /**
+   * Whether all of what was noted, and every thread of it, has been the container's, or nobody's,
+   * since the guard was asked for.
+   */
+  holds(): Promise<boolean>;
+}
+
 /** A way to find a container and its processes. Rejections are `StatusError`s. */
 export interface ContainerLookup {
   /** Finds a running container. `NOT_FOUND` when no container of this node has the id. */
@@ -18,6 +33,9 @@ export interface ContainerLookup {
 
   /** The container's processes at this moment, ascending; empty when it has ended. */
   processes(container: Container): Promise<number[]>;
+
+  /** To be asked for before `processes`, by whoever is going to use what that gives. */
+  guard(container: Container): Promise<PidGuard>;
 
   /**
    * Yields processes that came into the container from outside since the last look (`kubectl exec`

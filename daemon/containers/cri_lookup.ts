@@ -6,6 +6,7 @@ import type { Container, ContainerLookup } from "./container.ts";
 import type { Cri, RuntimeContainer } from "./cri.ts";
 import { pidOfInfo } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
+import { guardPids } from "./pid_guard.ts";
 import type { Procfs } from "./procfs.ts";
 import { StatusError } from "../status_error.ts";
 
@@ -52,7 +53,7 @@ export function createCriLookup(
     return { mainStartTicks: stat.startTicks };
   }
 
-  return {
+  const lookup: ContainerLookup = {
     async find(containerId, signal) {
       const id = parseContainerId(containerId);
       const found = await cri.containerStatus(id, signal);
@@ -82,6 +83,8 @@ export function createCriLookup(
       return last.processes.map(({ pid }) => pid);
     },
 
+    guard: (container) => guardPids(procfs, () => lookup.processes(container)),
+
     entered(container, signal) {
       // In a container that its cgroup does not tell, nothing tells what came from outside either.
       // Then no process has its id on the path, and this yields nothing.
@@ -94,6 +97,7 @@ export function createCriLookup(
       await procfs.check();
     },
   };
+  return lookup;
 }
 
 /** What to say of a container that does not run, by the name of its state. */

@@ -1,6 +1,7 @@
-import type { ContainerLookup } from "./container.ts";
+import type { ContainerLookup, PidGuard } from "./container.ts";
 import { MAX_PID } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
+import { guardPids } from "./pid_guard.ts";
 import type { Procfs } from "./procfs.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
@@ -10,7 +11,7 @@ import { StatusError } from "../status_error.ts";
  * procfs nothing is known but the number: perf says whether there is such a process.
  */
 export function createProcessLookup({ procfs }: { procfs?: Procfs } = {}): ContainerLookup {
-  return {
+  const lookup: ContainerLookup = {
     async find(containerId) {
       const pid = Number(containerId);
       if (!/^[1-9]\d{0,6}$/.test(containerId) || pid > MAX_PID) {
@@ -30,6 +31,9 @@ export function createProcessLookup({ procfs }: { procfs?: Procfs } = {}): Conta
     processes: ({ mainPid }) =>
       procfs ? processAndDescendants(procfs, mainPid) : Promise.resolve([mainPid]),
 
+    guard: (container) =>
+      procfs ? guardPids(procfs, () => lookup.processes(container)) : Promise.resolve(UNGUARDED),
+
     /** Nothing comes into a process from outside. */
     async *entered(_container, signal) {
       await new Promise<void>((resolve) => {
@@ -41,4 +45,11 @@ export function createProcessLookup({ procfs }: { procfs?: Procfs } = {}): Conta
 
     check: () => Promise.resolve(),
   };
+  return lookup;
 }
+
+/** Without a procfs there is nothing to look at. */
+const UNGUARDED: PidGuard = {
+  note: () => Promise.resolve(0),
+  holds: () => Promise.resolve(true),
+};

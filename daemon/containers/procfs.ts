@@ -13,8 +13,23 @@ export interface Procfs {
   /** What the process's `stat` file says; undefined when there is no such process (any more). */
   stat(pid: number): Promise<ProcessStat | undefined>;
 
+  /** The ids of the process's threads; undefined when there is no such process (any more). */
+  threads(pid: number): Promise<number[] | undefined>;
+
+  /** How far the kernel has come in giving out ids of processes and threads. */
+  pidCursor(): Promise<PidCursor>;
+
   /** Rejects with words for an administrator when this is not the host's procfs, or not readable. */
   check(): Promise<void>;
+}
+
+/** The kernel gives ids out in ascending order, and begins anew above `maxPid`. */
+export interface PidCursor {
+  /** The id given out last. */
+  lastPid: number;
+  maxPid: number;
+  /** How many processes and threads have been started since the system was. */
+  forks: number;
 }
 
 /**
@@ -31,22 +46,41 @@ export function openProcfs(dir: string): Procfs {
     }
   }
 
-  const procfs: Procfs = {
-    async pids() {
-      const pids: number[] = [];
-      try {
-        for await (const { name } of Deno.readDir(dir)) {
-          if (/^[1-9]\d*$/.test(name)) pids.push(Number(name));
-        }
-      } catch (error) {
-        throw unreadable(dir, error);
+  async function ids(path: string): Promise<number[] | undefined> {
+    const found: number[] = [];
+    try {
+      for await (const { name } of Deno.readDir(path)) {
+        if (/^[1-9]\d*$/.test(name)) found.push(Number(name));
       }
-      return pids.sort((a, b) => a - b);
-    },
+    } catch (error) {
+      if (path !== dir && hasEnded(error)) return undefined;
+      throw unreadable(path, error);
+    }
+    return found.sort((a, b) => a - b);
+  }
+
+  /** A number in a file that does not belong to a process. */
+  async function number(name: string, pattern: RegExp): Promise<number> {
+    const [, digits] = pattern.exec(await read(`${dir}/${name}`) ?? "") ?? [];
+    if (digits === undefined) throw unreadable(`${dir}/${name}`, new Error("it has another form"));
+    return Number(digits);
+  }
+
+  const procfs: Procfs = {
+    pids: async () => (await ids(dir))!,
     cgroup: (pid) => read(`${dir}/${pid}/cgroup`),
     async stat(pid) {
       const text = await read(`${dir}/${pid}/stat`);
       return text === undefined ? undefined : parseProcessStat(text);
+    },
+    threads: (pid) => ids(`${dir}/${pid}/task`),
+    async pidCursor() {
+      const [lastPid, maxPid, forks] = await Promise.all([
+        number("loadavg", / (\d+)\n/),
+        number("sys/kernel/pid_max", /^(\d+)\n/),
+        number("stat", /^processes (\d+)$/m),
+      ]);
+      return { lastPid, maxPid, forks };
     },
     async check() {
       if ((await procfs.pids()).length === 0) {

@@ -25,8 +25,6 @@ const MMAP_PAGES = { dwarf: 128, other: 32 };
 const MIN_MMAP_PAGES = 4;
 /** What perf writes to its standard error for each command it has carried out. */
 const ACKNOWLEDGEMENT = "ack";
-/** perf.data that waits in memory for perf script; above it perf record has to wait. */
-const BACKLOG_BYTES = 8 << 20;
 /** How long perf script, which writes 4 KB at a time, may fill its pipe before that is read again. */
 const TEXT_PAUSE_MS = 20;
 /** What is kept of perf's messages. */
@@ -48,14 +46,31 @@ export interface RecordExit {
   failure?: StatusError;
 }
 
-/** A `perf record` that samples. */
+/** What a `perf record` is started on. */
+export interface RecordTarget {
+  pids: readonly number[];
+  durationSeconds: number;
+  /** perf.data that may wait in memory; above it perf has to wait for whoever reads `output`. */
+  backlogBytes: number;
+}
+
+/** A `perf record` that has opened its events. */
 export interface PerfRecord {
+  /**
+   * Resolves when perf samples: before, it writes down what the processes have mapped. Rejects with
+   * a `StatusError` when it cannot; `NOT_FOUND` when one of the processes has gone.
+   */
+  attached: Promise<void>;
+  /** Resolves when the backlog is full for the first time. */
+  full: Promise<void>;
   /** perf.data in the pipe form. A chunk is good until the next one is asked for. */
   output: AsyncIterable<Uint8Array>;
   /** Makes perf write out what its ring buffers hold. */
   flush(): void;
   /** Ends the sampling in order; what was sampled still comes out of `output`. */
   stop(): void;
+  /** Ends perf at once and drops what `output` holds; resolves when perf has gone. */
+  discard(): Promise<void>;
   /** Resolves when perf has gone. */
   exit: Promise<RecordExit>;
 }
@@ -70,14 +85,14 @@ export interface PerfScript {
 }
 
 /**
- * Starts `perf record` on processes and resolves when it has attached to them and samples.
+ * Starts `perf record` on processes and resolves when it has opened its events.
  *
  * Rejects with a `StatusError`; `NOT_FOUND` when one of the processes has gone. Aborting `signal`
  * ends perf for good, in a second at most.
  */
 export async function startPerfRecord(
   options: PerfOptions,
-  target: { pids: readonly number[]; durationSeconds: number },
+  target: RecordTarget,
   signal: AbortSignal,
 ): Promise<PerfRecord> {
   let mmapPages = options.callGraph === "dwarf" ? MMAP_PAGES.dwarf : MMAP_PAGES.other;
@@ -85,72 +100,100 @@ export async function startPerfRecord(
   // how large this one's may be depends on the others that run.
   for (;; mmapPages /= 2) {
     const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal, 0);
-    // Before it samples, perf writes down what the processes have mapped and waits for whoever
-    // reads that: it is held whatever its size.
-    const output = new ReadAhead(attempt.process.stdout, BACKLOG_BYTES);
-    const answered = Promise.withResolvers<boolean>();
-    const stderr = collectStderr(attempt.process, (line) => {
-      if (line === ACKNOWLEDGEMENT) answered.resolve(true);
-    });
-    attempt.process.status.then(() => answered.resolve(false));
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      terminate(attempt.process, 0);
-    }, ATTACH_DEADLINE_MS);
-    attempt.command("ping");
-    const attached = await answered.promise;
-    clearTimeout(timer);
-    if (attached) {
-      output.bound();
-      return runningRecord(attempt, { output, stderr }, target.durationSeconds);
+    const output = new ReadAhead(attempt.process.stdout, target.backlogBytes);
+    const attachment = awaitAttached(attempt, signal);
+    // The header comes when the events are open and the ring buffers are there.
+    const refusal = await Promise.race([output.begun, attachment.refusal]);
+    if (refusal === undefined) {
+      return runningRecord(attempt, { output, attachment }, target.durationSeconds);
     }
     await output.cancel();
-    const status = await attempt.process.status;
     signal.throwIfAborted();
-    if (late) {
-      const seconds = ATTACH_DEADLINE_MS / 1000;
-      throw perfError("perf record", `It did not begin in ${seconds} s, and was killed.`);
-    }
-    // It ends like this, without a complaint, when there is nobody left to sample, and when a
-    // process vanished while it read what that had mapped.
-    if (endedInOrder(status) || (status.code === 255 && (await stderr) === "")) {
-      throw perfError("perf record", "No such process");
-    }
-    const words = await lastWords(status, stderr);
-    if (classifyPerfFailure(words) !== "ring-buffer-too-large" || mmapPages <= MIN_MMAP_PAGES) {
-      throw perfError("perf record", words);
+    if (
+      classifyPerfFailure(refusal) !== "ring-buffer-too-large" || mmapPages <= MIN_MMAP_PAGES
+    ) {
+      throw perfError("perf record", refusal);
     }
   }
 }
 
+interface Attachment {
+  /** Resolves with nothing when perf samples, or with its words when it has ended before. */
+  refusal: Promise<string | undefined>;
+  stderr: Promise<string>;
+}
+
+/** Waits until a perf record carries out a command, which it does when it samples. */
+function awaitAttached({ process, command }: Spawned, signal: AbortSignal): Attachment {
+  const answered = Promise.withResolvers<boolean>();
+  const stderr = collectStderr(process, (line) => {
+    if (line === ACKNOWLEDGEMENT) answered.resolve(true);
+  });
+  process.status.then(() => answered.resolve(false));
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    terminate(process, 0);
+  }, ATTACH_DEADLINE_MS);
+  command("ping");
+  const refusal = (async () => {
+    const attached = await answered.promise;
+    clearTimeout(timer);
+    if (attached) return undefined;
+    const status = await process.status;
+    if (late && !signal.aborted) {
+      return `It did not begin in ${ATTACH_DEADLINE_MS / 1000} s, and was killed.`;
+    }
+    // It ends like this, without a complaint, when there is nobody left to sample, and when a
+    // process vanished while it read what that had mapped.
+    if (endedInOrder(status) || (status.code === 255 && (await stderr) === "")) {
+      return "No such process";
+    }
+    return await lastWords(status, stderr);
+  })();
+  return { refusal, stderr };
+}
+
 function runningRecord(
   { process, command, release }: Spawned,
-  streams: { output: ReadAhead; stderr: Promise<string> },
+  { output, attachment }: { output: ReadAhead; attachment: Attachment },
   durationSeconds: number,
 ): PerfRecord {
   let overdue = false;
   const end = () => {
     // That its reader takes time is no fault of perf's.
-    if (streams.output.isFull) return endLater(END_DEADLINE_MS);
+    if (output.isFull) return endLater(END_DEADLINE_MS);
     overdue = true;
     terminate(process, 0);
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let ended = false;
   const endLater = (milliseconds: number) => {
     clearTimeout(timer);
-    timer = setTimeout(end, milliseconds);
+    if (!ended) timer = setTimeout(end, milliseconds);
   };
-  endLater(durationSeconds * 1000 + END_DEADLINE_MS);
+  const attached = attachment.refusal.then((refusal) => {
+    if (refusal !== undefined) throw perfError("perf record", refusal);
+    if (timer === undefined) endLater(durationSeconds * 1000 + END_DEADLINE_MS);
+  });
+  attached.catch(() => {});
   return {
-    output: streams.output,
+    attached,
+    full: output.full,
+    output,
     flush: () => command("ping"),
     stop: () => {
       command("stop");
       endLater(END_DEADLINE_MS);
     },
+    async discard() {
+      terminate(process, 0);
+      await output.cancel();
+      await process.status;
+    },
     exit: (async () => {
       const status = await process.status;
+      ended = true;
       clearTimeout(timer);
       release();
       const wholeDuration = status.success;
@@ -163,7 +206,7 @@ function runningRecord(
       if (endedInOrder(status)) return { wholeDuration };
       return {
         wholeDuration,
-        failure: perfError("perf record", await lastWords(status, streams.stderr)),
+        failure: perfError("perf record", await lastWords(status, attachment.stderr)),
       };
     })(),
   };

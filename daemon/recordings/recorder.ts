@@ -1,6 +1,12 @@
 import { formatDuration } from "../../proto/duration.ts";
-import type { Container, ContainerLookup } from "../containers/container.ts";
-import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "../perf/perf.ts";
+import type { Container, ContainerLookup, PidGuard } from "../containers/container.ts";
+import type {
+  PerfRecord,
+  RecordExit,
+  RecordTarget,
+  startPerfRecord,
+  startPerfScript,
+} from "../perf/perf.ts";
 import { PerfDataCounter } from "../perf/perf_data.ts";
 import type {
   Completeness,
@@ -9,7 +15,9 @@ import type {
   RecordingSummary,
 } from "../recording.ts";
 import { UserSideFilter } from "../perf/user_side_filter.ts";
+import type { Limits } from "./recording_options.ts";
 import { IdleTimer } from "./idle_timer.ts";
+import { formatSize } from "../size.ts";
 import { StatusError } from "../status_error.ts";
 import { splitSamples } from "./split_samples.ts";
 
@@ -22,6 +30,10 @@ const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
 /** How often a list of processes may turn out to be outdated before a recording is given up. */
 const MAX_ATTACH_ATTEMPTS = 5;
+/** perf.data that waits in memory for perf script, or for the result; above it perf has to wait. */
+const BACKLOG_BYTES = 8 << 20;
+/** The same for processes that enter later. */
+const FOLLOWER_BACKLOG_BYTES = 2 << 20;
 
 /** What a recording reports while it goes on. */
 export interface RecordingObserver {
@@ -46,6 +58,7 @@ export interface RecordingControl {
 export interface RecorderParts {
   lookup: ContainerLookup;
   perf: Perf;
+  limits: Pick<Limits, "maxThreads">;
   /** How long perf script may go on after the sampling has ended. */
   conversionTimeoutSeconds: number;
 }
@@ -72,6 +85,14 @@ export function record(
   observer: RecordingObserver,
 ): Promise<RecordingSummary> {
   return new Recording(parts, container, options, output, control, observer).run();
+}
+
+/** A perf record that runs. */
+interface Attached {
+  perf: PerfRecord;
+  pids: readonly number[];
+  /** Resolves when it samples, and samples these processes. */
+  attached: Promise<void>;
 }
 
 class Recording {
@@ -113,23 +134,31 @@ class Recording {
 
   async #sample(): Promise<RecordingSummary> {
     const { options, observer } = this;
-    const { perf, pids } = await this.#attach();
+    const { perf, pids, attached } = await this.#attach();
     const counter = new PerfDataCounter(pids);
-    const startedAt = performance.now();
+    let startedAt: number | undefined;
     const elapsedSeconds = () =>
-      Math.min((performance.now() - startedAt) / 1000, options.durationSeconds);
-    observer.started(pids.length);
-    const progress = setInterval(
-      () => observer.progress(elapsedSeconds(), this.#counts()),
-      PROGRESS_INTERVAL_MS,
-    );
+      startedAt === undefined
+        ? 0
+        : Math.min((performance.now() - startedAt) / 1000, options.durationSeconds);
+    let progress: ReturnType<typeof setInterval> | undefined;
     const sampled = new AbortController();
+    const started = this.#orGiveUp(attached).then(() => {
+      startedAt = performance.now();
+      observer.started(pids.length);
+      if (sampled.signal.aborted) return;
+      progress = setInterval(
+        () => observer.progress(elapsedSeconds(), this.#counts()),
+        PROGRESS_INTERVAL_MS,
+      );
+    });
     const ended = perf.exit.finally(() => {
       sampled.abort();
       clearInterval(progress);
     });
     let conversion: ReturnType<typeof setTimeout> | undefined;
-    const exit = ended.then((exit) => {
+    const exit = ended.then(async (exit) => {
+      await started;
       this.#noteFailure(exit);
       conversion = setTimeout(
         () => this.#giveUp.abort(conversionTimeout(this.parts.conversionTimeoutSeconds)),
@@ -143,8 +172,8 @@ class Recording {
     // Every part is waited for, so that nothing of a recording goes on after it.
     await Promise.allSettled([
       this.#orGiveUp(exit),
-      this.#orGiveUp(this.#deliver(perf, counter, this.control.stop)),
-      this.#orGiveUp(this.#followEntered(sampled.signal, elapsedSeconds)),
+      this.#orGiveUp(this.#deliver(perf, counter, { attached, stop: this.control.stop })),
+      this.#orGiveUp(started.then(() => this.#followEntered(sampled.signal, elapsedSeconds))),
     ]);
     clearTimeout(conversion);
     // What perf script says of the data of a perf record that failed is not what went wrong first.
@@ -158,24 +187,78 @@ class Recording {
   }
 
   /** Starts perf on the container's processes, listing them again when they have changed. */
-  async #attach(): Promise<{ perf: PerfRecord; pids: number[] }> {
-    const { options, container } = this;
+  async #attach(): Promise<Attached> {
+    const { durationSeconds, format } = this.options;
     for (let attempt = 1;; attempt++) {
-      const pids = options.mainProcess
-        ? [container.mainPid]
-        : await this.parts.lookup.processes(container);
+      const guard = await this.parts.lookup.guard(this.container);
+      const pids = await this.#processes();
       if (pids.length === 0) {
         throw new StatusError("NOT_FOUND", "the container has ended: it has no process any more");
       }
+      this.#requireFew(await guard.note(pids));
       try {
-        const target = { pids, durationSeconds: options.durationSeconds };
-        const perf = await this.parts.perf.startRecord(options, target, this.#abort);
-        return { perf, pids };
+        const target = { pids, durationSeconds, backlogBytes: BACKLOG_BYTES };
+        return await this.#startRecord(target, guard, { mayStream: format === "script" });
       } catch (error) {
-        const outdated = error instanceof StatusError && error.status === "NOT_FOUND";
-        if (!outdated || options.mainProcess || attempt === MAX_ATTACH_ATTEMPTS) throw error;
+        if (!isOutdated(error)) throw error;
+        if (attempt < MAX_ATTACH_ATTEMPTS) continue;
+        throw (await this.#processes()).length > 0 ? restless() : error;
       }
     }
+  }
+
+  /** The processes that are to be recorded. */
+  async #processes(): Promise<number[]> {
+    const { options, container } = this;
+    const pids = await this.parts.lookup.processes(container);
+    return options.mainProcess ? pids.filter((pid) => pid === container.mainPid) : pids;
+  }
+
+  /**
+   * Starts perf and resolves when it samples no other processes than those the guard has taken note
+   * of; or, with `mayStream`, when it waits for whoever reads what those have mapped.
+   */
+  async #startRecord(
+    target: RecordTarget,
+    guard: PidGuard,
+    { mayStream }: { mayStream: boolean },
+  ): Promise<Attached> {
+    const perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
+    const attached = perf.attached.then(async () => {
+      if (!await guard.holds()) throw new StatusError("NOT_FOUND", "the container has changed");
+    });
+    attached.catch(() => {});
+    try {
+      const streams = await Promise.race([
+        perf.attached.then(() => false),
+        perf.full.then(() => true),
+      ]);
+      if (streams && !mayStream) throw tooMuchMapped(target);
+      if (!streams) await attached;
+    } catch (error) {
+      await perf.discard();
+      throw error;
+    }
+    return {
+      perf,
+      pids: target.pids,
+      attached: attached.catch((error) => {
+        // Of what has been read already there is no way back to another list.
+        throw isOutdated(error) ? restless() : error;
+      }),
+    };
+  }
+
+  /** perf opens an event for each thread on each processor. */
+  #requireFew(threads: number): void {
+    const { maxThreads } = this.parts.limits;
+    if (threads <= maxThreads) return;
+    throw new StatusError(
+      "FAILED_PRECONDITION",
+      `the ${threads} threads of the container's processes are above this node's limit of ` +
+        `${maxThreads} (--max-threads)` +
+        (this.options.mainProcess ? "" : ": record the main process only (--main-process)"),
+    );
   }
 
   /** Records processes that come into the container from outside while it is recorded. */
@@ -198,42 +281,45 @@ class Recording {
     durationSeconds: number,
     sampled: AbortSignal,
   ): Promise<void> {
-    const perf = await this.#attachEntered(pids, durationSeconds);
-    if (!perf) return;
-    const delivered = this.#orGiveUp(this.#deliver(perf, new PerfDataCounter(), sampled));
+    const entered = await this.#attachEntered(pids, durationSeconds);
+    if (!entered) return;
+    const { perf, attached } = entered;
+    const delivered = this.#orGiveUp(
+      this.#deliver(perf, new PerfDataCounter(), { attached, stop: sampled }),
+    );
     await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
   }
 
   /** Starts perf on processes that entered; resolves with nothing when that is not possible. */
   async #attachEntered(
-    pids: readonly number[],
+    entered: readonly number[],
     durationSeconds: number,
-  ): Promise<PerfRecord | undefined> {
-    for (let attempt = 1; pids.length > 0; attempt++) {
+  ): Promise<Attached | undefined> {
+    for (let attempt = 1;; attempt++) {
       try {
-        return await this.parts.perf.startRecord(
-          this.options,
-          { pids, durationSeconds },
-          this.#abort,
-        );
+        const guard = await this.parts.lookup.guard(this.container);
+        // One is gone often: a runtime's helper, or a thread of what then becomes another program.
+        const left = await this.#processes();
+        const pids = entered.filter((pid) => left.includes(pid));
+        if (pids.length === 0) return undefined;
+        this.#requireFew(await guard.note(pids));
+        const target = { pids, durationSeconds, backlogBytes: FOLLOWER_BACKLOG_BYTES };
+        return await this.#startRecord(target, guard, { mayStream: false });
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
         // What happens to one is no reason to lose what is recorded of the others.
-        if (error.status !== "NOT_FOUND") this.observer.missed(pids, error);
-        if (error.status !== "NOT_FOUND" || attempt === MAX_ATTACH_ATTEMPTS) return undefined;
-        // One is gone: often a runtime's helper, or a thread of what then becomes another program.
-        const left: number[] = await this.parts.lookup.processes(this.container).catch(() => []);
-        pids = pids.filter((pid) => left.includes(pid));
+        if (isOutdated(error) && attempt < MAX_ATTACH_ATTEMPTS) continue;
+        this.observer.missed(entered, error);
+        return undefined;
       }
     }
-    return undefined;
   }
 
   /** Brings what a perf record writes to the output, through perf script when text is asked for. */
   async #deliver(
     perf: PerfRecord,
     counter: PerfDataCounter,
-    stopSignal: AbortSignal,
+    { attached, stop: stopSignal }: { attached: Promise<void>; stop: AbortSignal },
   ): Promise<void> {
     const stop = () => perf.stop();
     stopSignal.addEventListener("abort", stop, { once: true });
@@ -253,7 +339,7 @@ class Recording {
           return this.#writer.write(filter ? filter.keep(chunk) : chunk);
         });
       } else {
-        await this.#convert(perf, counter, take);
+        await this.#convert(perf, counter, { take, attached });
       }
     } finally {
       flushing.end();
@@ -264,7 +350,7 @@ class Recording {
   async #convert(
     perf: PerfRecord,
     counter: PerfDataCounter,
-    take: (chunk: Uint8Array) => void,
+    { take, attached }: { take(chunk: Uint8Array): void; attached: Promise<void> },
   ): Promise<void> {
     const script = this.parts.perf.startScript(this.options, this.#abort);
     const input = script.input.getWriter();
@@ -282,6 +368,8 @@ class Recording {
     const written = this.#readThrough(text, async (chunk) => {
       if (chunk.includes(0)) throw scriptFailure("its output is not text");
       textBytes += chunk.length;
+      // Nothing goes out before it is sure whose processes are recorded.
+      await attached;
       await this.#writer.write(chunk);
     });
     const exited = script.exit.then(() => {
@@ -365,6 +453,27 @@ class Recording {
     if (this.#failure) this.observer.perfFailed(this.#failure);
     return { ...counts, completeness, sampledSeconds };
   }
+}
+
+/** Whether processes have changed since they were listed. */
+function isOutdated(error: unknown): boolean {
+  return error instanceof StatusError && error.status === "NOT_FOUND";
+}
+
+function restless(): StatusError {
+  return new StatusError(
+    "FAILED_PRECONDITION",
+    "the container's processes changed again and again while perf attached to them: try again, or " +
+      "record the main process only (--main-process)",
+  );
+}
+
+function tooMuchMapped({ pids, backlogBytes }: RecordTarget): StatusError {
+  return new StatusError(
+    "FAILED_PRECONDITION",
+    `perf has more than ${formatSize(backlogBytes)} to say of what the ${pids.length} processes ` +
+      "have mapped: record the main process only (--main-process), or as text (--format script)",
+  );
 }
 
 function scriptFailure(how: string): StatusError {

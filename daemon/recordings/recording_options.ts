@@ -13,6 +13,8 @@ export interface Limits {
   maxDurationSeconds: number;
   maxFrequencyHz: number;
   maxStackSizeBytes: number;
+  /** Threads that perf may be attached to at once, for one recording. */
+  maxThreads: number;
   /** Names that a request may ask for, compared letter by letter. */
   allowedEvents: readonly string[];
 }
@@ -24,6 +26,7 @@ export const DEFAULT_LIMITS: Limits = {
   // The most that the kernel copies: the size of a sample's part is an unsigned 16-bit number, and
   // `perf record` itself refuses more than this.
   maxStackSizeBytes: 65528,
+  maxThreads: 2048,
   allowedEvents: COMMON_EVENTS,
 };
 

@@ -14,6 +14,7 @@ import {
   findChildren,
 } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
+import { makeContainer } from "../testing/container_cgroup.ts";
 import { eventually, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
 
@@ -178,6 +179,51 @@ Deno.test("a perf record that never begins is killed and told", async () => {
   await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG }, {
     words: /^perf record failed: It did not begin in 30 s, and was killed/,
   });
+});
+
+Deno.test("StartRecording: a process id that is used again while perf attaches gives nothing of the other process", async () => {
+  const directory = await Deno.makeTempDir();
+  await using container = makeContainer();
+  await using target = container.run(targets.spin);
+  await using left = container.run(targets.threads, "1");
+  await eventually(() => assert.equal(container.pids().length, 2));
+  // The first time, another process takes the place of the target before perf opens anything. The
+  // kernel is told which id it gave out last; others on this machine start processes, too.
+  const replace = `record*--control*)
+    if [ ! -e ${directory}/other ]; then
+      kill -KILL ${target.pid}
+      while [ -e /proc/${target.pid} ]; do sleep 0.01; done
+      for try in $(seq 1000); do
+        echo ${target.pid - 1} >/proc/sys/kernel/ns_last_pid
+        ${targets.spinDynamic} 60 <&- >&- 2>&- &
+        [ $! != ${target.pid} ] || break
+        kill $!
+      done
+      echo $! >${directory}/other
+    fi ;;`;
+  {
+    await using daemon = await startWith(replace, { args: ["--container-lookup", "cgroup"] });
+    const events = await collect(daemon, { containerId: container.id, duration: SECOND });
+    const other = Number(await Deno.readTextFile(`${directory}/other`));
+    try {
+      assert.equal(other, target.pid, "the id could not be taken");
+      assert.deepEqual(
+        events.filter(({ started }) => started).map(({ started }) => started!.processes),
+        [1],
+      );
+      const { recordingId } = events[0].accepted!;
+      const text = gunzipSync(await fetchResult(daemon, recordingId)).toString();
+      const pids = [...text.matchAll(/^\S+\s+(\d+)\/\d+ /gm)].map(([, pid]) => Number(pid));
+      assert.ok(pids.length > 0);
+      assert.deepEqual([...new Set(pids)], [left.pid]);
+      await deleteResult(daemon, recordingId);
+    } finally {
+      Deno.kill(other, "SIGKILL");
+    }
+    // That one is a child of the daemon's, too, until it is waited for.
+    await eventually(() => assertIdle(daemon));
+  }
+  await Deno.remove(directory, { recursive: true });
 });
 
 Deno.test("a perf record whose output is no perf.data is ended and told", async () => {

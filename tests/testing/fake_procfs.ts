@@ -6,6 +6,8 @@ export interface FakeProcess {
   name?: string;
   state?: string;
   threads?: number;
+  /** Its threads beside the first one. */
+  threadIds?: number[];
   /** The text of its `cgroup` file. */
   cgroup?: string;
 }
@@ -25,6 +27,8 @@ export interface FakeProcfs extends Disposable {
   put(process: FakeProcess): void;
   /** Ends a process. */
   remove(pid: number): void;
+  /** Which id the kernel gave out last, and how many it has given out. */
+  setCursor(lastPid: number, forks: number): void;
 }
 
 /** Makes a fake procfs with the given processes and an init. */
@@ -37,11 +41,20 @@ export function fakeProcfs(processes: readonly FakeProcess[] = []): FakeProcfs {
       Deno.mkdirSync(target, { recursive: true });
       Deno.writeTextFileSync(`${target}/cgroup`, process.cgroup ?? "0::/init.scope\n");
       Deno.writeTextFileSync(`${target}/stat`, statText(process));
+      for (const id of [process.pid, ...process.threadIds ?? []]) {
+        Deno.mkdirSync(`${target}/task/${id}`, { recursive: true });
+      }
+    },
+    setCursor(lastPid, forks) {
+      Deno.writeTextFileSync(`${dir}/loadavg`, `0.20 0.18 0.12 1/80 ${lastPid}\n`);
+      Deno.writeTextFileSync(`${dir}/stat`, `cpu  1 2 3\nbtime 1795909724\nprocesses ${forks}\n`);
     },
     remove: (pid) => Deno.removeSync(`${dir}/${pid}`, { recursive: true }),
     [Symbol.dispose]: () => Deno.removeSync(dir, { recursive: true }),
   };
-  Deno.mkdirSync(`${dir}/sys`);
+  Deno.mkdirSync(`${dir}/sys/kernel`, { recursive: true });
+  Deno.writeTextFileSync(`${dir}/sys/kernel/pid_max`, "32768\n");
+  fake.setCursor(1000, 5000);
   Deno.writeTextFileSync(`${dir}/version`, "Linux\n");
   Deno.symlinkSync(String(Deno.pid), `${dir}/self`);
   fake.put({ pid: 1, parentPid: 0, name: "systemd" });

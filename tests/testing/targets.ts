@@ -25,6 +25,10 @@ export interface Targets {
   forker: string;
   /** Static; burns one processor and loads BPF programs meanwhile. Needs root. */
   bpfLoader: string;
+  /** Static; `mappings DIRECTORY PROCESSES MAPPINGS` maps a file with a very long path. */
+  mappings: string;
+  /** Static; `threads N` has so many threads, of which one burns a tenth of a processor. */
+  threads: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */
   scriptText: string;
 }
@@ -42,6 +46,8 @@ const SOURCES = [
   "idle.c",
   "forker.c",
   "bpf_loader.c",
+  "mappings.c",
+  "threads.c",
   "script_text.c",
 ];
 
@@ -63,6 +69,8 @@ function compilerRuns(out: string): string[][] {
     ["-static", "-o", `${out}/bin/idle`, "idle.c"],
     ["-static", "-o", `${out}/bin/forker`, "forker.c", "busy.c"],
     ["-static", "-o", `${out}/bin/bpf-loader`, "bpf_loader.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/mappings`, "mappings.c", "busy.c"],
+    ["-static", "-pthread", "-o", `${out}/bin/threads`, "threads.c", "busy.c"],
     ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
   ];
 }
@@ -91,6 +99,8 @@ export async function buildTargets(): Promise<Targets> {
     idle: `${directory}/bin/idle`,
     forker: `${directory}/bin/forker`,
     bpfLoader: `${directory}/bin/bpf-loader`,
+    mappings: `${directory}/bin/mappings`,
+    threads: `${directory}/bin/threads`,
     scriptText: `${directory}/bin/script-text`,
   };
 }

@@ -32,7 +32,6 @@ async function settled(): Promise<void> {
 Deno.test("all bytes come in order, also when buffers are used again", async () => {
   const { stream } = counting(1000 * KB, 10 * KB);
   const ahead = new ReadAhead(stream, 64 * KB);
-  ahead.bound();
   let position = 0;
   for await (const chunk of ahead) {
     // Whoever reads takes time: nothing may be written over meanwhile.
@@ -42,27 +41,44 @@ Deno.test("all bytes come in order, also when buffers are used again", async () 
   assert.equal(position, 1000 * KB);
 });
 
-Deno.test("what waits is bounded once that is asked for, and goes on when there is room", async () => {
+Deno.test("ReadAhead: what waits is bounded, and goes on when there is room", async () => {
   const { stream, state } = counting(1000 * KB, 10 * KB);
-  const ahead = new ReadAhead(stream, 100 * KB);
-  ahead.bound();
+  const ahead = new ReadAhead(stream, 128 * KB);
+  let given = 0;
   await settled();
-  assert.equal(state.taken, 100 * KB);
-  assert.ok(ahead.isFull);
-  const chunks = ahead[Symbol.asyncIterator]();
-  await chunks.next();
-  assert.ok(ahead.isFull, "a chunk that is in use takes no room");
-  await chunks.next();
-  await settled();
-  assert.equal(state.taken, 110 * KB);
+  for await (const chunk of ahead) {
+    await settled();
+    const held = state.taken - given - chunk.length;
+    assert.ok(held <= 192 * KB, `${held} bytes wait`);
+    assert.ok(state.taken === 1000 * KB || (ahead.isFull && held > 100 * KB), `${held} bytes wait`);
+    given += chunk.length;
+  }
+  assert.equal(given, 1000 * KB);
 });
 
-Deno.test("everything is held as long as it is not bounded", async () => {
-  const { stream, state } = counting(1000 * KB, 10 * KB);
-  const ahead = new ReadAhead(stream, 100 * KB);
-  await settled();
-  assert.equal(state.taken, 1000 * KB);
-  assert.ok(!ahead.isFull);
+Deno.test("ReadAhead: what comes in small pieces takes no more memory than in large ones", async () => {
+  const ahead = new ReadAhead(counting(100 * KB, 100).stream, 128 * KB);
+  for (let turn = 0; turn < 20; turn++) await settled();
+  const chunks = [];
+  for await (const chunk of ahead) chunks.push(chunk.length);
+  assert.equal(chunks.length, 2, chunks.join());
+});
+
+Deno.test("ReadAhead: tells of the first byte, and of the first time that the writer has to wait", async () => {
+  for (
+    const [totalBytes, maxBytes, told] of [
+      [0, KB, []],
+      [KB, 64 * KB, ["begun"]],
+      [1000 * KB, 64 * KB, ["begun", "full"]],
+    ] as const
+  ) {
+    const ahead = new ReadAhead(counting(totalBytes, 10 * KB).stream, maxBytes);
+    const heard: string[] = [];
+    ahead.begun.then(() => heard.push("begun"));
+    ahead.full.then(() => heard.push("full"));
+    await settled();
+    assert.deepEqual(heard, told);
+  }
 });
 
 Deno.test("what the source fails with comes after what it gave", async () => {

@@ -60,6 +60,11 @@ function lookup(processes: number[][], entered: number[][] = []): ContainerLooku
   return {
     find: () => Promise.resolve(CONTAINER),
     processes: () => Promise.resolve(processes.length > 1 ? processes.shift()! : processes[0]),
+    guard: () =>
+      Promise.resolve({
+        note: (pids) => Promise.resolve(pids.length),
+        holds: () => Promise.resolve(true),
+      }),
     async *entered(_container, signal) {
       yield* entered;
       await new Promise<void>((resolve) => {
@@ -72,7 +77,7 @@ function lookup(processes: number[][], entered: number[][] = []): ContainerLooku
 }
 
 function partsOf(lookup: ContainerLookup, perf: Perf): RecorderParts {
-  return { lookup, perf, conversionTimeoutSeconds: 60 };
+  return { lookup, perf, limits: { maxThreads: 10 }, conversionTimeoutSeconds: 60 };
 }
 
 interface StandInOptions {
@@ -91,9 +96,12 @@ function standIn(options: StandInOptions = {}): Perf & { attachedTo: (readonly n
     startRecord(_options, target) {
       attachedTo.push(target.pids);
       const perf: PerfRecord = {
+        attached: Promise.resolve(),
+        full: new Promise(() => {}),
         output: ReadableStream.from(data),
         flush() {},
         stop() {},
+        discard: () => Promise.resolve(),
         exit: Promise.resolve(exit),
       };
       return Promise.resolve(perf);
@@ -168,7 +176,7 @@ Deno.test("a process that goes away while perf attaches makes it list them again
   attempts = -9;
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
-    { status: "NOT_FOUND" },
+    { status: "FAILED_PRECONDITION", message: /processes changed again and again/ },
   );
   assert.equal(attempts, -4, "it gives up after five attempts");
 });
@@ -184,7 +192,7 @@ Deno.test("--main-process attaches to that process and no other", async () => {
 Deno.test("processes that enter the container later are recorded, too", async () => {
   const perf = standIn();
   const output = sink();
-  const parts = partsOf(lookup([[1]], [[7, 8], [9]]), perf);
+  const parts = partsOf(lookup([[1], [1, 7, 8, 9]], [[7, 8], [9]]), perf);
   const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
   assert.deepEqual(perf.attachedTo, [[1], [7, 8], [9]]);
   assert.equal(output.text(), "a sample\n".repeat(3));
@@ -199,7 +207,7 @@ Deno.test("of processes that entered, one that is gone does not take the others 
       ? Promise.reject(new StatusError("NOT_FOUND", "No such process"))
       : startRecord(options, target, signal);
   const output = sink();
-  const parts = partsOf(lookup([[1], [1, 8]], [[7, 8]]), perf);
+  const parts = partsOf(lookup([[1], [1, 7, 8], [1, 8]], [[7, 8]]), perf);
   await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
   assert.deepEqual(perf.attachedTo, [[1], [8]]);
   assert.equal(output.text(), "a sample\n".repeat(2));
@@ -214,10 +222,106 @@ Deno.test("processes that entered and cannot be recorded do not end the recordin
   const missed: unknown[] = [];
   const observer = { ...SILENT, missed: (...all: unknown[]) => missed.push(...all) };
   const output = sink();
-  const parts = partsOf(lookup([[1]], [[7], [9]]), perf);
+  const parts = partsOf(lookup([[1], [1, 7, 9]], [[7], [9]]), perf);
   await record(parts, CONTAINER, OPTIONS, output.stream, control(), observer);
   assert.equal(output.text(), "a sample\n".repeat(2));
   assert.deepEqual(missed, [[7], failure]);
+});
+
+Deno.test("record: process ids that were used again while perf attached are listed again", async () => {
+  const perf = standIn();
+  let discarded = 0;
+  const { startRecord } = perf;
+  perf.startRecord = async (...args) => ({
+    ...await startRecord(...args),
+    discard: () => Promise.resolve(void discarded++),
+  });
+  const found = lookup([[1, 2], [1, 3]]);
+  const guard = await found.guard(CONTAINER);
+  let looks = 0;
+  found.guard = () => Promise.resolve({ ...guard, holds: () => Promise.resolve(++looks > 1) });
+  await record(partsOf(found, perf), CONTAINER, OPTIONS, sink().stream, control(), SILENT);
+  assert.deepEqual(perf.attachedTo, [[1, 2], [1, 3]]);
+  assert.equal(discarded, 1);
+
+  const output = sink();
+  looks = -9;
+  await assert.rejects(
+    record(partsOf(found, perf), CONTAINER, OPTIONS, output.stream, control(), SILENT),
+    { status: "FAILED_PRECONDITION", message: /processes changed again and again/ },
+  );
+  assert.deepEqual([output.text(), output.state.end, discarded], ["", "aborted", 6]);
+});
+
+Deno.test("record: a container with too many threads is refused before perf starts", async () => {
+  const perf = standIn();
+  const parts = { ...partsOf(lookup([[1, 2, 3]]), perf), limits: { maxThreads: 2 } };
+  await assert.rejects(
+    record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
+    {
+      status: "FAILED_PRECONDITION",
+      message: /3 threads .* limit of 2 \(--max-threads\).*--main-process/,
+    },
+  );
+  assert.deepEqual(perf.attachedTo, []);
+  const options = { ...OPTIONS, mainProcess: true };
+  await record(parts, CONTAINER, options, sink().stream, control(), SILENT);
+});
+
+/** A perf that has more to say before it samples than is held; `attached` settles how that ends. */
+function talkative(attached: Promise<void>) {
+  const perf = standIn();
+  const { startRecord, startScript } = perf;
+  const fed = Promise.withResolvers<void>();
+  perf.startRecord = async (...args) => ({
+    ...await startRecord(...args),
+    attached: fed.promise.then(() => attached),
+    full: Promise.resolve(),
+  });
+  perf.startScript = (...args) => {
+    fed.resolve();
+    return startScript(...args);
+  };
+  return perf;
+}
+
+Deno.test("record: what perf says before it samples is read by perf script when there is much of it", async () => {
+  const { promise: attached, resolve } = Promise.withResolvers<void>();
+  const output = sink();
+  const parts = partsOf(lookup([[1]]), talkative(attached));
+  const recorded = record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.equal(output.text(), "", "nothing goes out before perf has attached");
+  resolve();
+  assert.equal((await recorded).completeness, "full");
+  assert.equal(output.text(), "a sample\n");
+});
+
+Deno.test("record: a process that goes away while perf script reads already is told", async () => {
+  const attached = Promise.reject(new StatusError("NOT_FOUND", "No such process"));
+  attached.catch(() => {});
+  const output = sink();
+  await assert.rejects(
+    record(
+      partsOf(lookup([[1]]), talkative(attached)),
+      CONTAINER,
+      OPTIONS,
+      output.stream,
+      control(),
+      SILENT,
+    ),
+    { status: "FAILED_PRECONDITION", message: /processes changed again and again/ },
+  );
+  assert.equal(output.text(), "");
+});
+
+Deno.test("record: perf.data that has to be held before perf samples is bounded", async () => {
+  const options: RecordingOptions = { ...OPTIONS, format: "data" };
+  const parts = partsOf(lookup([[1]]), talkative(new Promise(() => {})));
+  await assert.rejects(
+    record(parts, CONTAINER, options, sink().stream, control(), SILENT),
+    { status: "FAILED_PRECONDITION", message: /more than 8Mi to say of what the 1 processes/ },
+  );
 });
 
 const KILLED = new StatusError("INTERNAL", "perf record failed: it was ended by SIGKILL");
@@ -226,7 +330,7 @@ const KILLED = new StatusError("INTERNAL", "perf record failed: it was ended by 
 async function recordWith(
   perf: Perf,
   stop = new AbortController(),
-  found = lookup([[1]], [[7]]),
+  found = lookup([[1], [1, 7]], [[7]]),
 ) {
   const failures: StatusError[] = [];
   const observer = { ...SILENT, perfFailed: (error: StatusError) => failures.push(error) };
