@@ -202,7 +202,9 @@ class Recording {
       } catch (error) {
         if (!isOutdated(error)) throw error;
         if (attempt < MAX_ATTACH_ATTEMPTS) continue;
-        throw (await this.#processes()).length > 0 ? restless() : error;
+        const left = await this.#processes();
+        // Without a change since, it is no race that was lost.
+        throw left.length > 0 && left.join() !== pids.join() ? restless() : error;
       }
     }
   }
@@ -225,7 +227,7 @@ class Recording {
   ): Promise<Attached> {
     const perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
     const attached = perf.attached.then(async () => {
-      if (!await guard.holds()) throw new StatusError("NOT_FOUND", "the container has changed");
+      if (!await guard.holds()) throw restless();
     });
     attached.catch(() => {});
     try {
@@ -457,15 +459,16 @@ class Recording {
 
 /** Whether processes have changed since they were listed. */
 function isOutdated(error: unknown): boolean {
-  return error instanceof StatusError && error.status === "NOT_FOUND";
+  return error instanceof StatusError &&
+    (error.status === "NOT_FOUND" || error.message === RESTLESS);
 }
 
+const RESTLESS =
+  "the container's processes changed again and again while perf attached to them: try again, or " +
+  "record the main process only (--main-process)";
+
 function restless(): StatusError {
-  return new StatusError(
-    "FAILED_PRECONDITION",
-    "the container's processes changed again and again while perf attached to them: try again, or " +
-      "record the main process only (--main-process)",
-  );
+  return new StatusError("FAILED_PRECONDITION", RESTLESS);
 }
 
 function tooMuchMapped({ pids, backlogBytes }: RecordTarget): StatusError {

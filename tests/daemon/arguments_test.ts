@@ -43,7 +43,8 @@ Deno.test("each flag sets its option", () => {
       "--max-frequency",
       "49",
     ],
-    ...["--max-stack-size", "1024", "--allowed-events", "cycles,sched:sched_switch"],
+    ...["--max-stack-size", "1024", "--max-threads", "300"],
+    ...["--allowed-events", "cycles,sched:sched_switch"],
     ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
     ...["--conversion-timeout", "90s", "--max-memory", "300Mi"],
     ...["--max-results-size", "3Gi", "--max-result-size", "64Mi", "--max-record-response", "1000"],
@@ -58,6 +59,7 @@ Deno.test("each flag sets its option", () => {
     maxDurationSeconds: 90,
     maxFrequencyHz: 49,
     maxStackSizeBytes: 1024,
+    maxThreads: 300,
     allowedEvents: ["cycles", "sched:sched_switch"],
   });
   assert.equal(options.maxConcurrent, 2);
