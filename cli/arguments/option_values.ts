@@ -86,11 +86,6 @@ export function parseDaemonAddress(text: string): string {
   return `${host}:${port ?? DAEMON_PORT}`;
 }
 
-/** `kubectl get pod -o yaml` shows `containerd://ID`. */
-export function withoutRuntime(containerId: string): string {
-  return containerId.replace(/^[a-z-]+:\/\//, "");
-}
-
 export function usageError(message: string): CliError {
   return new CliError(
     ExitStatus.USAGE,

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { stripRuntime } from "../../proto/container_id.ts";
 import { DURATION_SECONDS, FREQUENCY_HZ, MAX_CONCURRENT_TARGETS } from "../../proto/defaults.ts";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import type { PodSelectors } from "../client/cluster/kubernetes.ts";
@@ -14,7 +15,6 @@ import {
   parseName,
   parseTime,
   usageError,
-  withoutRuntime,
 } from "./option_values.ts";
 import {
   addAccessOptions,
@@ -208,7 +208,7 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
     return {
       kind: "container",
       daemonAddress: parseDaemonAddress(parsed.daemon),
-      containerId: withoutRuntime(parsed.containerId),
+      containerId: stripRuntime(parsed.containerId),
       necoperfNamespace,
       access,
     };

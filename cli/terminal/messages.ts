@@ -1,3 +1,4 @@
+import { shortContainerId } from "../../proto/container_id.ts";
 import type { OneSide } from "../../proto/side.ts";
 import { formatDuration } from "../../proto/duration.ts";
 import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
@@ -136,7 +137,7 @@ export function describePartial(
 function nameTarget({ pod, containerId, daemonAddress }: Target): string {
   return pod
     ? `${pod.namespace}/${pod.name} container ${pod.container} on ${pod.nodeName}`
-    : `container ${containerId.slice(0, 12)} by ${daemonAddress}`;
+    : `container ${shortContainerId(containerId)} by ${daemonAddress}`;
 }
 
 function count(number: number, singular: string, plural = `${singular}s`): string {

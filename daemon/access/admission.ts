@@ -84,7 +84,9 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
       // Of another form it is refused before anything is looked at, which tells nothing either.
       const id = parseContainerId(containerId);
       const { container, failure } = await find(lookup, id, signal);
-      const owner = container ? await owners.ownerOf(container) : await owners.named(id);
+      const { owner, reason } = container
+        ? await owners.ownerOf(container)
+        : await owners.named(id);
       const refuse = (decision: "denied" | "error", error: Error): AdmissionAnswer => ({
         ...{ decision, container, owner, error },
       });
@@ -96,11 +98,11 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
           name: owner?.podName ?? "",
         });
       if (!await mayCreate("profiles")) {
-        const reason = owner ? "no right to the pod" : failure ?? "no pod's container";
-        return refuse("denied", refusal(caller, reason));
+        const reasons = owner ? ["no right to the pod"] : [reason, failure?.message];
+        return refuse("denied", refusal(caller, ...reasons));
       }
       if (!container) return refuse("error", failure!);
-      if (!owner) return refuse("denied", refusal(caller, "no pod's container"));
+      if (!owner) return refuse("denied", refusal(caller, reason));
       const allow = (side: Side): AdmissionAnswer => ({
         ...{ decision: "allowed", container, owner, side },
       });
@@ -138,13 +140,14 @@ function rule(resource: AccessQuestion["resource"]): string {
   return `{apiGroups: ["${API_GROUP}"], resources: ["${resource}"], verbs: ["create"]}`;
 }
 
-function refusal({ user }: Caller, reason: unknown): StatusError {
+/** `reasons` are for the log. */
+function refusal({ user }: Caller, ...reasons: (string | undefined)[]): StatusError {
   return new StatusError(
     "PERMISSION_DENIED",
     `user ${quote(user, 300)} may not profile this container, or no such container runs on this ` +
       `node. It takes the rule ${rule("profiles")} in a Role, or a ClusterRole, that is bound to ` +
       "the user in the namespace of the container's pod",
-    { cause: reason instanceof Error ? reason : new Error(String(reason)) },
+    { cause: new Error(reasons.filter((reason) => reason !== undefined).join("; ")) },
   );
 }
 

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Caller } from "../caller.ts";
+import { type ApiPod, type NodePod, toNodePod } from "./node_pod.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
 
@@ -17,19 +18,6 @@ export interface AccessQuestion {
   namespace: string;
   /** The pod's name; empty: any. */
   name: string;
-}
-
-/** What of a pod tells which containers are its own. */
-export interface NodePod {
-  namespace: string;
-  name: string;
-  /**
-   * What cgroup paths name the pod by: its UID, and for a static pod the one that its kubelet made
-   * up, which the API server keeps as an annotation.
-   */
-  uids: string[];
-  /** The names of its containers by the runtime's ids. */
-  containers: Map<string, string>;
 }
 
 /** The API server. All rejections are `UNAVAILABLE` `StatusError`s that hold no secret. */
@@ -108,7 +96,7 @@ export function connectKubernetes(options: KubernetesApiOptions): KubernetesApi 
       });
       const { items } = await http.get<PodList>(`/api/v1/pods?${query}`);
       if (!Array.isArray(items)) throw unavailable("the API server's list of pods is none");
-      return items.map(toNodePod);
+      return items.map((pod) => toNodePod(pod, nodeName));
     },
   };
 }
@@ -125,50 +113,14 @@ interface SubjectAccessReview {
   status?: { allowed?: boolean; denied?: boolean };
 }
 
-interface ContainerStatus {
-  name: string;
-  containerID?: string;
-}
-
 interface PodList {
-  items?: {
-    metadata: {
-      name: string;
-      namespace: string;
-      uid: string;
-      annotations?: Record<string, string>;
-    };
-    status?: {
-      containerStatuses?: ContainerStatus[];
-      initContainerStatuses?: ContainerStatus[];
-      ephemeralContainerStatuses?: ContainerStatus[];
-    };
-  }[];
+  items?: ApiPod[];
 }
 
 function toCaller(user: Partial<Caller> & UserInfo | undefined): Caller {
   if (!user?.username) throw unavailable("the API server names no user for a token");
   const { username, uid = "", groups = [], extra = {} } = user;
   return { user: username, uid, groups, extra };
-}
-
-function toNodePod({ metadata, status }: NonNullable<PodList["items"]>[number]): NodePod {
-  const uids = [metadata.uid];
-  const staticUid = metadata.annotations?.["kubernetes.io/config.hash"];
-  if (staticUid) uids.push(staticUid);
-  const containers = new Map<string, string>();
-  for (
-    const each of [
-      ...status?.containerStatuses ?? [],
-      ...status?.initContainerStatuses ?? [],
-      ...status?.ephemeralContainerStatuses ?? [],
-    ]
-  ) {
-    // `containerd://<id>`; absent while the container is not made.
-    const id = each.containerID?.replace(/^[a-z0-9-]+:\/\//, "");
-    if (id) containers.set(id, each.name);
-  }
-  return { namespace: metadata.namespace, name: metadata.name, uids, containers };
 }
 
 /** JSON over HTTPS, with the rights of the daemon's service account. */

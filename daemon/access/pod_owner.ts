@@ -1,28 +1,34 @@
 import type { Container } from "../containers/container.ts";
-import type { KubernetesApi, NodePod } from "./kubernetes_api.ts";
+import type { KubernetesApi } from "./kubernetes_api.ts";
+import type { NodePod } from "./node_pod.ts";
 
 /** The pod that a container belongs to. */
 export type PodOwner = Required<Pick<Container, "podNamespace" | "podName" | "containerName">>;
 
+/** The pod of a container, or for the log why none can be shown to be it. */
+export type Ownership =
+  | { owner: PodOwner; reason?: undefined }
+  | { owner?: undefined; reason: string };
+
 /** Tells which pods containers belong to. Never from what a caller says. */
 export interface PodOwners {
-  /** The pod that a running container really belongs to; undefined when that cannot be shown. */
-  ownerOf(container: Container): Promise<PodOwner | undefined>;
+  /** The pod that a running container really belongs to. */
+  ownerOf(container: Container): Promise<Ownership>;
 
   /** The pod in whose status an id is, of a container that may run no more. */
-  named(containerId: string): Promise<PodOwner | undefined>;
+  named(containerId: string): Promise<Ownership>;
 }
+
+const NO_POD: Ownership = { reason: "no pod's container" };
 
 /** Takes the runtime's word, which a lookup has put into the container. */
 export function createRuntimeOwners(): PodOwners {
   return {
     ownerOf({ podNamespace, podName, containerName }) {
-      const owner = podNamespace && podName && containerName
-        ? { podNamespace, podName, containerName }
-        : undefined;
-      return Promise.resolve(owner);
+      const known = podNamespace && podName && containerName;
+      return Promise.resolve(known ? { owner: { podNamespace, podName, containerName } } : NO_POD);
     },
-    named: () => Promise.resolve(undefined),
+    named: () => Promise.resolve(NO_POD),
   };
 }
 
@@ -32,9 +38,12 @@ const LIST_VALID_MS = 3000;
 const MIN_LIST_AGE_MS = 1000;
 
 /**
- * Asks the API server for the pods of this node. A container is a pod's own when its id is in that
- * pod's status, which only the kubelet writes, and its cgroup path names that pod: neither alone is
- * enough.
+ * Asks the API server for the pods of this node.
+ *
+ * A container is the pod's whose UID is in its cgroup path, which the kubelet made: the API server
+ * gives each pod a UID that no other has and that nobody can change. The pod's status says which of
+ * its containers it is. A status and the annotations of a mirror pod can be written by others than the
+ * kubelet, so where two pods claim one UID, or a container is claimed twice, it is nobody's.
  */
 export function createApiOwners(
   api: Pick<KubernetesApi, "podsOfNode">,
@@ -63,11 +72,11 @@ export function createApiOwners(
 
   return {
     async ownerOf({ id, podUid }) {
-      if (podUid === undefined) return undefined;
+      if (podUid === undefined) return NO_POD;
       const startedAt = now();
       const find = (candidates: NodePod[]) => ownerAmong(candidates, id, podUid);
       const known = find(await pods(LIST_VALID_MS));
-      if (known || list!.askedAt >= startedAt) return known;
+      if (known.owner || list!.askedAt >= startedAt) return known;
       // A container may be newer than the list. Asked at most once a second, whoever guesses ids.
       await wait(Math.max(0, list!.askedAt + MIN_LIST_AGE_MS - now()));
       return find(await pods(now() - startedAt));
@@ -79,12 +88,39 @@ export function createApiOwners(
   };
 }
 
-function ownerAmong(pods: NodePod[], id: string, podUid?: string): PodOwner | undefined {
-  for (const { namespace, name, uids, containers } of pods) {
-    const containerName = containers.get(id);
-    if (containerName === undefined || (podUid !== undefined && !uids.includes(podUid))) continue;
-    return { podNamespace: namespace, podName: name, containerName };
+function ownerAmong(pods: NodePod[], id: string, podUid?: string): Ownership {
+  const claims = pods.flatMap((pod) =>
+    pod.containers.filter((container) => container.id === id).map(({ name }) => ({ pod, name }))
+  );
+  if (claims.length > 1) return contested("the container", claims.map(describeClaim));
+  if (podUid !== undefined) {
+    const holders = pods.filter(({ uid, staticUid }) => uid === podUid || staticUid === podUid);
+    if (holders.length > 1) return contested(`pod UID ${podUid}`, holders.map(describePod));
+    // The one in whose status the container is may be another.
+    if (claims[0]?.pod !== holders[0]) return NO_POD;
   }
+  const [claim] = claims;
+  if (!claim) return NO_POD;
+  const { pod: { namespace, name }, name: containerName } = claim;
+  return { owner: { podNamespace: namespace, podName: name, containerName } };
+}
+
+/** Names some of those who claim the same; an attacker may make many. */
+function contested(what: string, claims: string[]): Ownership {
+  const others = claims.length - MAX_CLAIMS_NAMED;
+  const named = claims.slice(0, MAX_CLAIMS_NAMED).join(", ") +
+    (others > 0 ? ` and ${others} more` : "");
+  return { reason: `${what} is claimed ${claims.length} times: by ${named}` };
+}
+
+const MAX_CLAIMS_NAMED = 5;
+
+function describeClaim({ pod, name }: { pod: NodePod; name: string }): string {
+  return `container ${name} of ${describePod(pod)}`;
+}
+
+function describePod({ namespace, name, uid }: NodePod): string {
+  return `pod ${namespace}/${name} (UID ${uid})`;
 }
 
 function delay(milliseconds: number): Promise<void> {

@@ -1,4 +1,5 @@
-import { parseContainerId, shortContainerId } from "./container_id.ts";
+import { shortContainerId } from "../../proto/container_id.ts";
+import { parseContainerId } from "./container_id.ts";
 import type { Container, ContainerLookup } from "./container.ts";
 import { enteredProcesses, lookAtContainer, mainProcess } from "./container_processes.ts";
 import type { Look } from "./container_processes.ts";

@@ -1,3 +1,4 @@
+import { isContainerId, stripRuntime } from "../../proto/container_id.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
 
@@ -16,17 +17,11 @@ import { StatusError } from "../status_error.ts";
  * ```
  */
 export function parseContainerId(text: string): string {
-  const match = /^(?:(?:containerd|cri-o|docker):\/\/)?([0-9a-f]{64})$/.exec(text);
-  // Without its flag `m`, `$` still matches nothing but the end: no trailing newline gets through.
-  if (match) return match[1];
+  const id = stripRuntime(text);
+  if (isContainerId(id)) return id;
   throw new StatusError(
     "INVALID_ARGUMENT",
     `container_id ${quote(text)} is not a container id: expected 64 lowercase hexadecimal ` +
       "digits, which containerd://, cri-o:// or docker:// may precede",
   );
-}
-
-/** The first digits of a container id, as `crictl ps` and `docker ps` show them. */
-export function shortContainerId(id: string): string {
-  return id.slice(0, 12);
 }

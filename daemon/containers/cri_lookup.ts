@@ -1,6 +1,7 @@
 import { POLL_INTERVAL_MS } from "./cgroup_lookup.ts";
 import { containersOfCgroup } from "./cgroup.ts";
-import { parseContainerId, shortContainerId } from "./container_id.ts";
+import { shortContainerId } from "../../proto/container_id.ts";
+import { parseContainerId } from "./container_id.ts";
 import { enteredProcesses, type Look, lookAtContainer } from "./container_processes.ts";
 import type { Container, ContainerLookup } from "./container.ts";
 import type { Cri, RuntimeContainer } from "./cri.ts";

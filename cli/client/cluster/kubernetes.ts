@@ -1,3 +1,4 @@
+import { stripRuntime } from "../../../proto/container_id.ts";
 import { formatDuration } from "../../../proto/duration.ts";
 import { type ApiRequest, describeApiFailure } from "./api_failure.ts";
 import { type ApiResult, connectToApi, type JsonRequest, type SentRequest } from "./api_server.ts";
@@ -376,7 +377,7 @@ function toContainers(
     return {
       name,
       kind,
-      id: status?.containerID?.replace(/^.*:\/\//, "") || undefined,
+      id: stripRuntime(status?.containerID ?? "") || undefined,
       state: toState(status?.state),
       ports: Object.fromEntries(
         (ports ?? []).flatMap(({ name, containerPort }) => name ? [[name, containerPort]] : []),

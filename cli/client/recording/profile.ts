@@ -1,3 +1,4 @@
+import { shortContainerId } from "../../../proto/container_id.ts";
 import { openResultOutput } from "../output/converting_output.ts";
 import { countingOutput } from "../output/counting_output.ts";
 import { recordContainer } from "./daemon_client.ts";
@@ -99,5 +100,5 @@ export async function profileInto(
 
 /** What files with results of a target begin with. */
 export function nameResult({ pod, containerId }: Target): string {
-  return pod ? `${pod.name}-${pod.container}` : containerId.slice(0, 12);
+  return pod ? `${pod.name}-${pod.container}` : shortContainerId(containerId);
 }

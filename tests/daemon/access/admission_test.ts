@@ -7,6 +7,7 @@ import {
 import { ANYONE, type Caller } from "../../../daemon/caller.ts";
 import type { Container, ContainerLookup } from "../../../daemon/containers/container.ts";
 import type { AccessQuestion } from "../../../daemon/access/kubernetes_api.ts";
+import type { Ownership } from "../../../daemon/access/pod_owner.ts";
 import type { RequestedSide } from "../../../daemon/recording.ts";
 import { StatusError, type StatusName } from "../../../daemon/status_error.ts";
 
@@ -22,6 +23,10 @@ const OWNERS: Record<string, { podNamespace: string; podName: string; containerN
   [ENDED]: { podNamespace: "mine", podName: "p", containerName: "c" },
 };
 
+function ownership(id: string): Ownership {
+  return OWNERS[id] ? { owner: OWNERS[id] } : { reason: "claimed by a/p and b/q" };
+}
+
 const lookup = {
   find(id: string): Promise<Container> {
     if (id === NONE || id === ENDED) {
@@ -36,8 +41,8 @@ function create(rights: string[], parts: Partial<KubernetesAdmissionParts> = {})
   const access = createKubernetesAdmission({
     lookup,
     owners: {
-      ownerOf: ({ id }) => Promise.resolve(OWNERS[id]),
-      named: (id) => Promise.resolve(OWNERS[id]),
+      ownerOf: ({ id }) => Promise.resolve(ownership(id)),
+      named: (id) => Promise.resolve(ownership(id)),
     },
     authenticator: { authenticate: () => Promise.resolve(ALICE) },
     authorizer: {
@@ -127,9 +132,15 @@ Deno.test("what the lookup says of a container is for those who may profile it",
   assert.equal((await failure(create([], { lookup: down }).admit(MINE)))[0], "UNAVAILABLE");
 });
 
-Deno.test("nobody may profile a container of no pod", async () => {
+Deno.test("admit: nobody may profile a container of no pod, and the log tells why it is none", async () => {
   const { admit } = create(["profiles in ", "profiles/kernel in "]);
   assert.equal((await failure(admit(NOBODYS)))[0], "PERMISSION_DENIED");
+  for (const { answer: ask } of [create(["profiles in "]), create(["profiles in mine"])]) {
+    const answered = await ask(NOBODYS);
+    assert.ok(answered.decision === "denied");
+    assert.equal((answered.error.cause as Error).message, "claimed by a/p and b/q");
+    assert.doesNotMatch(answered.error.message, /claimed/);
+  }
   assert.equal((await failure(admit(NONE)))[0], "NOT_FOUND");
 });
 

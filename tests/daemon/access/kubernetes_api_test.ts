@@ -8,6 +8,7 @@ import { StatusError } from "../../../daemon/status_error.ts";
 import { createAuthority } from "../../testing/certificates.ts";
 
 const TOKEN = "the-daemons-token";
+const C1 = "c1".repeat(32);
 const ALICE = { user: "alice", uid: "1", groups: ["g"], extra: { scopes: ["x"] } };
 
 interface StandIn {
@@ -125,25 +126,17 @@ Deno.test("an access review carries all there is of the user, and no means no", 
   }
 });
 
-Deno.test("pods are those of the node, with the ids of all their containers", async () => {
+Deno.test("podsOfNode: pods are those of the node, with their containers", async () => {
   const items = [{
     metadata: {
       ...{ name: "p", namespace: "a", uid: "u" },
-      annotations: { "kubernetes.io/config.hash": "h" },
     },
-    status: {
-      containerStatuses: [{ name: "app", containerID: "containerd://c1" }, { name: "waits" }],
-      initContainerStatuses: [{ name: "init", containerID: "cri-o://c2" }],
-      ephemeralContainerStatuses: [{ name: "debug", containerID: "docker://c3" }],
-    },
+    status: { containerStatuses: [{ name: "app", containerID: `containerd://${C1}` }] },
   }, { metadata: { name: "q", namespace: "a", uid: "v" } }];
   await withApi(() => Response.json({ items }), async ({ api, requests }) => {
     assert.deepEqual(await api.podsOfNode("n&1"), [
-      {
-        ...{ namespace: "a", name: "p", uids: ["u", "h"] },
-        containers: new Map([["c1", "app"], ["c2", "init"], ["c3", "debug"]]),
-      },
-      { namespace: "a", name: "q", uids: ["v"], containers: new Map() },
+      { namespace: "a", name: "p", uid: "u", containers: [{ id: C1, name: "app" }] },
+      { namespace: "a", name: "q", uid: "v", containers: [] },
     ]);
     const { searchParams } = requests[0].url;
     assert.equal(searchParams.get("fieldSelector"), "spec.nodeName=n&1");

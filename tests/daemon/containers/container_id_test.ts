@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseContainerId, shortContainerId } from "../../../daemon/containers/container_id.ts";
+import { parseContainerId } from "../../../daemon/containers/container_id.ts";
 import { StatusError } from "../../../daemon/status_error.ts";
 
 const ID = "4f0c2a9be17d5630c8e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7";
@@ -61,8 +61,4 @@ Deno.test("parseContainerId lets nothing through raw or long in its message", ()
       return true;
     });
   }
-});
-
-Deno.test("shortContainerId is what crictl shows", () => {
-  assert.equal(shortContainerId(ID), "4f0c2a9be17d");
 });

@@ -1,0 +1,83 @@
+import { isContainerId, stripRuntime } from "../../proto/container_id.ts";
+
+/**
+ * What of a pod tells which containers are its own.
+ *
+ * Whoever may patch `pods/status` and `pods` in a namespace decides about all of it but the UID, and
+ * about more with `create` on `pods`: a claim here proves nothing by itself.
+ */
+export interface NodePod {
+  namespace: string;
+  name: string;
+  /** The API server's own, which no other pod has. */
+  uid: string;
+  /** For the mirror of a static pod, the UID by which its kubelet's cgroups name that. */
+  staticUid?: string;
+  /** The containers in its status that have been made, in no order; an id may be there twice. */
+  containers: { id: string; name: string }[];
+}
+
+/** A pod as the API server has it, as far as it is read here. */
+export interface ApiPod {
+  metadata: {
+    name: string;
+    namespace: string;
+    uid: string;
+    annotations?: Record<string, string>;
+    ownerReferences?: { apiVersion?: string; kind?: string; name?: string; controller?: boolean }[];
+    deletionTimestamp?: string;
+  };
+  spec?: { serviceAccountName?: string };
+  status?: {
+    containerStatuses?: ContainerStatus[];
+    initContainerStatuses?: ContainerStatus[];
+    ephemeralContainerStatuses?: ContainerStatus[];
+  };
+}
+
+interface ContainerStatus {
+  name: string;
+  /** `containerd://<id>`; missing while the container is not made. */
+  containerID?: string;
+}
+
+/** Takes from a pod of a node what tells which containers are its own. */
+export function toNodePod(pod: ApiPod, nodeName: string): NodePod {
+  const { metadata: { namespace, name, uid }, status = {} } = pod;
+  const containers = [
+    ...status.containerStatuses ?? [],
+    ...status.initContainerStatuses ?? [],
+    ...status.ephemeralContainerStatuses ?? [],
+  ].map((each) => ({ id: stripRuntime(each.containerID ?? ""), name: each.name }))
+    .filter(({ id, name }) => isContainerId(id) && isContainerName(name));
+  const staticUid = staticUidOf(pod, nodeName);
+  return { namespace, name, uid, ...(staticUid && { staticUid }), containers };
+}
+
+/** A DNS label. The API server takes any text in a status. */
+function isContainerName(name: string): boolean {
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
+}
+
+/**
+ * The UID of the static pod that a pod mirrors; undefined for one that is not as the kubelet makes
+ * mirrors (pkg/kubelet/config/common.go, applyDefaults and generatePodName;
+ * pkg/kubelet/pod/mirror_client.go, CreateMirrorPod; Kubernetes 1.17 and later).
+ *
+ * The UID is a hash, unless the static pod's manifest sets another. Only a hash counts: it is not of
+ * the form of the API server's UIDs, so that no mirror stands for a pod that is not static.
+ */
+function staticUidOf({ metadata, spec }: ApiPod, nodeName: string): string | undefined {
+  const { name, annotations = {}, ownerReferences = [], deletionTimestamp } = metadata;
+  const hash = annotations["kubernetes.io/config.hash"];
+  const [owner] = ownerReferences;
+  const isMirror = /^[0-9a-f]{32}$/.test(hash) &&
+    annotations["kubernetes.io/config.mirror"] === hash &&
+    ["file", "http"].includes(annotations["kubernetes.io/config.source"]) &&
+    ownerReferences.length === 1 && owner.apiVersion === "v1" && owner.kind === "Node" &&
+    owner.name === nodeName && owner.controller === true &&
+    name.endsWith(`-${nodeName.toLowerCase()}`) &&
+    // The API server lets no mirror have one; the kubelet deletes mirrors that are not its own.
+    !spec?.serviceAccountName && deletionTimestamp === undefined;
+  return isMirror ? hash : undefined;
+}
