@@ -30,7 +30,14 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
     { name: "libc6-dev", test: "test -e /usr/include/stdlib.h", packages: ["libc6-dev"] },
     { name: "containerd", test: "command -v containerd", packages: ["containerd"] },
     { name: "runc", test: "command -v runc", packages: ["runc"] },
-    { name: "busybox (static)", test: "command -v busybox", packages: ["busybox-static"] },
+    // Alone in an image, so that it may need no library: ldd fails then.
+    {
+      name: "busybox (static)",
+      test: 'busybox true && ! ldd "$(command -v busybox)"',
+      packages: ["busybox-static"],
+    },
+    { name: "openssl", test: "command -v openssl", packages: ["openssl"] },
+    { name: "pgrep", test: "command -v pgrep", packages: ["procps"] },
     // Without a screen: a third of what all of Chromium takes.
     {
       name: "Chromium",
@@ -38,7 +45,7 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
       packages: ["chromium-headless-shell"],
     },
     // For `go tool pprof`, and a program to profile.
-    { name: "go", test: "command -v go", packages: ["golang-go"] },
+    { name: "go", test: "go version", packages: ["golang-go"] },
     { name: "zsh", test: "command -v zsh", packages: ["zsh"] },
     { name: "fish", test: "command -v fish", packages: ["fish"] },
     // A terminal for shells.

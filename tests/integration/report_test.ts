@@ -8,7 +8,8 @@ import { openTarget } from "../../cli/client/targets/target.ts";
 import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
 import { makeReport, type Report } from "../../cli/analysis/report.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
-import { findProgram, run } from "../testing/process.ts";
+import { javaRelease, PERF_MAP_RELEASE } from "../testing/java.ts";
+import { askProgram, run } from "../testing/process.ts";
 import { buildTargets, BUSY_CALLERS, BUSY_FUNCTION } from "../testing/targets.ts";
 
 const targets = await buildTargets();
@@ -77,7 +78,7 @@ async function sourceDirectory(name: string, source: string) {
   return {
     path,
     async run(command: string, ...args: string[]) {
-      const options = { args, cwd: path, env: { GOCACHE: `${path}/cache`, CGO_ENABLED: "0" } };
+      const options = { args, cwd: path, env: { CGO_ENABLED: "0" } };
       const { success, stderr } = await new Deno.Command(command, options).output();
       assert(success, new TextDecoder().decode(stderr));
     },
@@ -135,7 +136,7 @@ func handle(seed uint64) uint64 { for i := 0; i < 3000; i++ { seed = seed*31 + 1
 
 Deno.test({
   name: "Java without frame pointers and names",
-  ignore: !findProgram("javac"),
+  ignore: javaRelease() < PERF_MAP_RELEASE,
   async fn() {
     const source = `public class Busy {
       static volatile long total;
@@ -143,7 +144,7 @@ Deno.test({
       static long handle(long x) { for (int i = 0; i < 3000; i++) x = x * 31 + 1; return x; }
     }`;
     await using directory = await sourceDirectory("Busy.java", source);
-    await directory.run("javac", "Busy.java");
+    await directory.run("javac", "--release", `${PERF_MAP_RELEASE}`, "Busy.java");
     await using daemon = await start();
     const busy = ["-cp", directory.path, "Busy"];
     for (const flags of [[], ["-XX:+PreserveFramePointer"]]) {
@@ -156,7 +157,7 @@ Deno.test({
 
 Deno.test({
   name: "Node.js with and without the names of its functions",
-  ignore: !findProgram("node"),
+  ignore: !askProgram("node", "--version"),
   async fn() {
     await using daemon = await start();
     const program = "const f = (n) => n < 2 ? n : f(n - 1) + f(n - 2); for (;;) f(20)";

@@ -23,10 +23,19 @@ export function run(command: string, ...args: string[]): Running {
   };
 }
 
-/** Where a program is, links followed; nothing when it is not installed. */
-export function findProgram(name: string): string | undefined {
-  const { success, stdout } = new Deno.Command("which", { args: [name] }).outputSync();
-  return success ? Deno.realPathSync(new TextDecoder().decode(stdout).trim()) : undefined;
+/**
+ * What a program prints, without the space around it, or undefined when it is not installed. A
+ * version manager's file on the `PATH` that has no version to start is not a program, either.
+ */
+export function askProgram(name: string, ...args: string[]): string | undefined {
+  try {
+    const command = new Deno.Command(name, { args, stdin: "null", stderr: "null" });
+    const { success, stdout } = command.outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** Starts a shell that is busy for a tenth of the time: enough to be sampled, and many fit here. */

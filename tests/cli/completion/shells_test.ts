@@ -42,7 +42,8 @@ async function type(
   await Deno.writeTextFile(join(directory, "a file"), "");
   const process = new Deno.Command("script", {
     args: ["--quiet", "--flush", "--return", "--command", command, "/dev/null"],
-    env: { ...cluster.env, PS1: "" },
+    // Not its reader's own keys, prompt and history.
+    env: { ...cluster.env, PS1: "", HOME: directory, INPUTRC: "/dev/null" },
     cwd: directory,
     stdin: "piped",
     stdout: "piped",
@@ -122,20 +123,24 @@ Deno.test("nothing on the line is run when it is completed", async () => {
 
 Deno.test("fish completes lines with what the program offers", async () => {
   await using cluster = await startStandInCluster(ANSWERS);
+  const [directory] = cluster.env.PATH.split(":");
+  await Deno.mkdir(join(directory, "results/monday"), { recursive: true });
+  await Deno.writeTextFile(join(directory, "authority.pem"), "");
   const lines = {
     "necoperf-client fet": ["fetch"],
     "necoperf-client --format fl": ["flamegraph"],
     "necoperf-client --format=fl": ["--format=flamegraph"],
     'necoperf-client -n \\"sh': ["shipping", "shop"],
     "necoperf-client --context arn:aws:e": ["arn:aws:eks:tokyo:1:cluster/prod"],
-    "necoperf-client -o /et": ["/etc/"],
-    "necoperf-client --ca-file=/etc/hostn": ["--ca-file=/etc/hostname"],
+    "necoperf-client -o results/mo": ["results/monday/"],
+    "necoperf-client --ca-file=auth": ["--ca-file=authority.pem"],
     "necoperf-client --call-graph a": [],
   };
   const asked = Object.keys(lines).map((line) => `complete -C "${line}"; echo END`).join("\n");
   const { stdout, stderr } = await new Deno.Command("fish", {
     args: ["--no-config", "-c", `necoperf-client completion fish | source\n${asked}`],
-    env: cluster.env,
+    cwd: directory,
+    env: { ...cluster.env, HOME: directory },
     stdin: "null",
     signal: AbortSignal.timeout(DEADLINE_MS),
   }).output();
