@@ -46,4 +46,6 @@ export interface PerfDataCounts {
 export interface RecordingSummary extends PerfDataCounts {
   completeness: Completeness;
   sampledSeconds: number;
+  /** Processes that entered the container meanwhile and were not recorded. */
+  missedProcesses: number;
 }

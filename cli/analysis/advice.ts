@@ -10,6 +10,7 @@ export interface Advice {
   kind:
     | "lost"
     | "throttled"
+    | "missed"
     | "idle"
     | "broken stacks"
     | "no symbols"
@@ -57,6 +58,7 @@ export function advise(recorded: Recorded): Advice[] {
   const advice = [
     adviseOnLost(summary, callGraph),
     adviseOnThrottled(summary),
+    adviseOnMissed(summary),
     adviseOnIdle(cpuUse),
   ];
   const event = recorded.stacks && mainEvent(recorded.stacks);
@@ -101,6 +103,17 @@ function adviseOnThrottled(
     kind: "throttled",
     text: `the kernel held sampling up ${throttled} times, because it took too much of the CPU: ` +
       "take fewer samples with --frequency",
+  };
+}
+
+function adviseOnMissed({ missedProcesses }: RecordingSummary): Advice | undefined {
+  if (missedProcesses === 0) return undefined;
+  const [processes, are] = missedProcesses === 1 ? ["process", "is"] : ["processes", "are"];
+  return {
+    kind: "missed",
+    text:
+      `${missedProcesses} ${processes} that entered the container during the recording ${are} ` +
+      "missing from the result: start them before it, or record again while they run",
   };
 }
 

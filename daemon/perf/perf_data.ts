@@ -1,6 +1,7 @@
 import type { PerfDataCounts } from "../recording.ts";
 import {
   PERF_RECORD_EXIT,
+  PERF_RECORD_FORK,
   PERF_RECORD_LOST,
   PERF_RECORD_LOST_SAMPLES,
   PERF_RECORD_SAMPLE,
@@ -10,9 +11,12 @@ import {
   RECORD_HEADER_BYTES,
 } from "./perf_data_records.ts";
 
+/** More processes than run at a time: where ends are lost, what is known of them is given up. */
+const MAX_FOLLOWED = 100_000;
+
 /**
  * Counts the samples in perf.data of the pipe form as it passes by, in chunks of any size, and sees
- * whether the processes `pids` end.
+ * whether the processes `pids` end, and which others they start.
  *
  * `add` throws a `StatusError` when the bytes are not such a stream.
  */
@@ -21,21 +25,28 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
   lostSamples = 0;
   throttled = 0;
 
-  readonly #alive: Set<number>;
+  readonly #attached: Set<number>;
+  /** What those have started, and that in turn. */
+  readonly #started = new Set<number>();
   readonly #records = new PerfDataRecords(this);
 
   constructor(pids: readonly number[] = []) {
-    this.#alive = new Set(pids);
+    this.#attached = new Set(pids);
   }
 
-  /** The processes that have not ended, as far as the stream tells. */
-  get alive(): ReadonlySet<number> {
-    return this.#alive;
+  /** Those of the processes that have not ended, as far as the stream tells. */
+  get attached(): ReadonlySet<number> {
+    return this.#attached;
   }
 
   /** Whether all of the processes have ended. */
   get allEnded(): boolean {
-    return this.#alive.size === 0;
+    return this.#attached.size === 0;
+  }
+
+  /** Whether perf samples a process, which it does with what the sampled ones start. */
+  follows(pid: number): boolean {
+    return this.#attached.has(pid) || this.#started.has(pid);
   }
 
   add(chunk: Uint8Array): void {
@@ -46,6 +57,7 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
     switch (type) {
       // u64 id, lost; u32 pid, ppid, tid, ptid.
       case PERF_RECORD_LOST:
+      case PERF_RECORD_FORK:
       case PERF_RECORD_EXIT:
         return 16;
       // u64 lost.
@@ -66,7 +78,17 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
         break;
       case PERF_RECORD_EXIT: {
         const [pid, tid] = [view.getUint32(8, true), view.getUint32(16, true)];
-        if (pid === tid) this.#alive.delete(pid);
+        if (pid === tid) {
+          this.#attached.delete(pid);
+          this.#started.delete(pid);
+        }
+        break;
+      }
+      case PERF_RECORD_FORK: {
+        const [pid, tid] = [view.getUint32(8, true), view.getUint32(16, true)];
+        if (pid !== tid) break;
+        if (this.#started.size >= MAX_FOLLOWED) this.#started.clear();
+        this.#started.add(pid);
         break;
       }
       case PERF_RECORD_LOST:

@@ -16,7 +16,9 @@ import type {
 } from "../recording.ts";
 import { UserSideFilter } from "../perf/user_side_filter.ts";
 import type { Limits } from "./recording_options.ts";
+import { wait } from "../../wait.ts";
 import { IdleTimer } from "./idle_timer.ts";
+import { recordInGroups } from "./record_in_groups.ts";
 import { formatSize } from "../size.ts";
 import { StatusError } from "../status_error.ts";
 import { splitSamples } from "./split_samples.ts";
@@ -42,8 +44,8 @@ export interface RecordingObserver {
   converting(): void;
   /** perf was killed or failed, but what it had sampled by then is delivered. */
   perfFailed(error: StatusError): void;
-  /** Processes that entered the container could not be recorded. */
-  missed(pids: readonly number[], error: StatusError): void;
+  /** So many processes that entered the container are not recorded. */
+  missed(processes: number, reason: string): void;
 }
 
 /** How a recording is ended from outside. */
@@ -97,6 +99,9 @@ interface Attached {
 
 class Recording {
   readonly #counters: PerfDataCounter[] = [];
+  /** Those that run. */
+  readonly #perfs = new Set<PerfRecord>();
+  #missedProcesses = 0;
   /** Ends all perfs when one part of the recording fails; its reason is what is reported. */
   readonly #giveUp = new AbortController();
   readonly #abort: AbortSignal;
@@ -182,7 +187,7 @@ class Recording {
     this.control.abort.throwIfAborted();
     const { wholeDuration, sampledSeconds } = await exit;
     const targetsEnded = !wholeDuration &&
-      (counter.allEnded || await this.#haveEnded(counter.alive));
+      (counter.allEnded || await this.#haveEnded(counter.attached));
     return this.#summarize(wholeDuration, targetsEnded, sampledSeconds);
   }
 
@@ -267,15 +272,24 @@ class Recording {
   async #followEntered(sampled: AbortSignal, elapsedSeconds: () => number): Promise<void> {
     // One stream of perf.data cannot be put behind another, and --main-process means one process.
     if (this.options.format === "data" || this.options.mainProcess) return;
-    const entered: Promise<unknown>[] = [];
-    for await (const pids of this.parts.lookup.entered(this.container, sampled)) {
+    const entered = this.parts.lookup.entered(this.container, sampled);
+    const missed = await recordInGroups(entered, async (pids) => {
+      // What a recorded process has started is taken for entered when its parent has ended and its
+      // heir is outside. perf tells of it, at the latest when it is made to write.
+      for (const perf of this.#perfs) perf.flush();
+      await wait(FLUSH_INTERVAL_MS, sampled);
+      const unknown = pids.filter((pid) => !this.#counters.some((counter) => counter.follows(pid)));
       const durationSeconds = this.options.durationSeconds - elapsedSeconds();
-      if (durationSeconds < FLUSH_INTERVAL_MS / 1000) break;
-      // Settled from the start: one that fails before the others end has someone who listens.
-      const recorded = this.#orGiveUp(this.#recordEntered(pids, durationSeconds, sampled));
-      entered.push(Promise.allSettled([recorded]));
-    }
-    await Promise.all(entered);
+      if (sampled.aborted || durationSeconds < FLUSH_INTERVAL_MS / 1000) return;
+      // One that fails ends all others, and is heard of by that.
+      await this.#orGiveUp(this.#recordEntered(unknown, durationSeconds, sampled)).catch(() => {});
+    });
+    if (missed > 0) this.#missProcesses(missed, "too many entered at a time");
+  }
+
+  #missProcesses(count: number, reason: string): void {
+    this.#missedProcesses += count;
+    this.observer.missed(count, reason);
   }
 
   async #recordEntered(
@@ -286,9 +300,8 @@ class Recording {
     const entered = await this.#attachEntered(pids, durationSeconds);
     if (!entered) return;
     const { perf, attached } = entered;
-    const delivered = this.#orGiveUp(
-      this.#deliver(perf, new PerfDataCounter(), { attached, stop: sampled }),
-    );
+    const counter = new PerfDataCounter(entered.pids);
+    const delivered = this.#orGiveUp(this.#deliver(perf, counter, { attached, stop: sampled }));
     await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
   }
 
@@ -311,7 +324,7 @@ class Recording {
         if (!(error instanceof StatusError)) throw error;
         // What happens to one is no reason to lose what is recorded of the others.
         if (isOutdated(error) && attempt < MAX_ATTACH_ATTEMPTS) continue;
-        this.observer.missed(entered, error);
+        this.#missProcesses(entered.length, error.message);
         return undefined;
       }
     }
@@ -332,6 +345,7 @@ class Recording {
       counter.add(chunk);
     };
     this.#counters.push(counter);
+    this.#perfs.add(perf);
     try {
       if (this.options.format === "data") {
         // The user's side alone is what callers get who may not see the kernel's.
@@ -344,6 +358,7 @@ class Recording {
         await this.#convert(perf, counter, { take, attached });
       }
     } finally {
+      this.#perfs.delete(perf);
       flushing.end();
       stopSignal.removeEventListener("abort", stop);
     }
@@ -453,7 +468,8 @@ class Recording {
       : "target-ended";
     if (counts.samples === 0) throw this.#failure ?? noSample(completeness, sampledSeconds);
     if (this.#failure) this.observer.perfFailed(this.#failure);
-    return { ...counts, completeness, sampledSeconds };
+    const missedProcesses = this.#missedProcesses;
+    return { ...counts, completeness, sampledSeconds, missedProcesses };
   }
 }
 

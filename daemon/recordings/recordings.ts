@@ -183,8 +183,9 @@ export class Recordings {
     const leave = await this.#waitForTurn(job, admitted, options);
     try {
       const finished = await this.#record(job, admitted, options);
-      const { completeness: outcome, samples, lostSamples, throttled, sizeBytes } = finished;
-      entry.result = { outcome, samples, lostSamples, throttled, sizeBytes };
+      const { completeness: outcome, samples, lostSamples, throttled } = finished;
+      const { missedProcesses, sizeBytes } = finished;
+      entry.result = { outcome, samples, lostSamples, throttled, missedProcesses, sizeBytes };
       return finished;
     } finally {
       leave();
@@ -226,8 +227,12 @@ export class Recordings {
         running.sampled = true;
         listener.converting();
       },
-      missed: (pids, { message: error }) =>
-        log.warning("processes that entered are not recorded", { requestId: id, pids, error }),
+      missed: (processes, reason) =>
+        log.warning("processes that entered are not recorded", {
+          requestId: id,
+          processes,
+          reason,
+        }),
       perfFailed: ({ message: error }) => log.warning("perf failed", { requestId: id, error }),
     };
     const control = { abort: running.abort.signal, stop: running.stop.signal };

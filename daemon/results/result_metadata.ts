@@ -46,6 +46,8 @@ export function parseMetadata(text: string): ResultMetadata {
       lostSamples: number("lostSamples"),
       throttled: number("throttled"),
       sampledSeconds: number("sampledSeconds"),
+      // Of a daemon that did not count them.
+      missedProcesses: rest.missedProcesses === undefined ? 0 : number("missedProcesses"),
       sizeBytes: number("sizeBytes"),
       compressedSizeBytes: number("compressedSizeBytes"),
       sha256: new Uint8Array(Buffer.from(sha256, "hex")),

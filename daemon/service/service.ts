@@ -165,6 +165,7 @@ function describe(finished: FinishedRecording): RecordingEvent["finished"] {
     samples: finished.samples,
     lostSamples: finished.lostSamples,
     throttled: finished.throttled,
+    missedProcesses: finished.missedProcesses,
     sampled: toDuration(finished.sampledSeconds),
     size: finished.sizeBytes,
     sha256: finished.sha256,

@@ -123,7 +123,7 @@ Deno.test("--json prints one object about the result, also when quiet", async ()
     target: { containerId: "c0ffee123456789" },
     summary: {
       ...{ completeness: "target-ended", samples: 7, lostSamples: 0, throttled: 0 },
-      ...{ sampledSeconds: 2, sizeBytes: text.length },
+      ...{ missedProcesses: 0, sampledSeconds: 2, sizeBytes: text.length },
     },
     cpuUse: { cpus: 0.5 },
     hottest: [{ symbol: "sort", dso: "/bin/web", self: 1, total: 1 }],

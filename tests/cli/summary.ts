@@ -6,6 +6,7 @@ export const SUMMARY: RecordingSummary = {
   samples: 1000,
   lostSamples: 0,
   throttled: 0,
+  missedProcesses: 0,
   sampledSeconds: 10,
   sizeBytes: 1,
 };

@@ -1,7 +1,13 @@
 /** The real daemon and targets that choose what perf has to say of them: it stays within its memory. */
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
-import { assertNothingLeft, collect, deleteResult, fetchResult } from "../testing/calls.ts";
+import {
+  assertNothingLeft,
+  collect,
+  deleteResult,
+  fetchResult,
+  findChildren,
+} from "../testing/calls.ts";
 import { type CgroupContainer, makeContainer } from "../testing/container_cgroup.ts";
 import { startDaemon } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
@@ -12,6 +18,8 @@ const targets = await buildTargets();
 
 const PEAK_BYTES = 160e6;
 const SECOND = { seconds: 1, nanos: 0 };
+/** A shell that is busy for a tenth of the time. */
+const LIGHT = "while :; do i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 0.2; done";
 
 function start(...args: string[]) {
   return startDaemon({ args: ["--container-lookup", "cgroup", ...args] });
@@ -87,4 +95,69 @@ Deno.test("StartRecording: a target with more threads or processes than perf may
     }
   }
   await Deno.remove(directory, { recursive: true });
+});
+
+/** The most perfs that the daemon has at a time, until `ended`. */
+async function countPerfs(pid: number, ended: Promise<unknown>): Promise<number> {
+  let [most, over] = [0, false];
+  ended.finally(() => over = true);
+  while (!over) {
+    const perfs = (await findChildren(pid)).filter((line) => /perf (record|script) /.test(line));
+    most = Math.max(most, perfs.length);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  return most;
+}
+
+Deno.test("StartRecording: many processes that enter take a few perfs, and those missed are told", async () => {
+  await using daemon = await start();
+  await using container = makeContainer();
+  await using _main = container.run(targets.spin);
+  await eventually(() => assert.equal(container.pids().length, 1));
+  const entered: number[] = [];
+  const request = { containerId: container.id, duration: { seconds: 15, nanos: 0 } };
+  const recorded = collect(daemon, request, ({ progress }) => {
+    // Two a second, for 10 s; each lives until the end.
+    if (progress && entered.length < 20) entered.push(container.run("sh", "-c", LIGHT).pid);
+  });
+  const most = await countPerfs(daemon.pid, recorded);
+  const events = await recorded;
+  assert.equal(entered.length, 20);
+  // A perf record and a perf script, and those of three groups.
+  assert.ok(most > 2 && most <= 8, `${most} perfs`);
+  const { missedProcesses, completeness } = events.at(-1)!.finished!;
+  assert.equal(completeness, "COMPLETENESS_FULL");
+  const { recordingId } = events[0].accepted!;
+  const text = gunzipSync(await fetchResult(daemon, recordingId)).toString();
+  const sampled = entered.filter((pid) => new RegExp(`^sh +${pid}/`, "m").test(text));
+  assert.ok(sampled.length >= 3, `${sampled}`);
+  assert.ok(
+    missedProcesses > 0 && sampled.length + missedProcesses <= 20,
+    `${missedProcesses} missed`,
+  );
+  const line = await daemon.logged(({ message }) => `${message}`.includes("are not recorded"));
+  assert.equal(line.processes, missedProcesses);
+  await deleteResult(daemon, recordingId);
+  await assertNothingLeft(daemon);
+});
+
+Deno.test("StartRecording: processes whose parents have ended take no perfs, and are sampled once", async () => {
+  await using daemon = await start();
+  await using container = makeContainer();
+  await using _main = container.run(targets.orphans, "0.5");
+  await eventually(() => assert.ok(container.pids().length > 1));
+  const request = { containerId: container.id, duration: { seconds: 8, nanos: 0 } };
+  const recorded = collect(daemon, request);
+  const most = await countPerfs(daemon.pid, recorded);
+  const events = await recorded;
+  assert.equal(most, 2);
+  assert.equal(events.at(-1)!.finished!.missedProcesses, 0);
+  const { recordingId } = events[0].accepted!;
+  const text = gunzipSync(await fetchResult(daemon, recordingId)).toString();
+  // The same moment twice is two perfs on one process.
+  const headers = text.match(/^orphans .*$/gm)!;
+  assert.ok(headers.length > 100);
+  const moments = headers.map((line) => Number(/ (\d+\.\d+): /.exec(line)![1]));
+  assert.equal(new Set(moments).size, moments.length);
+  await deleteResult(daemon, recordingId);
 });

@@ -356,6 +356,7 @@ async function keepPendingResult(directory: string, bytes: number): Promise<stri
     samples: 1,
     lostSamples: 0,
     throttled: 0,
+    missedProcesses: 0,
     sampledSeconds: 1,
   } as const;
   await store.keep(result, summary);

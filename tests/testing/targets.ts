@@ -29,6 +29,8 @@ export interface Targets {
   mappings: string;
   /** Static; `threads N` has so many threads, of which one burns a tenth of a processor. */
   threads: string;
+  /** Static; `orphans SECONDS` starts a process whose parent ends, each so many seconds. */
+  orphans: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */
   scriptText: string;
 }
@@ -48,6 +50,7 @@ const SOURCES = [
   "bpf_loader.c",
   "mappings.c",
   "threads.c",
+  "orphans.c",
   "script_text.c",
 ];
 
@@ -71,6 +74,7 @@ function compilerRuns(out: string): string[][] {
     ["-static", "-o", `${out}/bin/bpf-loader`, "bpf_loader.c", "busy.c"],
     ["-static", "-o", `${out}/bin/mappings`, "mappings.c", "busy.c"],
     ["-static", "-pthread", "-o", `${out}/bin/threads`, "threads.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/orphans`, "orphans.c", "busy.c"],
     ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
   ];
 }
@@ -101,6 +105,7 @@ export async function buildTargets(): Promise<Targets> {
     bpfLoader: `${directory}/bin/bpf-loader`,
     mappings: `${directory}/bin/mappings`,
     threads: `${directory}/bin/threads`,
+    orphans: `${directory}/bin/orphans`,
     scriptText: `${directory}/bin/script-text`,
   };
 }

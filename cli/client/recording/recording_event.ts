@@ -46,6 +46,8 @@ export interface RecordingSummary {
   lostSamples: number;
   /** Times the kernel took no samples for a while, because they took too long. */
   throttled: number;
+  /** Processes that entered the container meanwhile, as by `kubectl exec`, and were not recorded. */
+  missedProcesses: number;
   /** How long sampling took in fact. */
   sampledSeconds: number;
   /** Size of the result, not compressed. */
@@ -79,6 +81,7 @@ export function toSummary(finished: Finished): RecordingSummary {
     samples: finished.samples,
     lostSamples: finished.lostSamples,
     throttled: finished.throttled,
+    missedProcesses: finished.missedProcesses,
     sampledSeconds: fromDuration(finished.sampled),
     sizeBytes: finished.size,
   };

@@ -59,6 +59,11 @@ export interface _necoperf_RecordingEvent_Finished {
    * Times the kernel took no samples for a while, because they took too long.
    */
   'throttled'?: (number | string | Long);
+  /**
+   * Processes that entered the container while it was sampled, as by kubectl
+   * exec, and are not in the result.
+   */
+  'missedProcesses'?: (number);
 }
 
 export interface _necoperf_RecordingEvent_Finished__Output {
@@ -89,6 +94,11 @@ export interface _necoperf_RecordingEvent_Finished__Output {
    * Times the kernel took no samples for a while, because they took too long.
    */
   'throttled': (number);
+  /**
+   * Processes that entered the container while it was sampled, as by kubectl
+   * exec, and are not in the result.
+   */
+  'missedProcesses': (number);
 }
 
 export interface _necoperf_RecordingEvent_Progress {

@@ -64,6 +64,12 @@ Deno.test("a kernel that held sampling up, from once a second on", () => {
   assert.match(textOf({ summary: { ...SUMMARY, throttled: 10 } }), /10 times.* --frequency$/);
 });
 
+Deno.test("advise: processes that entered and are missing from the result", () => {
+  const text = (missedProcesses: number) => textOf({ summary: { ...SUMMARY, missedProcesses } });
+  assert.match(text(1), /^1 process that entered the container .* is missing/);
+  assert.match(text(17), /^17 processes that entered the container .* are missing/);
+});
+
 Deno.test("a target that was mostly idle", () => {
   assert.deepEqual(kinds({ cpuUse: { cpus: 0.05 } }), []);
   assert.match(textOf({ cpuUse: { cpus: 0.02, side: "user" } }), /about 0.02 CPUs in user space\./);

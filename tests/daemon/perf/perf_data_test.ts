@@ -60,6 +60,20 @@ Deno.test("all have ended when the first thread of each process has", () => {
   assert.deepEqual(ended, [false, false, false, true]);
 });
 
+Deno.test("PerfDataCounter: follows what the processes start until it ends", () => {
+  const counter = new PerfDataCounter([7]);
+  // PERF_RECORD_FORK and PERF_RECORD_EXIT: u32 pid, ppid, tid, ptid, u64 time.
+  const record = (type: number, pid: bigint, tid: bigint) =>
+    perfRecord(type, [pid | 7n << 32n, tid | 7n << 32n, 0n]);
+  counter.add(stream(record(7, 8n, 8n), record(7, 7n, 9n)));
+  const followed = () => [7, 8, 9, 10].filter((pid) => counter.follows(pid));
+  assert.deepEqual(followed(), [7, 8], "a thread is no process");
+  counter.add(record(4, 8n, 8n));
+  assert.deepEqual(followed(), [7]);
+  for (let pid = 1000n; pid < 102_000n; pid++) counter.add(record(7, pid, pid));
+  assert.ok(!counter.follows(1000) && counter.follows(101_999), "not without bound");
+});
+
 Deno.test("what follows a tracing data record is no record", () => {
   const tracingData = new Uint8Array(16);
   const view = new DataView(tracingData.buffer);

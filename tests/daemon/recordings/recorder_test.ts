@@ -12,6 +12,7 @@ import {
   type RecordingObserver,
 } from "../../../daemon/recordings/recorder.ts";
 import type { RecordingOptions } from "../../../daemon/recording.ts";
+import { setTimeout as wait } from "node:timers/promises";
 import { StatusError } from "../../../daemon/status_error.ts";
 
 const CONTAINER: Container = { id: "a".repeat(64), mainPid: 1 };
@@ -85,6 +86,8 @@ interface StandInOptions {
   exit?: RecordExit;
   text?: string;
   scriptExit?: StatusError;
+  /** How long the perf record of process 1 goes on. Default: not at all. */
+  lastsMs?: number;
 }
 
 /** A perf that has recorded `data` at once, and whose perf script prints `text` for it. */
@@ -102,7 +105,9 @@ function standIn(options: StandInOptions = {}): Perf & { attachedTo: (readonly n
         flush() {},
         stop() {},
         discard: () => Promise.resolve(),
-        exit: Promise.resolve(exit),
+        exit: target.pids[0] === 1 && options.lastsMs
+          ? wait(options.lastsMs, exit)
+          : Promise.resolve(exit),
       };
       return Promise.resolve(perf);
     },
@@ -197,7 +202,7 @@ Deno.test("--main-process attaches to that process and no other", async () => {
 });
 
 Deno.test("processes that enter the container later are recorded, too", async () => {
-  const perf = standIn();
+  const perf = standIn({ lastsMs: 500 });
   const output = sink();
   const parts = partsOf(lookup([[1], [1, 7, 8, 9]], [[7, 8], [9]]), perf);
   const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
@@ -207,7 +212,7 @@ Deno.test("processes that enter the container later are recorded, too", async ()
 });
 
 Deno.test("of processes that entered, one that is gone does not take the others along", async () => {
-  const perf = standIn();
+  const perf = standIn({ lastsMs: 500 });
   const { startRecord } = perf;
   perf.startRecord = (options, target, signal) =>
     target.pids.includes(7)
@@ -221,7 +226,7 @@ Deno.test("of processes that entered, one that is gone does not take the others 
 });
 
 Deno.test("processes that entered and cannot be recorded do not end the recording", async () => {
-  const perf = standIn();
+  const perf = standIn({ lastsMs: 500 });
   const { startRecord } = perf;
   const failure = new StatusError("INTERNAL", "perf record failed");
   perf.startRecord = (options, target, signal) =>
@@ -230,9 +235,51 @@ Deno.test("processes that entered and cannot be recorded do not end the recordin
   const observer = { ...SILENT, missed: (...all: unknown[]) => missed.push(...all) };
   const output = sink();
   const parts = partsOf(lookup([[1], [1, 7, 9]], [[7], [9]]), perf);
-  await record(parts, CONTAINER, OPTIONS, output.stream, control(), observer);
+  const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), observer);
   assert.equal(output.text(), "a sample\n".repeat(2));
-  assert.deepEqual(missed, [[7], failure]);
+  assert.deepEqual(missed, [1, failure.message]);
+  assert.equal(summary.missedProcesses, 1);
+});
+
+/** PERF_RECORD_FORK of a process, or of a thread. */
+function forkOf(parent: number, pid: number, tid = pid): Uint8Array {
+  const bytes = new Uint8Array(24);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 7, true);
+  view.setUint16(6, 24, true);
+  [pid, parent, tid, parent].forEach((id, index) => view.setUint32(8 + 4 * index, id, true));
+  return bytes;
+}
+
+Deno.test("record: what recorded processes have started is not recorded once more when it seems to enter", async () => {
+  const perf = standIn({
+    lastsMs: 500,
+    data: [ONE_SAMPLE, forkOf(1, 7), forkOf(7, 8), forkOf(9, 9, 9)],
+  });
+  const parts = partsOf(lookup([[1], [1, 7, 8, 10]], [[7], [8, 10]]), perf);
+  const summary = await record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT);
+  assert.deepEqual(perf.attachedTo, [[1], [10]]);
+  assert.equal(summary.missedProcesses, 0);
+});
+
+Deno.test("record: those that wait in vain to be recorded are counted", async () => {
+  const perf = standIn({ lastsMs: 500 });
+  const { startRecord } = perf;
+  let [running, most] = [0, 0];
+  perf.startRecord = async (options, target, signal) => {
+    const started = await startRecord(options, target, signal);
+    if (target.pids[0] === 1) return started;
+    most = Math.max(most, ++running);
+    return { ...started, exit: wait(600).then(() => (running--, { wholeDuration: true })) };
+  };
+  const pids = Array.from({ length: 20 }, (_, index) => index + 2);
+  const missed: unknown[] = [];
+  const observer = { ...SILENT, missed: (...all: unknown[]) => missed.push(...all) };
+  const parts = partsOf(lookup([[1], [1, ...pids]], pids.map((pid) => [pid])), perf);
+  const summary = await record(parts, CONTAINER, OPTIONS, sink().stream, control(), observer);
+  assert.equal(most, 3);
+  assert.equal(summary.missedProcesses, 17);
+  assert.deepEqual(missed, [17, "too many entered at a time"]);
 });
 
 Deno.test("record: process ids that were used again while perf attached are listed again", async () => {
@@ -352,15 +399,13 @@ Deno.test("what a perf record that fails has sampled is delivered as partial", a
   const expected = { completeness: "perf-failed", failures: [KILLED] };
   assert.deepEqual(await recordWith(perf), expected);
 
-  const forEntered = standIn();
+  const forEntered = standIn({ lastsMs: 500 });
   const { startRecord } = forEntered;
-  forEntered.startRecord = async (options, target, signal) => ({
-    ...await startRecord(options, target, signal),
-    exit: Promise.resolve({
-      wholeDuration: true,
-      failure: target.pids[0] === 7 ? KILLED : undefined,
-    }),
-  });
+  forEntered.startRecord = async (options, target, signal) => {
+    const perf = await startRecord(options, target, signal);
+    if (target.pids[0] !== 7) return perf;
+    return { ...perf, exit: Promise.resolve({ wholeDuration: true, failure: KILLED }) };
+  };
   assert.deepEqual(await recordWith(forEntered), expected);
 });
 

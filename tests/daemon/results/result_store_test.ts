@@ -80,6 +80,7 @@ const SUMMARY: RecordingSummary = {
   samples: 3,
   lostSamples: 1,
   throttled: 2,
+  missedProcesses: 3,
   sampledSeconds: 1.5,
 };
 

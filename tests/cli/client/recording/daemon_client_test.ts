@@ -96,7 +96,11 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
       call.write({ queued: { ahead: 2 } });
       call.write({ started: { processes: 3 } });
       call.write({ progress: { elapsed: { seconds: 1, nanos: 5e8 }, samples: 4, lostSamples: 1 } });
-      writeFinished(call, RESULT, { compressedSize: packedBytes, throttled: 2 });
+      writeFinished(call, RESULT, {
+        compressedSize: packedBytes,
+        throttled: 2,
+        missedProcesses: 3,
+      });
     },
   }));
   const received: Received = { bytes: [], events: [] };
@@ -111,6 +115,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
     samples: 7,
     lostSamples: 1,
     throttled: 2,
+    missedProcesses: 3,
     sampledSeconds: 2,
     sizeBytes: RESULT.length,
   });
