@@ -82,7 +82,12 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   const recordings = new Recordings({
     admission,
     lookup,
-    perf: { startRecord: startPerfRecord, startScript: startPerfScript },
+    perf: {
+      startRecord: startPerfRecord,
+      startScript: (perfOptions, signal) =>
+        // Processes of this machine instead of containers may be in the daemon's mount namespace.
+        startPerfScript(perfOptions, signal, options.containerLookup === "pid" ? "/" : undefined),
+    },
     limits: options.limits,
     conversionTimeoutSeconds: options.conversionTimeoutSeconds,
     queue,

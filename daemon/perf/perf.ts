@@ -8,6 +8,7 @@ import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, perfError } from "./perf_failure.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { PerfOptions } from "../recording.ts";
+import { absoluteNames, RelativeNames } from "./relative_names.ts";
 import { StatusError } from "../status_error.ts";
 import { TextLineStream } from "./text_lines.ts";
 
@@ -27,6 +28,11 @@ const MIN_MMAP_PAGES = 4;
 const ACKNOWLEDGEMENT = "ack";
 /** How long perf script, which writes 4 KB at a time, may fill its pipe before that is read again. */
 const TEXT_PAUSE_MS = 20;
+/**
+ * Where a perf script runs that may find no file by itself: an empty directory that each Linux has,
+ * into which nobody can put anything (proc_tty_init in fs/proc/proc_tty.c).
+ */
+const EMPTY_DIRECTORY = "/proc/tty/ldisc";
 /** What is kept of perf's messages. */
 const MAX_STDERR_BYTES = 16_384;
 
@@ -221,15 +227,26 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
   return status.success || status.signal === "SIGTERM";
 }
 
-/** Starts `perf script`. Aborting `signal` ends it for good, in a second at most. */
-export function startPerfScript(options: PerfOptions, signal: AbortSignal): PerfScript {
-  const { process, stdin, release } = spawn(scriptArguments(options), signal, SCRIPT_DEADLINE_MS);
+/**
+ * Starts `perf script`. Aborting `signal` ends it for good, in a second at most.
+ *
+ * Symbols come from the files of each process' own mount namespace. `directory` stands for the root
+ * of those that have gone, or that are in the daemon's own.
+ */
+export function startPerfScript(
+  options: PerfOptions,
+  signal: AbortSignal,
+  directory = EMPTY_DIRECTORY,
+): PerfScript {
+  const { process, stdin, release } = spawn(scriptArguments(options), signal, SCRIPT_DEADLINE_MS, {
+    cwd: directory,
+  });
   const stderr = collectStderr(process);
   const ended = new AbortController();
   process.status.finally(() => ended.abort());
   return {
-    input: stdin,
-    output: throttledReader(process.stdout, TEXT_PAUSE_MS, ended.signal),
+    input: withRelativeNames(stdin),
+    output: absoluteNames(throttledReader(process.stdout, TEXT_PAUSE_MS, ended.signal)),
     exit: (async () => {
       const status = await process.status;
       release();
@@ -238,6 +255,16 @@ export function startPerfScript(options: PerfOptions, signal: AbortSignal): Perf
       }
     })(),
   };
+}
+
+function withRelativeNames(input: WritableStream<Uint8Array>): WritableStream<Uint8Array> {
+  const names = new RelativeNames();
+  const writer = input.getWriter();
+  return new WritableStream({
+    write: (chunk) => writer.write(names.rewrite(chunk)),
+    close: () => writer.close(),
+    abort: (reason) => writer.abort(reason),
+  });
 }
 
 /** perf's version, such as `6.1.187`. Rejects with a `StatusError` when perf cannot be run. */
@@ -285,11 +312,17 @@ interface Spawned {
   release(): void;
 }
 
-function spawn(args: string[], signal: AbortSignal, graceMs: number): Spawned {
+function spawn(
+  args: string[],
+  signal: AbortSignal,
+  graceMs: number,
+  options: Pick<Deno.CommandOptions, "cwd"> = {},
+): Spawned {
   signal.throwIfAborted();
   let process: Deno.ChildProcess;
   try {
     process = new Deno.Command("perf", {
+      ...options,
       args,
       clearEnv: true,
       env: ENVIRONMENT,

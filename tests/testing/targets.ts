@@ -17,6 +17,8 @@ export interface Targets {
   spinDynamic: string;
   /** As `spin`, as images have programs: stripped, and compiled without frame pointers. */
   spinBare: string;
+  /** As `spinBare`, function by function at the same addresses, but with names: those of {@linkcode DECOY_FUNCTION}. */
+  spinDecoy: string;
   /** The shared library of `spinDynamic`. */
   busyLibrary: string;
   /** Static; sleeps for ever. */
@@ -37,6 +39,9 @@ export interface Targets {
 
 /** The function in which every target but `idle` spends its time. */
 export const BUSY_FUNCTION = "necoperf_busy_loop";
+
+/** What {@linkcode BUSY_FUNCTION} is called in the decoy. */
+export const DECOY_FUNCTION = "decoy_busy_loop";
 
 /** The callers of {@linkcode BUSY_FUNCTION}, innermost first. */
 export const BUSY_CALLERS = ["necoperf_handle_request", "necoperf_serve_requests"];
@@ -63,6 +68,11 @@ function compilerRuns(out: string): string[][] {
     [
       ...["-static", "-s", "-O2", "-fomit-frame-pointer"],
       ...["-o", `${out}/bin/spin-bare`, "spin.c", "busy.c"],
+    ],
+    [
+      ...["-static", "-O2", "-fomit-frame-pointer", `-D${BUSY_FUNCTION}=${DECOY_FUNCTION}`],
+      ...BUSY_CALLERS.map((name) => `-D${name}=decoy${name.slice("necoperf".length)}`),
+      ...["-o", `${out}/bin/spin-decoy`, "spin.c", "busy.c"],
     ],
     ["-shared", "-fPIC", "-o", `${out}/lib/libnecoperfbusy.so`, "busy.c"],
     [
@@ -98,6 +108,7 @@ export async function buildTargets(): Promise<Targets> {
     directory,
     spin: `${directory}/bin/spin`,
     spinBare: `${directory}/bin/spin-bare`,
+    spinDecoy: `${directory}/bin/spin-decoy`,
     spinDynamic: `${directory}/bin/spin-dynamic`,
     busyLibrary: `${directory}/lib/libnecoperfbusy.so`,
     idle: `${directory}/bin/idle`,
