@@ -5,7 +5,7 @@
  */
 import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
-import { classifyPerfFailure, perfError } from "./perf_failure.ts";
+import { classifyPerfFailure, hasDroppedEvent, perfError } from "./perf_failure.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { PerfOptions } from "../recording.ts";
 import { absoluteNames, RelativeNames } from "./relative_names.ts";
@@ -124,9 +124,9 @@ export async function startPerfRecord(
 }
 
 interface Attachment {
-  /** Resolves with nothing when perf samples, or with its words when it has ended before. */
+  /** Resolves with nothing when perf samples, or with its words when it does not. */
   refusal: Promise<string | undefined>;
-  stderr: Promise<string>;
+  stderr: Stderr;
 }
 
 /** Waits until a perf record carries out a command, which it does when it samples. */
@@ -145,14 +145,19 @@ function awaitAttached({ process, command }: Spawned, signal: AbortSignal): Atta
   const refusal = (async () => {
     const attached = await answered.promise;
     clearTimeout(timer);
-    if (attached) return undefined;
+    if (attached) {
+      const said = stderr.said();
+      if (!hasDroppedEvent(said)) return undefined;
+      terminate(process, 0);
+      return said;
+    }
     const status = await process.status;
     if (late && !signal.aborted) {
       return `It did not begin in ${ATTACH_DEADLINE_MS / 1000} s, and was killed.`;
     }
     // It ends like this, without a complaint, when there is nobody left to sample, and when a
     // process vanished while it read what that had mapped.
-    if (endedInOrder(status) || (status.code === 255 && (await stderr) === "")) {
+    if (endedInOrder(status) || (status.code === 255 && (await stderr.whole) === "")) {
       return "No such process";
     }
     return await lastWords(status, stderr);
@@ -369,31 +374,42 @@ function terminate(process: Deno.ChildProcess, graceMs: number): void {
   });
 }
 
-async function collectStderr(
+/** What a perf writes to its standard error. */
+interface Stderr {
+  /** So far. */
+  said(): string;
+  /** Resolves when nobody has it open any more. */
+  whole: Promise<string>;
+}
+
+function collectStderr(
   process: Deno.ChildProcess,
   onLine: (line: string) => void = () => {},
-): Promise<string> {
+): Stderr {
   let text = "";
-  const lines = process.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(
-    new TextLineStream(),
-  );
-  for await (const raw of lines) {
-    // An acknowledgement comes with the zero byte that ends it in perf's memory.
-    const line = raw.replaceAll("\0", "").trim();
-    onLine(line);
-    if (line !== ACKNOWLEDGEMENT && text.length < MAX_STDERR_BYTES) text += `${line}\n`;
-  }
-  return text;
+  const whole = (async () => {
+    const lines = process.stderr.pipeThrough(new TextDecoderStream()).pipeThrough(
+      new TextLineStream(),
+    );
+    for await (const raw of lines) {
+      // An acknowledgement comes with the zero byte that ends it in perf's memory.
+      const line = raw.replaceAll("\0", "").trim();
+      if (line !== ACKNOWLEDGEMENT && text.length < MAX_STDERR_BYTES) text += `${line}\n`;
+      onLine(line);
+    }
+    return text;
+  })();
+  return { said: () => text, whole };
 }
 
 /** Why a perf ended, by what it said. */
 async function lastWords(
   { signal, code }: Deno.CommandStatus,
-  stderr: Promise<string>,
+  stderr: Stderr,
 ): Promise<string> {
   // It had no time for words then, and its workload, which is left, holds its standard error open.
   if (signal) return `It was ended by ${signal}.`;
-  return (await stderr) || `Its exit status was ${code}.`;
+  return (await stderr.whole) || `Its exit status was ${code}.`;
 }
 
 function spawnError(error: unknown): StatusError {

@@ -8,25 +8,47 @@ export type PerfFailure =
   | "ring-buffer-too-large"
   /** perf may not sample these processes, or anything. */
   | "not-permitted"
-  /** This node has no such event or no such call graph. */
+  /** There are more threads, processors and events than perf may open files for. */
+  | "too-many-events"
+  /** This node has no such event or no such call graph, or others use all that it has. */
   | "not-supported"
   | "other";
 
-// perf's own words, from tools/perf/builtin-record.c and util/evsel.c.
+/**
+ * perf's own words, from tools/perf/builtin-record.c, util/evsel.c (evsel__open_strerror) and
+ * util/parse-events.c of 6.1, 6.12 and 7.2.
+ */
 const PATTERNS: [RegExp, PerfFailure][] = [
   [/No such process/, "no-such-process"],
   [
     /Permission error mapping pages|failed to mmap with \d+ \(Cannot allocate/,
     "ring-buffer-too-large",
   ],
+  [/Too many events are opened/, "too-many-events"],
   [/Access to performance monitoring and observability operations is limited/, "not-permitted"],
+  [/No permission to enable|No permissions to read/, "not-permitted"],
   [/Permission denied|Operation not permitted/, "not-permitted"],
-  [/doesn't support branch stack sampling|is not supported|not supported/, "not-supported"],
+  [/doesn't support|(is|may) not (be )?supported|feature not supported/, "not-supported"],
+  [/isn't supported|No hardware sampling interrupt available/, "not-supported"],
+  [/PMU counters are busy|Not enough memory to setup event/, "not-supported"],
+  [/event syntax error|(Unsupported|Invalid) event \(|Cannot collect data source/, "not-supported"],
+  [/No such device/, "not-supported"],
+  // ENOENT, ENXIO, EINVAL and EOPNOTSUPP, as 6.1 and 6.12 and as 7.2 write them.
+  [/sys_perf_event_open\(\) syscall returned with (2|6|22|95) /, "not-supported"],
+  [/syscall failed for event .*: (No such|Invalid argument|Operation not supp)/, "not-supported"],
 ];
 
 /** Reads what went wrong out of what perf wrote to its standard error. */
 export function classifyPerfFailure(stderr: string): PerfFailure {
   return PATTERNS.find(([pattern]) => pattern.test(stderr))?.[1] ?? "other";
+}
+
+/**
+ * Whether a perf that goes on has left an event out: 7.2, unlike 6.1 and 6.12, records without those
+ * that it cannot open, as long as there is one that it can.
+ */
+export function hasDroppedEvent(stderr: string): boolean {
+  return DROPPED_EVENT.test(stderr);
 }
 
 /** Turns the messages of a failed perf into an error with words for the caller. */
@@ -37,6 +59,12 @@ export function perfError(command: string, stderr: string): StatusError {
       return new StatusError("NOT_FOUND", "the container ended before perf could attach to it");
     case "not-permitted":
       return new StatusError("FAILED_PRECONDITION", `perf may not record on this node: ${words}`);
+    case "too-many-events":
+      return new StatusError(
+        "FAILED_PRECONDITION",
+        "the container has too many threads for perf on this node: record the main process only " +
+          `(--main-process), or fewer events. perf said: ${words}`,
+      );
     case "not-supported":
       return new StatusError("FAILED_PRECONDITION", `this node cannot record that: ${words}`);
     default:
@@ -44,11 +72,25 @@ export function perfError(command: string, stderr: string): StatusError {
   }
 }
 
-const CHATTER = /^(Error:|\[ perf record: .*)?$/;
+const DROPPED_EVENT = /^Failure to open event .* which will be removed\.$/m;
 
-/** The first lines of perf's messages that say something, on one line. */
+/** Lines around the reason. */
+const CHATTER = [
+  /^(\[ perf record: .*|Failure to open any events for recording\.|Run 'perf list' for .*)?$/,
+  DROPPED_EVENT,
+  /^Failed to open \/proc\/schedstat$/,
+  // One of many threads was gone.
+  /^WARNING: Ignored open failure for pid \d+$/,
+];
+
+/** The lines of perf's messages that say why, at most three, on one line. */
 function summarize(stderr: string): string {
-  const lines = stderr.split("\n").map((line) => line.trim());
-  const telling = lines.filter((line) => !CHATTER.test(line));
-  return telling.slice(0, 3).join(" ").slice(0, 400) || "it said nothing about why";
+  const lines = stderr.split("\n").map((line) => line.trim())
+    .filter((line) => !CHATTER.some((pattern) => pattern.test(line)));
+  // Whatever perf warns of comes before: kptr_restrict's warning alone has seven lines.
+  let start = lines.findIndex((line) => classifyPerfFailure(line) !== "other");
+  if (start < 0) start = lines.findIndex((line) => line.startsWith("Error:"));
+  const words = lines.slice(Math.max(start, 0)).map((line) => line.replace(/^Error:\s*/, ""));
+  return words.filter((line) => line !== "").slice(0, 3).join(" ").slice(0, 400) ||
+    "it said nothing about why";
 }

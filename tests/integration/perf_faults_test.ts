@@ -226,6 +226,27 @@ Deno.test("StartRecording: a process id that is used again while perf attaches g
   await Deno.remove(directory, { recursive: true });
 });
 
+Deno.test("StartRecording: an event that perf leaves out is refused", async () => {
+  // perf 7.2 goes on without an event that it cannot open; Debian 12 has 6.1, which ends.
+  await using daemon = await startWith(`record*--control*--event=cache-misses*)
+    for arg do
+      shift
+      [ "$arg" = --event=cache-misses ] || set -- "$@" "$arg"
+    done
+    echo "Error:" >&2
+    echo "Failure to open event 'cache-misses' on PMU 'cpu' which will be removed." >&2
+    echo "The cache-misses event is not supported." >&2
+    exec $perf "$@" ;;`);
+  await using target = run(targets.spin);
+  for (const format of ["FORMAT_SCRIPT", "FORMAT_DATA"] as const) {
+    const options = { events: ["cpu-clock", "cache-misses"], format };
+    await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG, options }, {
+      code: grpc.status.FAILED_PRECONDITION,
+      words: /^this node cannot record that: The cache-misses event is not supported\.$/,
+    });
+  }
+});
+
 Deno.test("a perf record whose output is no perf.data is ended and told", async () => {
   await using daemon = await startWith(
     'record*--control*) head -c 100000 /dev/urandom; exec $perf "$@" ;;',
