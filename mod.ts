@@ -103,13 +103,13 @@ export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
 export type { Sample, SampleFrame } from "./cli/script/sample.ts";
 export { type Readable, readPieces } from "./cli/script/read_pieces.ts";
 export { foldPerfScript } from "./cli/script/fold.ts";
-export {
-  type EventProfile,
-  type Frame,
-  type FrameKind,
-  frameKind,
-  type ScriptSummary,
-  type Stack,
-  type StackProfile,
+export type {
+  EventProfile,
+  Frame,
+  LeftOut,
+  ScriptSummary,
+  Stack,
+  StackProfile,
 } from "./cli/script/stack_profile.ts";
+export { type FrameKind, frameKind } from "./cli/script/frame_kind.ts";
 export { foldedLines, type FoldedOptions } from "./cli/script/folded.ts";

@@ -3,7 +3,8 @@ import { fileName } from "../formats/frame_name.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { CallGraph } from "../client/recording/record_options.ts";
 import { mainEvent } from "./hottest.ts";
-import { type Frame, frameKind, type StackProfile } from "../script/stack_profile.ts";
+import { frameKind } from "../script/frame_kind.ts";
+import type { Frame, StackProfile } from "../script/stack_profile.ts";
 
 /** Something that makes a result worth less than it looks, with what to do about it. */
 export interface Advice {

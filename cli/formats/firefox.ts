@@ -1,6 +1,7 @@
 import { type ParseOptions, parsePerfScript } from "../script/parse.ts";
 import type { Sample } from "../script/sample.ts";
-import { type Frame, type FrameKind, frameKind } from "../script/stack_profile.ts";
+import { type FrameKind, frameKind } from "../script/frame_kind.ts";
+import type { Frame } from "../script/stack_profile.ts";
 import { isClockEvent } from "./clock_event.ts";
 import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";

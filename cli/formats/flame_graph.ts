@@ -1,9 +1,5 @@
-import {
-  type Frame,
-  type FrameKind,
-  frameKind,
-  type StackProfile,
-} from "../script/stack_profile.ts";
+import { type FrameKind, frameKind } from "../script/frame_kind.ts";
+import type { Frame, StackProfile } from "../script/stack_profile.ts";
 import { isClockEvent } from "./clock_event.ts";
 import { frameName } from "./frame_name.ts";
 

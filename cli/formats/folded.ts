@@ -21,7 +21,14 @@ export async function readFolded(input: AsyncIterable<Uint8Array>): Promise<Stac
     return ids.get(symbol)!;
   };
   const event = { event: "", stacks: [], samples: 0, weight: 0 } as StackProfile["events"][number];
-  const profile = { frames, events: [event], samples: 0, skippedLines: 0, truncated: false };
+  const profile = {
+    frames,
+    events: [event],
+    samples: 0,
+    skippedLines: 0,
+    truncated: false,
+    leftOut: [],
+  };
   for await (const line of linesOf(input)) {
     const match = LINE.exec(line.trimEnd());
     if (!match) {

@@ -1,4 +1,5 @@
-import { frameKind, type StackProfile } from "../script/stack_profile.ts";
+import { frameKind } from "../script/frame_kind.ts";
+import type { StackProfile } from "../script/stack_profile.ts";
 import { isClockEvent } from "./clock_event.ts";
 import { frameName } from "./frame_name.ts";
 import { ProtobufWriter } from "./protobuf_writer.ts";

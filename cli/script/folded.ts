@@ -34,7 +34,7 @@ export function* foldedLines(
   const commands = [...new Set(stacks.map(({ command }) => command))];
   const [roots, ranks] = ranked(
     commands,
-    (command) => command.replaceAll(";", ":").replaceAll(" ", "_"),
+    (command) => command.replaceAll(";", ":").replaceAll(/[ \n]/g, "_"),
   );
   const rootRanks = new Map(commands.map((command, index) => [command, ranks[index]]));
   const rootOf = ({ command }: Stack) => rootRanks.get(command)!;

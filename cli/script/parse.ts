@@ -1,5 +1,5 @@
-import { parseFrame, parseHeader, type Sample } from "./sample.ts";
-import { createScanner, SCAN_BYTES } from "./scan.ts";
+import { createScriptReader } from "./reader.ts";
+import type { Sample, SampleFrame } from "./sample.ts";
 import type { ScriptSummary } from "./stack_profile.ts";
 
 /** What {@linkcode parsePerfScript} is asked for besides the samples. */
@@ -9,11 +9,12 @@ export interface ParseOptions {
 }
 
 /**
- * Reads what `perf script` printed, sample by sample, in the memory of a few of them.
+ * Reads what `perf script` printed, sample by sample, in the memory of a few of them. Samples share
+ * the lines of their stacks.
  *
  * Whatever the text is, it does not throw: what it does not know it skips and counts, bytes that
  * are no UTF-8 are replaced, and a sample that is cut off at the end is left out. It rejects only
- * as `input` does. To count stacks, `foldPerfScript` is many times faster.
+ * as `input` does. To count stacks, `foldPerfScript` is faster.
  *
  * ```ts
  * import { parsePerfScript } from "@necoperf/necoperf";
@@ -29,48 +30,36 @@ export async function* parsePerfScript(
   input: AsyncIterable<Uint8Array>,
   options: ParseOptions = {},
 ): AsyncGenerator<Sample, void, void> {
-  const decoder = new TextDecoder();
   let samples = 0;
-  let open: Sample | undefined;
   let done: Sample[] = [];
-  const endSample = () => {
-    if (!open) return;
-    done.push(open);
-    samples++;
-    open = undefined;
-  };
-  const buffer = new Uint8Array(SCAN_BYTES);
-  const scanner = createScanner(buffer, {
-    header(start, end, strict) {
-      const sample = parseHeader(decoder.decode(buffer.subarray(start, end)), strict);
-      if (!sample) return "unknown";
-      endSample();
-      if (isOtherRecord(sample.event)) return "record";
-      open = sample;
-      if (sample.frames.length === 0) return "sample";
-      endSample();
-      return "whole sample";
+  let knownFrames: SampleFrame[] = [];
+  const events: string[] = [];
+  const eventIds = new Map<string, number>();
+  const reader = createScriptReader({
+    frameId: (frame) => knownFrames.push(frame) - 1,
+    commandId: () => 0,
+    eventId(event) {
+      if (!eventIds.has(event)) eventIds.set(event, events.push(event) - 1);
+      return eventIds.get(event)!;
     },
-    frame(start, end) {
-      const frame = parseFrame(decoder.decode(buffer.subarray(start, end)));
-      if (!frame) return false;
-      open ??= { command: "", event: "", frames: [] };
-      open.frames.push(frame);
-      return true;
+    sample({ thread, timeSeconds, period, eventId, frames, depth }) {
+      samples++;
+      done.push({
+        ...thread,
+        timeSeconds: isNaN(timeSeconds) ? undefined : timeSeconds,
+        period: isNaN(period) ? undefined : period,
+        event: events[eventId],
+        frames: Array.from({ length: depth }, (_, index) => knownFrames[frames[index]]),
+      });
     },
-    end: endSample,
+    forgetFrames: () => knownFrames = [],
   });
   for await (const chunk of input) {
-    scanner.push(chunk);
+    reader.push(chunk);
     yield* done;
     done = [];
   }
-  const { skippedLines, truncated } = scanner.finish();
+  const summary = reader.finish();
   yield* done;
-  options.onEnd?.({ samples, skippedLines, truncated });
-}
-
-/** `perf script --show-mmap-events` and its likes tell of more than samples. */
-export function isOtherRecord(event: string): boolean {
-  return event.startsWith("PERF_RECORD_");
+  options.onEnd?.({ samples, ...summary });
 }

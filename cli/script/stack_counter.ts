@@ -1,3 +1,4 @@
+import { mixed } from "./known_text.ts";
 import type { EventProfile, Frame, Stack, StackProfile } from "./stack_profile.ts";
 
 /** Counts samples by their stack, in memory that grows with the number of different stacks. */
@@ -6,28 +7,16 @@ export interface StackCounter {
   frameId(frame: Frame): number;
   commandId(command: string): number;
   eventId(event: string): number;
-  /** Adds a function to the stack of the sample that comes next, the leaf first. */
-  push(frameId: number): void;
-  /** Counts that sample, and begins the next. */
-  count(eventId: number, commandId: number, weight: number): void;
-  /**
-   * Counts a sample whose stack is `depth` functions in `frames`, from `start` on, the leaf first.
-   * `hash` is what {@linkcode mixed} makes of them, one after the other, the event and the command,
-   * out of {@linkcode hashSeed}. Returns the number of the stack, which stays the same.
-   */
-  countStack(
+  /** Counts a sample whose stack is the first `depth` functions in `frames`, the leaf first. */
+  count(
     frames: Int32Array,
-    start: number,
     depth: number,
-    hash: number,
     eventId: number,
     commandId: number,
     weight: number,
-  ): number;
-  /** Counts further samples of a stack by its number. */
-  countAgain(stackId: number, samples: number, weight: number): void;
-  readonly hashSeed: number;
-  /** What was counted, without what came behind. */
+    exactWeight: bigint | undefined,
+  ): void;
+  /** What was counted. */
   finish(): Pick<StackProfile, "frames" | "events" | "samples">;
 }
 
@@ -53,10 +42,6 @@ export function createStackCounter(): StackCounter {
   let slots = new Int32Array(2 * 1024);
   const seed = crypto.getRandomValues(new Int32Array(1))[0];
 
-  let open = new Int32Array(1024);
-  let openDepth = 0;
-  let openHash = seed;
-
   function intern(ids: Map<string, number>, key: string, add: () => number): number {
     let id = ids.get(key);
     if (id === undefined) ids.set(key, id = add() - 1);
@@ -76,24 +61,24 @@ export function createStackCounter(): StackCounter {
 
   /** The number of the stack, which is added if it is new. */
   function findStack(
-    frames: Int32Array,
-    start: number,
+    leafFirst: Int32Array,
     depth: number,
-    hash: number,
     eventId: number,
     commandId: number,
   ): number {
+    let hash = mixed(mixed(seed, eventId), commandId);
+    for (let at = 0; at < depth; at++) hash = mixed(hash, leafFirst[at]);
     const mask = slots.length - 1;
     let slot = hash & mask;
     for (; slots[slot] !== 0; slot = (slot + 1) & mask) {
       const index = slots[slot] - 1;
       if (
         hashes[index] === hash && owners[2 * index] === eventId &&
-        owners[2 * index + 1] === commandId && isStack(stacks[index].frames, frames, start, depth)
+        owners[2 * index + 1] === commandId && isStack(stacks[index].frames, leafFirst, depth)
       ) return index;
     }
     const own = room.take(depth);
-    for (let at = 0; at < depth; at++) own[at] = frames[start + depth - 1 - at];
+    for (let at = 0; at < depth; at++) own[at] = leafFirst[depth - 1 - at];
     const stack = { command: commands[commandId], frames: own, samples: 0, weight: 0 };
     const count = stacks.push(stack);
     events[eventId].stacks.push(stack);
@@ -105,51 +90,26 @@ export function createStackCounter(): StackCounter {
     return count - 1;
   }
 
-  const countStack: StackCounter["countStack"] = (
-    leafFirst,
-    start,
-    depth,
-    hash,
-    eventId,
-    commandId,
-    weight,
-  ) => {
-    const stackId = findStack(leafFirst, start, depth, hash, eventId, commandId);
-    countAgain(stackId, 1, weight);
-    countedFrames = frames.length;
-    return stackId;
-  };
-
-  function countAgain(stackId: number, more: number, weight: number): void {
-    const stack = stacks[stackId];
-    const event = events[owners[2 * stackId]];
-    stack.samples += more;
-    stack.weight += weight;
-    event.samples += more;
-    event.weight += weight;
-    samples += more;
-  }
-
   return {
-    frameId: ({ symbol, dso }) =>
-      intern(frameIds, `${symbol}\n${dso}`, () => frames.push({ symbol, dso })),
+    frameId: (frame) =>
+      intern(
+        frameIds,
+        `${frame.symbol}\n${frame.dso}${frame.kernel ? "\n" : ""}`,
+        () => frames.push(frame),
+      ),
     commandId: (command) => intern(commandIds, command, () => commands.push(command)),
     eventId: (event) =>
       intern(eventIds, event, () => events.push({ event, stacks: [], samples: 0, weight: 0 })),
-    push(frameId) {
-      if (openDepth === open.length) open = grown(open);
-      open[openDepth++] = frameId;
-      openHash = mixed(openHash, frameId);
+    count(leafFirst, depth, eventId, commandId, weight, exactWeight) {
+      const stack = stacks[findStack(leafFirst, depth, eventId, commandId)];
+      const event = events[eventId];
+      stack.samples++;
+      event.samples++;
+      addWeight(stack, weight, exactWeight);
+      addWeight(event, weight, exactWeight);
+      samples++;
+      countedFrames = frames.length;
     },
-    count(eventId, commandId, weight) {
-      const hash = mixed(mixed(openHash, eventId), commandId);
-      countStack(open, 0, openDepth, hash, eventId, commandId, weight);
-      openDepth = 0;
-      openHash = seed;
-    },
-    countStack,
-    countAgain,
-    hashSeed: seed,
     finish() {
       return {
         frames: frames.slice(0, countedFrames),
@@ -160,10 +120,17 @@ export function createStackCounter(): StackCounter {
   };
 }
 
-/** A hash of what `hash` is of and a number more. `assembly/known_text.ts` has the same. */
-export function mixed(hash: number, value: number): number {
-  hash = Math.imul(hash ^ value, 0x9e3779b1);
-  return hash ^ (hash >>> 15);
+/** Adds to a sum, which gets an exact one beside it when a number cannot hold all of its digits. */
+function addWeight(
+  sum: { weight: number; exactWeight?: bigint },
+  weight: number,
+  exactWeight: bigint | undefined,
+): void {
+  const rounded = sum.weight + weight;
+  if (rounded > Number.MAX_SAFE_INTEGER) {
+    sum.exactWeight = (sum.exactWeight ?? BigInt(sum.weight)) + (exactWeight ?? BigInt(weight));
+    sum.weight = Number(sum.exactWeight);
+  } else sum.weight = rounded;
 }
 
 /** Memory for many short arrays: one of its own takes each of them more than most stacks need. */
@@ -179,10 +146,10 @@ function createRoom() {
   };
 }
 
-/** Whether a stack, from the root on, is the `depth` functions from `start` on, from the leaf on. */
-function isStack(rootFirst: Uint32Array, leafFirst: Int32Array, start: number, depth: number) {
+/** Whether a stack, from the root on, is the first `depth` functions, from the leaf on. */
+function isStack(rootFirst: Uint32Array, leafFirst: Int32Array, depth: number): boolean {
   if (rootFirst.length !== depth) return false;
-  for (let at = 0, other = start + depth - 1; at < depth; at++, other--) {
+  for (let at = 0, other = depth - 1; at < depth; at++, other--) {
     if (rootFirst[at] !== leafFirst[other]) return false;
   }
   return true;

@@ -7,6 +7,8 @@ export interface Frame {
    * where perf knew of no file and the address is the kernel's.
    */
   readonly dso: string;
+  /** There when the function is at an address of the kernel, which its file does not tell. */
+  readonly kernel?: true;
 }
 
 /** All samples of one event that a command was caught in with the same functions on its stack. */
@@ -19,6 +21,8 @@ export interface Stack {
   samples: number;
   /** The sum of the samples' periods; a sample without a period counts 1. */
   weight: number;
+  /** The same sum, where it is too large for `weight` to have all of its digits. */
+  exactWeight?: bigint;
 }
 
 /** What was sampled of one event. */
@@ -31,16 +35,36 @@ export interface EventProfile {
   samples: number;
   /** The sum of their periods. */
   weight: number;
+  /** The same sum, where it is too large for `weight` to have all of its digits. */
+  exactWeight?: bigint;
 }
 
 /** What is said of a perf script besides its samples. */
 export interface ScriptSummary {
   /** How many samples the text has. */
   samples: number;
-  /** Lines that are neither of a sample, nor empty, nor a comment. Frames of such lines count. */
+  /**
+   * Lines that are neither of a sample, nor empty, nor a comment: other records of perf, what perf
+   * prints besides a stack, and what is in `leftOut`.
+   */
   skippedLines: number;
   /** Whether the text ended within a sample, which was left out. */
   truncated: boolean;
+  /** What was not understood, by kind, in the order in which it came first; usually nothing. */
+  leftOut: LeftOut[];
+}
+
+/** Lines that were left out because they are not what perf prints. */
+export interface LeftOut {
+  /**
+   * `unknown line`: nothing that perf prints. `stack without a sample`: of a stack whose first line
+   * was not understood. `too long`: longer than 64 KiB.
+   */
+  kind: "unknown line" | "stack without a sample" | "too long";
+  /** How many. */
+  lines: number;
+  /** The number of the first of them in the text, from 1. */
+  firstLine: number;
 }
 
 /** The stacks of a perf script, each once. */
@@ -53,20 +77,9 @@ export interface StackProfile extends ScriptSummary {
   startSeconds?: number;
   /** The time of the latest sample. */
   endSeconds?: number;
-}
-
-/** Where a function runs. `unknown`: perf knew neither a file nor a function at its address. */
-export type FrameKind = "kernel" | "library" | "jit" | "user" | "inlined" | "unknown";
-
-/** Tells by a function's file where it runs. */
-export function frameKind({ symbol, dso }: Frame): FrameKind {
-  if (dso === "inlined") return "inlined";
-  if (/^\[(vdso|vsyscall|vectors)\]/.test(dso)) return "library";
-  if (/\/perf-\d+\.map$|\/jitted-\d+-\d+\.so$|^\[anon:|^\/\/anon/.test(dso)) return "jit";
-  if (dso === "" || dso === "[unknown]") {
-    return symbol === "" || symbol === "[unknown]" ? "unknown" : "user";
-  }
-  // The kernel and its modules are in brackets, unless perf found their files.
-  if (/^\[(?!heap\]|stack)|\.ko(\.(gz|xz|zst))?$|\/vmlinux[^/]*$/.test(dso)) return "kernel";
-  return /\.so(\.[^/]*)?( \(deleted\))?$/.test(dso) ? "library" : "user";
+  /**
+   * How long was sampled: the sum over the machines whose texts were put together, since their
+   * clocks have nothing to do with each other. Not there where the times do not tell.
+   */
+  durationSeconds?: number;
 }

@@ -88,9 +88,10 @@ Deno.test("fuzz: folding is the same as counting samples, whatever the text and 
   for (let count = 0; count < CASES / 4; count++) {
     const bytes = script(random);
     try {
-      const expected = await plainFold(inChunks(bytes, 1 + random.integer(64)));
-      const profile = await foldPerfScript(inChunks(bytes, 1 + random.integer(64)));
-      assert.deepEqual(profile, expected);
+      const { durationSeconds: _, ...profile } = await foldPerfScript(
+        inChunks(bytes, 1 + random.integer(64)),
+      );
+      assert.deepEqual(profile, plainFold(bytes));
       for (const line of foldedLines(profile)) assert.match(line, /^[^\n]* [0-9]+\n$/);
     } catch (error) {
       const input = JSON.stringify(new TextDecoder().decode(bytes));

@@ -36,7 +36,7 @@ function profileOfCommand(
         weight: samples,
       })),
     }],
-    ...{ samples, skippedLines: 0, truncated: false },
+    ...{ samples, skippedLines: 0, truncated: false, leftOut: [] },
   };
 }
 

@@ -6,7 +6,7 @@ import { SUMMARY } from "../summary.ts";
 
 function find(event: string, weight: number, asked: RecordOptions | undefined = {}) {
   const stacks: StackProfile = {
-    ...{ frames: [], samples: 1000, skippedLines: 0, truncated: false },
+    ...{ frames: [], samples: 1000, skippedLines: 0, truncated: false, leftOut: [] },
     events: [{ event, stacks: [], samples: 1000, weight }],
   };
   return findCpuUse(SUMMARY, { stacks, asked });
