@@ -30,6 +30,11 @@ import { splitSamples } from "./split_samples.ts";
  */
 const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
+/**
+ * How long a perf record has to end when its time is over before that is what perf script takes: one
+ * that perf script holds up does not end by itself.
+ */
+const OVERDUE_MS = 15_000;
 /** How often a list of processes may turn out to be outdated before a recording is given up. */
 const MAX_ATTACH_ATTEMPTS = 5;
 /** perf.data that waits in memory for perf script, or for the result; above it perf has to wait. */
@@ -147,6 +152,14 @@ class Recording {
         ? 0
         : Math.min((performance.now() - startedAt) / 1000, options.durationSeconds);
     let progress: ReturnType<typeof setInterval> | undefined;
+    let conversion: ReturnType<typeof setTimeout> | undefined;
+    const limitConversion = (afterMs: number) => {
+      clearTimeout(conversion);
+      const seconds = this.parts.conversionTimeoutSeconds;
+      const giveUp = () => this.#giveUp.abort(conversionTimeout(seconds));
+      conversion = setTimeout(giveUp, afterMs + seconds * 1000);
+    };
+    const stopped = () => limitConversion(OVERDUE_MS);
     const sampled = new AbortController();
     const started = this.#orGiveUp(attached).then(() => {
       startedAt = performance.now();
@@ -156,19 +169,19 @@ class Recording {
         () => observer.progress(elapsedSeconds(), this.#counts()),
         PROGRESS_INTERVAL_MS,
       );
+      limitConversion(options.durationSeconds * 1000 + OVERDUE_MS);
+      this.control.stop.addEventListener("abort", stopped, { once: true });
+      if (this.control.stop.aborted) stopped();
     });
     const ended = perf.exit.finally(() => {
       sampled.abort();
       clearInterval(progress);
+      this.control.stop.removeEventListener("abort", stopped);
     });
-    let conversion: ReturnType<typeof setTimeout> | undefined;
     const exit = ended.then(async (exit) => {
       await started;
       this.#noteFailure(exit);
-      conversion = setTimeout(
-        () => this.#giveUp.abort(conversionTimeout(this.parts.conversionTimeoutSeconds)),
-        this.parts.conversionTimeoutSeconds * 1000,
-      );
+      limitConversion(0);
       const sampledSeconds = elapsedSeconds();
       observer.progress(sampledSeconds, this.#counts());
       observer.converting();

@@ -290,18 +290,45 @@ Deno.test("a perf script that hangs at the end is killed and told", async () => 
   });
 });
 
-Deno.test("a disk that is full ends the recording at once", async () => {
-  await using daemon = await start({
-    prepare: "mount -t tmpfs -o size=4k,mode=777 tmpfs /var/necoperf",
+for (const much of [false, true]) {
+  const how = much ? "and holds perf record up" : "with little to read";
+  Deno.test(`StartRecording: a perf script that stands still ${how} is killed and told`, async () => {
+    await using daemon = await start({ args: ["--conversion-timeout", "2s"] });
+    await using target = run(targets.spin);
+    let stopped: Promise<void> | undefined;
+    const request: StartRecordingRequest = {
+      containerId: `${target.pid}`,
+      duration: { seconds: 5, nanos: 0 },
+      // Stacks of 64 KB fill what may wait in the daemon's memory at once.
+      options: much
+        ? { callGraph: "CALL_GRAPH_DWARF", stackSize: 65528, frequency: 999 }
+        : { callGraph: "CALL_GRAPH_FP" },
+    };
+    await assertFails(daemon, request, {
+      words: /^perf script failed: it did not end in 2s after the sampling did, and was killed/,
+      onEvent: ({ progress }) => {
+        if (progress) stopped ??= signal(daemon, "script", "SIGSTOP");
+      },
+    });
+    assert.ok(stopped);
+    await stopped;
   });
-  await using target = run(targets.spin);
-  const options = { format: "FORMAT_DATA", callGraph: "CALL_GRAPH_DWARF", frequency: 999 } as const;
-  const duration = { seconds: 600, nanos: 0 };
-  await assertFails(daemon, { containerId: `${target.pid}`, duration, options }, {
-    code: grpc.status.RESOURCE_EXHAUSTED,
-    words: /work directory: .*[Nn]o space/,
+}
+
+for (const format of ["FORMAT_DATA", "FORMAT_SCRIPT"] as const) {
+  Deno.test(`a disk that is full ends the recording at once, as ${format}`, async () => {
+    await using daemon = await start({
+      prepare: "mount -t tmpfs -o size=4k,mode=777 tmpfs /var/necoperf",
+    });
+    await using target = run(targets.spin);
+    const options = { format, callGraph: "CALL_GRAPH_DWARF", frequency: 999 } as const;
+    const duration = { seconds: 600, nanos: 0 };
+    await assertFails(daemon, { containerId: `${target.pid}`, duration, options }, {
+      code: grpc.status.RESOURCE_EXHAUSTED,
+      words: /work directory: .*[Nn]o space/,
+    });
   });
-});
+}
 
 Deno.test("a work directory that takes no more files is told, and comes back to use", async () => {
   await using daemon = await start({ prepare: "mount -t tmpfs tmpfs /var/necoperf" });
