@@ -4,7 +4,8 @@
  *
  *     deno run -A scripts/compile.ts
  *
- * `DENO_COMPILER` names the Deno that compiles; default: the one that runs this.
+ * Deno downloads what it compiles with, its runtime without its tools. Where it cannot, `DENORT_BIN`
+ * names a file that has it.
  *
  * @module
  */
@@ -25,16 +26,18 @@ export const MAIN: Record<Program, string> = { client: "cli/main.ts", daemon: "d
 
 /**
  * Compiles a program; by default into `dist/`. `main` may be another module, that gets what the
- * program gets.
+ * program gets. `flags` are what the program gets, for `deno compile`.
  *
  * Rejects with the command line when the compiler fails; its words go to standard error.
  */
 export async function compile(
   program: Program,
-  { main = MAIN[program], output = `dist/necoperf-${program}` } = {},
+  {
+    main = MAIN[program],
+    output = `dist/necoperf-${program}`,
+    flags = permissionFlags(program, { embedded: true }),
+  } = {},
 ): Promise<void> {
-  const compiler = Deno.env.get("DENO_COMPILER") || Deno.execPath();
-  const flags = permissionFlags(program, { embedded: true });
   const directory = await Deno.makeTempDir({ prefix: "necoperf-bundle-" });
   try {
     const bundled = await bundle(main, FILES[program], directory);
@@ -44,38 +47,18 @@ export async function compile(
       // It would be read from where anybody can put one: see docs/decisions/code-cache.md.
       "--no-code-cache",
       ...bundled.include.flatMap((path) => ["--include", path]),
-      ...await knowsSocketPermissions(compiler) ? flags : flags.map(withoutSockets),
+      ...flags,
       ...["--output", resolve(ROOT, output), bundled.main],
     ];
-    const { success } = await new Deno.Command(compiler, {
+    const { success } = await new Deno.Command(Deno.execPath(), {
       args,
       cwd: directory,
       stdin: "null",
     }).spawn().status;
-    if (!success) throw new Error(`failed: ${compiler} ${args.join(" ")}`);
+    if (!success) throw new Error(`failed: deno ${args.join(" ")}`);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-}
-
-/**
- * Says whether the compiler knows permissions for unix sockets. Deno 2.4.2 takes them for a bad
- * port; gRPC does not work on it, so what it compiles could not use a socket anyway.
- */
-async function knowsSocketPermissions(compiler: string): Promise<boolean> {
-  const emptyModule = "data:application/javascript,";
-  const { success } = await new Deno.Command(compiler, {
-    args: ["run", "--quiet", "--no-config", "--allow-net=unix:/nonexistent", emptyModule],
-    stdin: "null",
-  }).output();
-  return success;
-}
-
-function withoutSockets(flag: string): string {
-  const allowNet = "--allow-net=";
-  if (!flag.startsWith(allowNet)) return flag;
-  const peers = flag.slice(allowNet.length).split(",");
-  return allowNet + peers.filter((peer) => !peer.startsWith("unix:")).join();
 }
 
 if (import.meta.main) {

@@ -1,7 +1,7 @@
 /**
  * Makes sure, before the demo or the tests start, that the programs are there which they use:
  *
- *     deno run -A scripts/setup.ts demo|test
+ *     deno run -A scripts/setup.ts demo|test|languages|images...
  *
  * What is missing is installed with apt-get. Who is not root or has no apt-get is told in one line
  * what to install, and the exit status is 1.
@@ -58,17 +58,33 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
       packages: ["libfaketime"],
     },
   ],
+  // For tests that are ignored without them.
+  languages: [
+    { name: "g++", test: "command -v g++", packages: ["g++"] },
+    { name: "rustc", test: "command -v rustc", packages: ["rustc"] },
+    {
+      name: "Java",
+      test: "command -v javac && command -v jlink",
+      packages: ["default-jdk-headless"],
+    },
+    { name: "python3", test: "test -x /usr/bin/python3", packages: ["python3"] },
+  ],
+  // What .ci/images builds with.
+  images: [
+    { name: "buildah", test: "command -v buildah", packages: ["buildah"] },
+    { name: "debootstrap", test: "command -v debootstrap", packages: ["debootstrap"] },
+  ],
 };
 
 /** A file with which Debian is told that packages may not start services when installed. */
 const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
 
 async function main(): Promise<void> {
-  const requirements = REQUIREMENTS[Deno.args[0]];
-  if (requirements === undefined) {
-    console.error("usage: deno run -A scripts/setup.ts demo|test");
+  if (Deno.args.length === 0 || !Deno.args.every((name) => Object.hasOwn(REQUIREMENTS, name))) {
+    console.error("usage: deno run -A scripts/setup.ts demo|test|languages|images...");
     Deno.exit(2);
   }
+  const requirements = Deno.args.flatMap((name) => REQUIREMENTS[name]);
   let missing = await findMissing(requirements);
   if (missing.length > 0 && Deno.uid() === 0 && await succeeds("command -v apt-get")) {
     await install(missing.flatMap(({ packages }) => packages));

@@ -5,7 +5,7 @@ import type { Row } from "../row.ts";
 
 const MB = 1e6;
 
-/** Row 8: the compiled programs, by the Deno that `DENO_COMPILER` names. */
+/** Row 8: the compiled programs. */
 export const size: Row = {
   name: "size",
   title: "Size of the compiled programs, and the processor time of the start of each (--version)",
@@ -50,8 +50,8 @@ export const size: Row = {
 async function compileEmpty(output: string): Promise<void> {
   const main = `${output}.ts`;
   await Deno.writeTextFile(main, "");
-  const compiler = Deno.env.get("DENO_COMPILER") || Deno.execPath();
   const args = ["compile", "--quiet", "--no-config", "--no-check", "--output", output, main];
-  const { success } = await new Deno.Command(compiler, { args, stdin: "null" }).spawn().status;
-  if (!success) throw new Error(`failed: ${compiler} ${args.join(" ")}`);
+  const { success } = await new Deno.Command(Deno.execPath(), { args, stdin: "null" }).spawn()
+    .status;
+  if (!success) throw new Error(`failed: deno ${args.join(" ")}`);
 }

@@ -305,9 +305,9 @@ Deno.test("the oldest result goes when another needs its room", async () => {
   await using daemon = await start({ args: ["--max-results-size", "16Ki"] });
   await using target = run(targets.spin);
   const ids: string[] = [];
-  // Each has some kilobytes.
+  // Each has 5 to 10 kilobytes.
   for (let bytes = 0; bytes <= 16 * 1024;) {
-    const { recordingId, finished } = await recordOnce(daemon, target.pid, { frequency: 999 });
+    const { recordingId, finished } = await recordOnce(daemon, target.pid, { frequency: 499 });
     bytes += finished.compressedSize;
     ids.push(recordingId);
   }

@@ -4,8 +4,8 @@
  * @module
  */
 import assert from "node:assert/strict";
-import { permissionFlags } from "../../permissions.ts";
 import { kubectl, type KubernetesObject, ROOT } from "./cluster.ts";
+import { programCommand } from "./programs.ts";
 import { BUSY_CALLERS, BUSY_FUNCTION } from "./targets.ts";
 import { type Tenant, TENANT_ACCOUNT } from "./tenant.ts";
 
@@ -77,17 +77,15 @@ export async function runClient(
   }
 }
 
-/** Runs the client on this machine, from source, with the permissions it is compiled with. */
+/** Runs the client on this machine, with the permissions it is compiled with. */
 export async function runCommand(
   kubeconfig: string,
   args: string[],
   meanwhile: Meanwhile = {},
 ): Promise<ClientRun> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
-      ...["cli/main.ts", ...args],
-    ],
+  const [command, ...begin] = programCommand("client");
+  const process = new Deno.Command(command, {
+    args: [...begin, ...args],
     cwd: ROOT,
     env: { KUBECONFIG: kubeconfig },
     stdin: "null",

@@ -1,14 +1,12 @@
 /**
- * Starts the real daemon, from source, with the permissions it is compiled with.
+ * Starts the real daemon, with the permissions it is compiled with.
  *
  * @module
  */
-import { join } from "node:path";
-import { permissionFlags } from "../../permissions.ts";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import type { NecoPerfClient } from "../../proto/gen/necoperf/NecoPerf.ts";
+import { programCommand } from "./programs.ts";
 
-const ROOT = join(import.meta.dirname!, "../..");
 const START_DEADLINE_MS = 30_000;
 
 /** How a test wants its daemon. */
@@ -60,8 +58,7 @@ export async function startDaemon(options: TestDaemonOptions = {}): Promise<Test
   const mounts = Object.entries(binds).map(([place, source]) => `mount --bind ${source} ${place}`);
   const script = ["set -e", ...mounts, options.prepare ?? ":", 'exec "$@"'].join("\n");
   const daemon = [
-    ...[Deno.execPath(), "run", "--quiet", "--frozen"],
-    ...[...permissionFlags("daemon", { embedded: false }), join(ROOT, "daemon/main.ts")],
+    ...programCommand("daemon"),
     ...["start", "--address", "127.0.0.1", "--port", "0", "--metrics-port", "0"],
     ...["--auth", "none"],
     ...options.args ?? [],
