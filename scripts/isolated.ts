@@ -19,7 +19,10 @@ const KEPT = [
 ];
 
 /** Prefixes of variables that are kept: Deno's, the tests' own, and version managers' directories. */
-const KEPT_PREFIXES = ["DENO", "NECOPERF_", "FUZZ_", "SOAK_", "ASDF_", "MISE_", "PYENV_", "NVM_"];
+const KEPT_PREFIXES = [
+  ...["DENO", "NECOPERF_", "TESTBED_", "FUZZ_", "SOAK_"],
+  ...["ASDF_", "MISE_", "PYENV_", "NVM_"],
+];
 
 /** The mode mask of files that the tests make: others read them, such as users of containers. */
 const UMASK = 0o022;

@@ -260,10 +260,8 @@ Deno.test("an output directory that cannot be written, found before the recordin
 });
 
 Deno.test("a node without perf", async () => {
-  await using odd = await startOddDaemon(node, tenant, (container, pod) => {
-    container.command = ["sh", "-c", `rm /usr/bin/perf && exec necoperf-daemon "$@"`, "sh"];
-    container.securityContext = { runAsNonRoot: false, runAsUser: 0 };
-    pod.spec.securityContext = {};
+  await using odd = await startOddDaemon(node, tenant, (container) => {
+    container.env.push({ name: "PATH", value: "/nonexistent" });
   });
   await assertNotReady(odd.http, "perf");
   await assertFails(["target", "-d", "1s", "--necoperf-namespace", odd.namespace], {

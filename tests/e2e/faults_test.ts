@@ -4,6 +4,7 @@ import { ExitStatus } from "../../cli/errors.ts";
 import { assertBusy, type ClientRunOutside, runClient } from "../testing/client.ts";
 import { get, kubectl, type KubernetesObject, readyNodes } from "../testing/cluster.ts";
 import {
+  addShell,
   DAEMON_NAMESPACE,
   deployDaemons,
   type DeployedLookup,
@@ -170,7 +171,8 @@ for (const { how, pod, end } of ENDS) {
 
 /** A daemon whose perf is {@linkcode SLOW_PERF}. */
 async function startSlowDaemon(): Promise<OddDaemon & { sh(script: string): Promise<string> }> {
-  const odd = await startOddDaemon(node, tenant, (container, pod) => {
+  const odd = await startOddDaemon(node, tenant, async (container, pod, role) => {
+    await addShell(container, pod, role);
     pod.metadata.annotations = { perf: SLOW_PERF };
     const items = [{
       path: "perf",

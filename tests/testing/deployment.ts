@@ -83,8 +83,25 @@ export interface OddDaemon extends AsyncDisposable {
 }
 
 /** Makes a daemon pod odd. */
-// deno-lint-ignore no-explicit-any -- a container, see KubernetesObject
-export type Oddity = (container: any, pod: KubernetesObject, role: KubernetesObject) => void;
+export type Oddity = (
+  // deno-lint-ignore no-explicit-any -- a container, see KubernetesObject
+  container: any,
+  pod: KubernetesObject,
+  role: KubernetesObject,
+) => void | Promise<void>;
+
+/** Gives a daemon's container, whose image has no shell, the targets' shell and commands in `/bin`. */
+export const addShell: Oddity = (container, pod) => {
+  pod.spec.volumes.push({ name: "commands", emptyDir: {} });
+  pod.spec.initContainers = [{
+    name: "commands",
+    image: "necoperf-target:e2e",
+    imagePullPolicy: "Never",
+    command: ["cp", "-a", "/bin/.", "/commands"],
+    volumeMounts: [{ name: "commands", mountPath: "/commands" }],
+  }];
+  container.volumeMounts.push({ name: "commands", mountPath: "/bin" });
+};
 
 /**
  * Starts a daemon pod on a node, made from the DaemonSet's template, with the rights of the daemons,
@@ -122,7 +139,7 @@ export async function startOddDaemon(
     metadata: { name: "daemon", namespace, labels: spec.template.metadata.labels },
     spec: { ...podSpec, nodeName: node, terminationGracePeriodSeconds: 0 },
   };
-  change(pod.spec.containers[0], pod, role);
+  await change(pod.spec.containers[0], pod, role);
   await makeCertificates(namespace);
   await waitUntilThere("serviceaccount", "default", namespace);
   await apply(...allowDaemons(tenant, namespace), role, binding, pod);
