@@ -1,3 +1,5 @@
+import type { Side } from "../proto/side.ts";
+
 /** Who calls, as Kubernetes knows users. */
 export interface Caller {
   user: string;
@@ -13,6 +15,13 @@ export const ANYONE: Caller = { user: "", uid: "", groups: [], extra: {} };
 
 /** Whose something is: of a caller, what tells others apart from them. */
 export type Owner = Pick<Caller, "user" | "uid">;
+
+/** What somebody was allowed to see, of a pod that may be gone by now. */
+export interface Grant {
+  podNamespace: string;
+  podName: string;
+  side: Side;
+}
 
 /** A client certificate that was verified when the connection was made. */
 export interface ClientCertificate {

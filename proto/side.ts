@@ -13,6 +13,11 @@ export const SIDES: Readonly<Record<Side, Message>> = {
   both: "SIDE_BOTH",
 };
 
+/** Whether a text is one of the names. */
+export function isSide(text: string): text is Side {
+  return Object.hasOwn(SIDES, text);
+}
+
 /** The name of a message's side; undefined for a message that does not say it. */
 export function sideOf(message: Message): Side | undefined {
   const names = Object.keys(SIDES) as Side[];

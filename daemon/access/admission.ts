@@ -1,6 +1,6 @@
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
-import { ANYONE, type Caller, type Credentials } from "../caller.ts";
+import { ANYONE, type Caller, type Credentials, type Grant } from "../caller.ts";
 import { parseContainerId } from "../containers/container_id.ts";
 import type { Container, ContainerLookup } from "../containers/container.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
@@ -47,6 +47,13 @@ export interface Admission {
    * rejects with for any container.
    */
   admit(request: AdmissionRequest): Promise<AdmissionAnswer>;
+
+  /**
+   * Makes sure that a caller may still see what they were allowed to see. Rejects with
+   * `PERMISSION_DENIED` or `UNAUTHENTICATED` when that right was taken away, and with `UNAVAILABLE`
+   * when nobody can tell.
+   */
+  confirm(caller: Caller, credentials: Credentials, grant: Grant): Promise<void>;
 }
 
 /** Lets everybody record everything. */
@@ -57,6 +64,7 @@ export function createOpenAdmission(lookup: ContainerLookup): Admission {
       const container = await lookup.find(containerId, signal);
       return { decision: "allowed", container, side: side === "allowed" ? "both" : side };
     },
+    confirm: () => Promise.resolve(),
   };
 }
 
@@ -110,6 +118,20 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
       if (await mayCreate("profiles/kernel")) return allow(side === "allowed" ? "both" : side);
       if (side === "allowed") return allow("user");
       return refuse("denied", kernelRefusal(caller, owner.podNamespace));
+    },
+
+    async confirm(caller, credentials, { podNamespace: namespace, podName: name, side }) {
+      if (await authenticator.isRevoked(credentials)) {
+        throw new StatusError("UNAUTHENTICATED", "the token is not accepted any more", {
+          cause: new Error("the token was revoked"),
+        });
+      }
+      const mayCreate = (resource: AccessQuestion["resource"]) =>
+        authorizer.allows(caller, { resource, namespace, name });
+      if (!await mayCreate("profiles")) throw refusal(caller, "the right was taken away");
+      if (side !== "user" && !await mayCreate("profiles/kernel")) {
+        throw kernelRefusal(caller, namespace);
+      }
     },
   };
 }

@@ -16,6 +16,13 @@ const MAX_CACHED = 1024;
 export interface Authenticator {
   /** Rejects with `UNAUTHENTICATED` and words that say what to do, or with `UNAVAILABLE`. */
   authenticate(credentials: Credentials): Promise<Caller>;
+
+  /**
+   * Whether credentials that were good are so no longer because somebody took them back, as with the
+   * service account of a token. What has merely expired since then was not taken back: a recording may
+   * wait and run for longer than a token lives. Rejects with `UNAVAILABLE`.
+   */
+  isRevoked(credentials: Credentials): Promise<boolean>;
 }
 
 /** How long answers stand; the defaults are for the daemon, others for tests. */
@@ -35,6 +42,16 @@ export function createAuthenticator(
   { audience, now, maxCached = MAX_CACHED }: AuthenticatorOptions,
 ): Authenticator {
   const cache = new ExpiringCache<Caller | undefined>(maxCached, now);
+
+  function review(token: string): Promise<Caller | undefined> {
+    // Hashed, so that no token rests in memory longer than its call.
+    const key = createHash("sha256").update(token).digest("base64");
+    return cache.get(key, async () => {
+      const value = await api.reviewToken(token, audience);
+      return { value, validMs: value ? GOOD_MS : BAD_MS };
+    });
+  }
+
   return {
     async authenticate({ authorization, certificate }) {
       if (authorization.length === 0) {
@@ -45,14 +62,16 @@ export function createAuthenticator(
         );
       }
       const token = tokenOf(authorization);
-      // Hashed, so that no token rests in memory longer than its call.
-      const key = createHash("sha256").update(token).digest("base64");
-      const caller = await cache.get(key, async () => {
-        const value = await api.reviewToken(token, audience);
-        return { value, validMs: value ? GOOD_MS : BAD_MS };
-      });
+      const caller = await review(token);
       if (!caller) throw unauthenticated(describeRefused(token, audience));
       return caller;
+    },
+
+    async isRevoked({ authorization }) {
+      // Nothing takes a client certificate back but its authority.
+      if (authorization.length === 0) return false;
+      const token = tokenOf(authorization);
+      return await review(token) === undefined && !hasExpired(token);
     },
   };
 }
@@ -78,18 +97,22 @@ function tokenOf(authorization: string[]): string {
  * are not verified, so they make words only.
  */
 function describeRefused(token: string, audience: string): string {
-  const { aud, exp } = claimsOf(token);
+  const { aud } = claimsOf(token);
   const audiences = [aud ?? []].flat().map(String);
   if (audiences.length > 0 && !audiences.includes(audience)) {
     const theirs = audiences.slice(0, 3).map((each) => quote(each)).join(", ");
     return `the token is for the audience ${theirs} and not for "${audience}": request one for ` +
       `that (necoperf-client does so by itself), and keep this one to yourself`;
   }
-  if (typeof exp === "number" && exp * 1000 < Date.now()) {
-    return "the token has expired: send a new one";
-  }
+  if (hasExpired(token)) return "the token has expired: send a new one";
   return `the API server does not accept the token for the audience "${audience}": it was not made ` +
     "for it, was made by another cluster, or its service account or pod is gone";
+}
+
+/** Whether a token says so itself. */
+function hasExpired(token: string): boolean {
+  const { exp } = claimsOf(token);
+  return typeof exp === "number" && exp * 1000 < Date.now();
 }
 
 function claimsOf(token: string): { aud?: unknown; exp?: unknown } {

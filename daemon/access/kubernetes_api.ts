@@ -38,14 +38,17 @@ export interface KubernetesApiOptions {
   server: string;
   /** Holds `token` and `ca.crt`, which change while the daemon runs. */
   serviceAccountDir: string;
-  /** How long an answer may take; 5 seconds unless told. */
-  deadlineMs?: number;
+  /** How long an answer may take, and when it has not come, another to the same question. */
+  deadlinesMs?: readonly number[];
 }
 
 /** The API group of the resources whose creation stands for profiling. */
 export const API_GROUP = "necoperf.cybozu.io";
 
-const DEADLINE_MS = 5000;
+/** The second is for a node, or an API server, that is too busy for the first. */
+const DEADLINES_MS = [5_000, 10_000];
+/** How long it waits before it asks again, at most, where the API server says how long. */
+const MAX_PAUSE_MS = 2_000;
 /** A node has a few hundred pods of some ten KB. */
 const MAX_ANSWER_BYTES = 64 << 20;
 
@@ -137,34 +140,57 @@ class ApiHttp {
     return this.#request("POST", path, JSON.stringify(body));
   }
 
+  /** Asks, and once more when no answer has come: no question changes anything. */
   async #request<Answer>(method: string, path: string, body?: string): Promise<Answer> {
-    const { server, deadlineMs = DEADLINE_MS } = this.options;
+    const { deadlinesMs = DEADLINES_MS } = this.options;
+    const failures: string[] = [];
+    for (const deadlineMs of deadlinesMs) {
+      try {
+        return await this.#ask(method, path, body, deadlineMs);
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        failures.push(error.message);
+        if (failures.length < deadlinesMs.length) await pause(error.pauseMs);
+      }
+    }
+    throw unavailable(failures.join("; asked again, "), "try again in a moment");
+  }
+
+  async #ask<Answer>(
+    method: string,
+    path: string,
+    body: string | undefined,
+    deadlineMs: number,
+  ): Promise<Answer> {
+    const { server } = this.options;
     // Both are replaced while the daemon runs, a projected token every hour.
     const [token, ca] = await Promise.all([this.#file("token"), this.#file("ca.crt")]);
     const client = this.#clientFor(ca);
-    let status: number;
+    let response: Response;
     let text: string;
     try {
-      const response = await fetch(new URL(path, server), {
+      response = await fetch(new URL(path, server), {
         ...{ method, body, client },
         headers: { authorization: `Bearer ${token.trim()}`, "content-type": "application/json" },
         // Nobody but the API server gets to see the tokens.
         redirect: "error",
         signal: AbortSignal.timeout(deadlineMs),
       });
-      status = response.status;
       text = await readText(response);
     } catch (error) {
       // A connection that has died without a word would make the next requests wait, too.
       this.#drop(client);
-      throw unavailable(`the API server at ${server} does not answer: ${nameCause(error)}`);
+      const cause = nameCause(error, deadlineMs);
+      throw new NoAnswerError(`the API server at ${server} does not answer: ${cause}`);
     }
-    if (status < 200 || status > 299) {
-      throw unavailable(`the API server answers ${method} ${pathOnly(path)} with ${status}: ${
-        // Names the daemon's own account and what it may not do; quotes nothing of the request.
-        quote(messageOf(text), 300)}`);
-    }
-    return parseAnswer(text);
+    const { status, ok } = response;
+    if (ok) return parseAnswer(text);
+    const message = `the API server answers ${method} ${pathOnly(path)} with ${status}: ${
+      // Names the daemon's own account and what it may not do; quotes nothing of the request.
+      quote(messageOf(text), 300)}`;
+    if (status !== 429 && status < 500) throw unavailable(message);
+    const seconds = Number(response.headers.get("retry-after"));
+    throw new NoAnswerError(message, Math.min(seconds * 1000 || 0, MAX_PAUSE_MS));
   }
 
   async #file(name: string): Promise<string> {
@@ -230,19 +256,30 @@ function pathOnly(path: string): string {
   return path.split("?")[0];
 }
 
-function nameCause(error: unknown): string {
+/** The API server has not answered the question; it may the next time. */
+class NoAnswerError extends Error {
+  constructor(message: string, readonly pauseMs = 0) {
+    super(message);
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+function nameCause(error: unknown, deadlineMs: number): string {
   const { name, message, cause } = error as Error;
-  if (name === "TimeoutError") return "no answer in time";
+  if (name === "TimeoutError") return `no answer in ${deadlineMs / 1000} s`;
   // Deno's fetch names the URL; what went wrong is below it.
   return cause instanceof Error ? cause.message : message;
 }
 
 /** The caller is told little; the log gets the cause. */
-function unavailable(cause: string): StatusError {
+function unavailable(cause: string, advice = "an administrator has to help"): StatusError {
   return new StatusError(
     "UNAVAILABLE",
     "the daemon cannot ask the Kubernetes API server whether you may do this, and so lets nobody " +
-      "in: try again in a moment; the reason is in the daemon's log",
+      `in: ${advice}; the reason is in the daemon's log`,
     { cause: new Error(cause) },
   );
 }

@@ -20,7 +20,7 @@ export interface AuditEntry {
   /** The pod that the container was shown to belong to. */
   owner?: PodOwner;
   options?: RequestedOptions;
-  /** Missing until it is decided; what fails before that is an `error`, or a denial by its status. */
+  /** Missing until it is decided. */
   decision?: Decision;
   /** Bytes of a result that went to the caller. */
   sentBytes?: number;
@@ -56,7 +56,7 @@ export async function audit<T>(
   } catch (error) {
     const { message, stack } = error as Error;
     const outcome = outcomeOf(error);
-    const decision = entry.decision ?? decisionOf(error);
+    const decision = isDenial(error) ? "denied" : entry.decision ?? "error";
     const properties = {
       ...end(outcome),
       ...{ decision, outcome, error: message, reason: reasonOf(error) },
@@ -84,9 +84,10 @@ function outcomeOf(error: unknown): string {
   return error instanceof StatusError ? error.status.toLowerCase() : "internal";
 }
 
-function decisionOf(error: unknown): Decision {
+/** Also of what was allowed before: a right may be taken away meanwhile. */
+function isDenial(error: unknown): boolean {
   const denials = ["PERMISSION_DENIED", "UNAUTHENTICATED"];
-  return error instanceof StatusError && denials.includes(error.status) ? "denied" : "error";
+  return error instanceof StatusError && denials.includes(error.status);
 }
 
 /** What the caller is not told. */

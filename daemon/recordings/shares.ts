@@ -4,14 +4,15 @@
  *
  * @module
  */
+import type { PodOwner } from "../access/pod_owner.ts";
 import { ANYONE, type Caller } from "../caller.ts";
 
 /**
  * Whose turn in the queue a recording takes: the namespace's of the container's pod, which an
  * administrator makes. Where nobody is asked who they are, it is the address of the call.
  */
-export function queueShare(caller: Caller, podNamespace: string | undefined, peer: string): string {
-  return caller === ANYONE ? addressShare(peer) : `namespace ${podNamespace}`;
+export function queueShare(caller: Caller, owner: PodOwner | undefined, peer: string): string {
+  return caller === ANYONE ? addressShare(peer) : `namespace ${owner?.podNamespace}`;
 }
 
 /** Who shares download slots, where no container is named: a service account's namespace. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createGzip } from "node:zlib";
-import type { Owner } from "../caller.ts";
+import type { Grant, Owner } from "../caller.ts";
 import { coalesceChunks } from "./coalesce_chunks.ts";
 import type { RecordingSummary } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
@@ -49,21 +49,32 @@ export class Result {
     readonly path: string,
     /** Who asked for it. */
     readonly owner: Owner,
+    /** What they had to be allowed; missing where nobody is asked who they are. */
+    readonly grant: Grant | undefined,
   ) {}
 
   /** Starts one. Rejects with `RESOURCE_EXHAUSTED` when the file cannot be made. */
-  static async create(name: string, path: string, owner: Owner): Promise<Result> {
+  static async create(
+    name: string,
+    path: string,
+    owner: Owner,
+    grant?: Grant,
+  ): Promise<Result> {
     try {
       await Deno.writeFile(path, new Uint8Array(), { createNew: true, mode: 0o600 });
     } catch (error) {
       throw cannotWrite(error);
     }
-    return new Result(name, path, owner);
+    return new Result(name, path, owner, grant);
   }
 
   /** One that an earlier process has made. */
-  static restore(name: string, path: string, owner: Owner, whole: WholeResult): Result {
-    const result = new Result(name, path, owner);
+  static restore(
+    name: string,
+    path: string,
+    { owner, grant, whole }: { owner: Owner; grant?: Grant; whole: WholeResult },
+  ): Result {
+    const result = new Result(name, path, owner, grant);
     result.#whole = whole;
     result.#writtenBytes = result.sizeBytes = whole.compressedSizeBytes;
     return result;

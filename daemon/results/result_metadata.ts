@@ -1,28 +1,32 @@
-import type { Owner } from "../caller.ts";
+import type { Grant, Owner } from "../caller.ts";
 import { isCompleteness } from "../../proto/completeness.ts";
+import { isSide } from "../../proto/side.ts";
 import type { WholeResult } from "./result.ts";
 
 /** The form in which it is written; a daemon reads its own only. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** What rests beside the bytes of a whole result, for the daemon's next process. */
 export interface ResultMetadata {
   owner: Owner;
+  /** What the owner has to be allowed still; missing where nobody is asked who they are. */
+  grant?: Grant;
   /** When it became whole, by the clock on the wall. */
   wholeAt: Date;
   whole: WholeResult;
 }
 
 /** Writes what `parseMetadata` reads. */
-export function formatMetadata({ owner: { user, uid }, wholeAt, whole }: ResultMetadata): string {
+export function formatMetadata(metadata: ResultMetadata): string {
+  const { owner: { user, uid }, grant, wholeAt, whole } = metadata;
   const { sha256, ...rest } = whole;
   const text = { ...rest, sha256: Buffer.from(sha256).toString("hex") };
-  return JSON.stringify({ version: VERSION, owner: { user, uid }, wholeAt, whole: text });
+  return JSON.stringify({ version: VERSION, owner: { user, uid }, grant, wholeAt, whole: text });
 }
 
 /** Throws an `Error` that says what is wrong with a text of another form or version. */
 export function parseMetadata(text: string): ResultMetadata {
-  const { version, owner, wholeAt, whole } = record(JSON.parse(text), "it");
+  const { version, owner, grant, wholeAt, whole } = record(JSON.parse(text), "it");
   if (version !== VERSION) throw new Error(`its version is ${version}, not ${VERSION}`);
   const { user, uid } = record(owner, "owner");
   const { sha256, completeness, ...rest } = record(whole, "whole");
@@ -39,6 +43,7 @@ export function parseMetadata(text: string): ResultMetadata {
   };
   return {
     owner: { user, uid },
+    ...(grant === undefined ? {} : { grant: parseGrant(record(grant, "grant")) }),
     wholeAt: new Date(wholeAt),
     whole: {
       completeness,
@@ -53,6 +58,12 @@ export function parseMetadata(text: string): ResultMetadata {
       sha256: new Uint8Array(Buffer.from(sha256, "hex")),
     },
   };
+}
+
+function parseGrant({ podNamespace, podName, side }: Record<string, unknown>): Grant {
+  const isText = typeof podNamespace === "string" && typeof podName === "string";
+  if (!isText || typeof side !== "string" || !isSide(side)) throw malformed("grant");
+  return { podNamespace, podName, side };
 }
 
 function record(value: unknown, name: string): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { RETRY_TIMEOUT_SECONDS } from "../../proto/defaults.ts";
-import type { Owner } from "../caller.ts";
+import type { Grant, Owner } from "../caller.ts";
 import type { Log } from "../operations/log.ts";
 import type { RecordingSummary } from "../recording.ts";
 import { cannotWrite, Result } from "./result.ts";
@@ -77,9 +77,9 @@ export class ResultStore {
     while (this.sizeBytes > maxResultsBytes) await this.#makeRoom(NOBODY, 0);
   }
 
-  /** Starts a result under a name of its own, for whoever asked for it. */
-  async create(name: string, owner: Owner): Promise<Result> {
-    const result = await Result.create(name, this.#path(name + DATA_SUFFIX), owner);
+  /** Starts a result under a name of its own, for the caller who asked for it. */
+  async create(name: string, owner: Owner, grant?: Grant): Promise<Result> {
+    const result = await Result.create(name, this.#path(name + DATA_SUFFIX), owner, grant);
     this.#results.set(name, result);
     return result;
   }
@@ -94,12 +94,12 @@ export class ResultStore {
    * on, also from the next process. Rejects with `RESOURCE_EXHAUSTED` when that cannot be written.
    */
   async keep(result: Result, summary: RecordingSummary): Promise<void> {
-    const { name, path, owner } = result;
+    const { name, path, owner, grant } = result;
     const whole = result.describe(summary);
     try {
       // Metadata stand for bytes that are there, also after a crash of the node.
       await syncData(path);
-      await this.#writeMetadata(name, formatMetadata({ owner, wholeAt: new Date(), whole }));
+      await this.#writeMetadata(name, formatMetadata({ owner, grant, wholeAt: new Date(), whole }));
     } catch (error) {
       const failure = cannotWrite(error);
       result.fail(failure);
@@ -210,7 +210,8 @@ export class ResultStore {
       if (!/^[0-9a-f-]{36}$/.test(name)) throw new Error("its name is no recording's");
       const metadataBytes = await ownFileSize(metadataPath, uid);
       if (metadataBytes > MAX_METADATA_BYTES) throw new Error("its metadata are too large");
-      const { owner, wholeAt, whole } = parseMetadata(await Deno.readTextFile(metadataPath));
+      const metadata = parseMetadata(await Deno.readTextFile(metadataPath));
+      const { wholeAt, whole } = metadata;
       const sizeBytes = await ownFileSize(path, uid);
       if (sizeBytes !== whole.compressedSizeBytes) {
         throw new Error(`it has ${sizeBytes} bytes, not ${whole.compressedSizeBytes}`);
@@ -219,7 +220,7 @@ export class ResultStore {
       // tries to come back: it is there because its time was not over when the earlier process ended.
       const ageSeconds = Math.max(0, (Date.now() - wholeAt.getTime()) / 1000);
       const leastSeconds = Math.min(RETRY_TIMEOUT_SECONDS, retentionSeconds);
-      const result = Result.restore(name, path, owner, whole);
+      const result = Result.restore(name, path, metadata);
       this.#results.set(name, result);
       this.#retain(result, Math.max(leastSeconds, retentionSeconds - ageSeconds));
     } catch (error) {

@@ -8,7 +8,7 @@ import { ANYONE, type Caller } from "../../../daemon/caller.ts";
 import type { Container, ContainerLookup } from "../../../daemon/containers/container.ts";
 import type { AccessQuestion } from "../../../daemon/access/kubernetes_api.ts";
 import type { Ownership } from "../../../daemon/access/pod_owner.ts";
-import type { RequestedSide } from "../../../daemon/recording.ts";
+import type { RequestedSide, Side } from "../../../daemon/recording.ts";
 import { StatusError, type StatusName } from "../../../daemon/status_error.ts";
 
 const MINE = "a".repeat(64);
@@ -44,7 +44,10 @@ function create(rights: string[], parts: Partial<KubernetesAdmissionParts> = {})
       ownerOf: ({ id }) => Promise.resolve(ownership(id)),
       named: (id) => Promise.resolve(ownership(id)),
     },
-    authenticator: { authenticate: () => Promise.resolve(ALICE) },
+    authenticator: {
+      authenticate: () => Promise.resolve(ALICE),
+      isRevoked: () => Promise.resolve(false),
+    },
     authorizer: {
       allows(_caller, question) {
         asked.push(question);
@@ -63,7 +66,7 @@ function create(rights: string[], parts: Partial<KubernetesAdmissionParts> = {})
     if (answered.decision === "allowed") return answered;
     throw answered.error;
   };
-  return { asked, answer, admit };
+  return { access, asked, answer, admit };
 }
 
 async function failure(attempt: Promise<unknown>): Promise<[StatusName, string]> {
@@ -188,6 +191,39 @@ Deno.test("a text that is no container id is refused before anything is asked", 
     assert.equal((await failure(admit(id)))[0], "INVALID_ARGUMENT");
   }
   assert.deepEqual(asked, []);
+});
+
+Deno.test("confirm: what was allowed must still be, side by side", async () => {
+  const grant = { podNamespace: "mine", podName: "p" };
+  const confirm = (rights: string[], side: Side, parts: Partial<KubernetesAdmissionParts> = {}) =>
+    create(rights, parts).access.confirm(ALICE, { authorization: ["Bearer x"] }, {
+      ...grant,
+      side,
+    });
+  const both = ["profiles in mine", "profiles/kernel in mine"];
+  await confirm(both, "both");
+  await confirm(both, "kernel");
+  await confirm(["profiles in mine"], "user");
+  const refusals: [rights: string[], side: Side, RegExp][] = [
+    [[], "user", /may not profile this container/],
+    [["profiles in theirs"], "user", /may not profile this container/],
+    [["profiles/kernel in mine"], "kernel", /may not profile this container/],
+    [["profiles in mine"], "both", /not the kernel's side/],
+    [["profiles in mine"], "kernel", /not the kernel's side/],
+  ];
+  for (const [rights, side, message] of refusals) {
+    const [status, details] = await failure(confirm(rights, side));
+    assert.equal(status, "PERMISSION_DENIED");
+    assert.match(details, message);
+  }
+  const revoked = {
+    authenticate: () => Promise.resolve(ALICE),
+    isRevoked: () => Promise.resolve(true),
+  };
+  const [status] = await failure(confirm(both, "user", { authenticator: revoked }));
+  assert.equal(status, "UNAUTHENTICATED");
+  const down = { allows: () => Promise.reject(new StatusError("UNAVAILABLE", "down")) };
+  assert.equal((await failure(confirm(both, "user", { authorizer: down })))[0], "UNAVAILABLE");
 });
 
 Deno.test("open access lets everybody record everything", async () => {

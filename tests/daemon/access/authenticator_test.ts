@@ -8,18 +8,21 @@ const ALICE: Caller = { user: "alice", uid: "1", groups: ["g"], extra: {} };
 /** An API server that knows one token, and takes note of what it is asked. */
 function create(maxCached?: number) {
   let now = 0;
+  const good = new Set(["good"]);
   const asked: string[] = [];
   const authenticator = createAuthenticator({
     reviewToken(token, audience) {
       assert.equal(audience, "necoperf");
       asked.push(token);
-      return Promise.resolve(token === "good" ? ALICE : undefined);
+      return Promise.resolve(good.has(token) ? ALICE : undefined);
     },
   }, { audience: "necoperf", now: () => now, maxCached });
   return {
     asked,
     authenticate: (...authorization: string[]) => authenticator.authenticate({ authorization }),
     authenticator,
+    good,
+    isRevoked: (...authorization: string[]) => authenticator.isRevoked({ authorization }),
     pass: (seconds: number) => now += seconds * 1000,
   };
 }
@@ -143,4 +146,34 @@ Deno.test("a client certificate is a user and groups; a token counts more", asyn
   }
   const certificate = { subject: { CN: "bob" }, validUntil: new Date(Date.now() - 1000) };
   assert.match(await refusal(from({}, { certificate })), /has expired: connect again/);
+});
+
+Deno.test("isRevoked: a token that is not good any more was revoked, ten seconds later at the latest", async () => {
+  const { good, authenticate, isRevoked, pass } = create();
+  const future = jwt({ exp: Date.now() / 1000 + 600 });
+  for (const token of ["opaque", future]) {
+    good.add(token);
+    await authenticate(`Bearer ${token}`);
+    assert.equal(await isRevoked(`Bearer ${token}`), false);
+    good.delete(token);
+    pass(10);
+    assert.equal(await isRevoked(`Bearer ${token}`), true);
+  }
+});
+
+Deno.test("isRevoked: a token that has expired meanwhile was not taken back", async () => {
+  const { good, authenticate, isRevoked, pass } = create();
+  const token = jwt({ exp: Date.now() / 1000 - 1 });
+  good.add(token);
+  await authenticate(`Bearer ${token}`);
+  good.delete(token);
+  pass(10);
+  assert.equal(await isRevoked(`Bearer ${token}`), false);
+});
+
+Deno.test("isRevoked: a client certificate is not revoked, and nobody is asked about it", async () => {
+  const { authenticator, asked } = create();
+  const certificate = { subject: { CN: "alice" }, validUntil: new Date(0) };
+  assert.equal(await authenticator.isRevoked({ authorization: [], certificate }), false);
+  assert.deepEqual(asked, []);
 });

@@ -46,7 +46,7 @@ async function withApi(
     const api = connectKubernetes({
       server: `https://localhost:${server.addr.port}`,
       serviceAccountDir: directory,
-      deadlineMs: 1000,
+      deadlinesMs: [1000, 1000],
     });
     await test({ api, directory, requests });
   } finally {
@@ -156,28 +156,46 @@ Deno.test("the daemon's token is read again for each request", async () => {
   });
 });
 
-Deno.test("whatever goes wrong is UNAVAILABLE, tells the log why, and holds no secret", async () => {
+Deno.test("connectKubernetes: whatever goes wrong is UNAVAILABLE, tells the log why, and holds no secret", async () => {
   const forbidden = { message: 'User "daemon" cannot create tokenreviews' };
-  const cases: [RegExp, () => Response | Promise<Response>][] = [
-    [/403: ".*cannot create/, () => Response.json(forbidden, { status: 403 })],
-    [/401: /, () => new Response("callers-token", { status: 401 })],
-    [/500: /, () => new Response("not JSON", { status: 500 })],
-    [/is not a JSON object/, () => new Response("<html>")],
-    [/is not a JSON object/, () => new Response("null")],
-    [/is not a JSON object/, () => new Response("7")],
-    [/names no user/, review({ authenticated: true, audiences: ["necoperf"] })],
-    [/redirect/, () => Response.redirect("https://localhost:1/elsewhere", 307)],
-    [/no answer in time/, slow],
+  const cases: [RegExp, asked: number, () => Response | Promise<Response>][] = [
+    [/403: ".*cannot create/, 1, () => Response.json(forbidden, { status: 403 })],
+    [/401: /, 1, () => new Response("callers-token", { status: 401 })],
+    [/500: .*; asked again, .* 500: /, 2, () => new Response("not JSON", { status: 500 })],
+    [/429: /, 2, () => new Response("", { status: 429 })],
+    [/is not a JSON object/, 1, () => new Response("<html>")],
+    [/is not a JSON object/, 1, () => new Response("null")],
+    [/is not a JSON object/, 1, () => new Response("7")],
+    [/names no user/, 1, review({ authenticated: true, audiences: ["necoperf"] })],
+    [/redirect/, 2, () => Response.redirect("https://localhost:1/elsewhere", 307)],
+    [/no answer in 1 s; asked again, .*: no answer in 1 s$/, 2, slow],
   ];
-  for (const [words, answer] of cases) {
+  for (const [words, asked, answer] of cases) {
     await withApi(answer, async ({ api, requests }) => {
       assert.match(await unavailable(api.reviewToken("callers-token", "necoperf")), words);
-      assert.equal(requests.length, 1);
+      assert.equal(requests.length, asked);
     });
   }
   await withApi(() => Response.json({ items: "none" }), async ({ api }) => {
     assert.match(await unavailable(api.podsOfNode("n1")), /list of pods is none/);
   });
+});
+
+Deno.test("connectKubernetes: asks once more when no answer comes", async () => {
+  const failures: [string, () => Response | Promise<Response>][] = [
+    ["it is slow", slow],
+    ["it is busy", () => new Response("", { status: 429, headers: { "retry-after": "1" } })],
+    ["it starts", () => new Response("", { status: 503 })],
+  ];
+  for (const [what, fail] of failures) {
+    let asked = 0;
+    const answer = () => ++asked === 1 ? fail() : Response.json({ status: { allowed: true } });
+    await withApi(answer, async ({ api, requests }) => {
+      const question = { resource: "profiles", namespace: "a", name: "p" } as const;
+      assert.equal(await api.reviewAccess(ALICE, question), true, what);
+      assert.deepEqual(requests[1].body, requests[0].body);
+    });
+  }
 });
 
 /** An answer that comes after the deadline. */

@@ -55,7 +55,8 @@ Deno.test("audit: a failure is written with its decision, and the reason that th
     [new StatusError("UNAVAILABLE", "no", { cause }), undefined, "error"],
     [new StatusError("ABORTED", "no", { cause }), "allowed", "allowed"],
     // A right that was taken away later.
-    [new StatusError("PERMISSION_DENIED", "no", { cause }), "denied", "denied"],
+    [new StatusError("PERMISSION_DENIED", "no", { cause }), "allowed", "denied"],
+    [new StatusError("NOT_FOUND", "no", { cause }), "denied", "denied"],
   ];
   for (const [error, decision, expected] of cases) {
     const { message, properties, outcomes, result } = await lineOf(

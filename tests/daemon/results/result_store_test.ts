@@ -242,6 +242,21 @@ for (const completeness of ["stopped", "target-ended", "shutdown", "perf-failed"
   });
 }
 
+Deno.test("create: what its owner had to be allowed outlives the process with the result", async () => {
+  await withDirectory(async (directory) => {
+    const first = await openStore(directory);
+    const grant = { podNamespace: "shop", podName: "web-0", side: "both" } as const;
+    const result = await first.create(A, ALICE, grant);
+    await ReadableStream.from([randomBytes(100)]).pipeTo(first.writable(result));
+    await first.keep(result, SUMMARY);
+    assert.deepEqual(result.grant, grant);
+    await first.close();
+    const second = await openStore(directory);
+    assert.deepEqual(second.get(A)?.grant, grant);
+    await second.close();
+  });
+});
+
 Deno.test("a clock that was set keeps a result no longer than any, and no shorter than a minute", async () => {
   const options = { retentionSeconds: 200 };
   await withDirectory(async (directory) => {
@@ -294,7 +309,12 @@ const DAMAGES: Record<string, (data: string, metadata: string) => Promise<unknow
     await Deno.remove(metadata);
     await Deno.mkdir(metadata);
   },
-  "its metadata are of another version": (_, metadata) => edit(metadata, { version: 2 }),
+  "its metadata have no side in the grant": (_, metadata) =>
+    edit(metadata, { grant: { podNamespace: "ns", podName: "p" } }),
+  "its metadata have an unknown side in the grant": (_, metadata) =>
+    edit(metadata, { grant: { podNamespace: "ns", podName: "p", side: "toString" } }),
+  "its metadata have no grant but null": (_, metadata) => edit(metadata, { grant: null }),
+  "its metadata are of another version": (_, metadata) => edit(metadata, { version: 1 }),
   "its metadata have no owner": (_, metadata) => edit(metadata, { owner: { user: "alice" } }),
   "its metadata have no time": (_, metadata) => edit(metadata, { wholeAt: "yesterday" }),
   "its metadata have a text for a number": async (_, metadata) => {
