@@ -4,14 +4,18 @@
  * test's choice. Nothing here can be too slow: after the time that is documented every way is closed.
  */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import type { RecordingEvent__Output } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import type { RecordOptions } from "../../proto/gen/necoperf/RecordOptions.ts";
+import { ExitStatus } from "../../cli/errors.ts";
+import { permissionFlags } from "../../permissions.ts";
 import { grpc } from "../../proto/grpc.ts";
 import { type AccessRules, type ListedPod, startAccessApi } from "../testing/access_api.ts";
 import { startContainerd, type TestContainer } from "../testing/containerd.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
 
+const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 const BUSY = ["/bin/sh", "-c", "while :; do i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done; done"];
 
@@ -185,4 +189,52 @@ Deno.test("a right to the kernel's side that is taken away while a recording wai
   assert.equal(sideOf(running.messages), "SIDE_BOTH");
   assert.equal(sideOf(queued.messages), "SIDE_USER");
   assert.equal(await fetch(daemon, token, idOf(queued)).ended, undefined);
+});
+
+Deno.test("the client of a caller whose right is taken away meanwhile says so, and leaves no file", async () => {
+  await using containerd = await startContainerd();
+  const target = await containerd.run({ command: BUSY, podNamespace: "shop", podName: "web-0" });
+  const rules: AccessRules = {
+    tokens: new Map([["alices-token", "alice"]]),
+    rights: new Set(["alice may create profiles in shop"]),
+    pods: [toListedPod(target)],
+  };
+  await using api = await startAccessApi(rules);
+  await using daemon = await startDaemon({
+    args: [
+      ...["--auth", "kubernetes", "--kube-api", api.server, "--node-name", "n1"],
+      ...["--container-lookup", "cgroup"],
+    ],
+    binds: { [SERVICE_ACCOUNT_DIR]: api.serviceAccountDir },
+  });
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-revocation-" });
+  try {
+    const out = `${directory}/out`;
+    await Deno.writeTextFile(`${directory}/token`, "alices-token");
+    const client = new Deno.Command(Deno.execPath(), {
+      args: [
+        ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false })],
+        ...[MAIN, "--daemon", daemon.address, "--container-id", target.id],
+        ...["--token-file", `${directory}/token`, "--insecure-send-token"],
+        ...["-d", `${documentedSeconds + 2}s`, "-o", out],
+      ],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).output();
+    await eventually(async () => {
+      const metrics = await (await globalThis.fetch(`${daemon.http}/metrics`)).text();
+      assert.match(metrics, /^necoperf_recordings_running 1$/m);
+    });
+    rules.rights.clear();
+    const { code, stdout, stderr } = await client;
+    const said = new TextDecoder().decode(stderr);
+    assert.equal(code, ExitStatus.NOT_ALLOWED, said);
+    assert.match(said, /user "alice" may not profile this container/);
+    assert.equal(stdout.length, 0);
+    const files = await Array.fromAsync(Deno.readDir(out)).catch(() => []);
+    assert.deepEqual(files, []);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 });
