@@ -70,7 +70,7 @@ export {
 export type { TokenSource } from "./cli/client/daemon/bearer_token.ts";
 export type { IssuedToken } from "./cli/client/cluster/kubernetes.ts";
 export type { ClientCertificate } from "./cli/client/daemon/certificates.ts";
-export type { SentRequest } from "./cli/client/cluster/api_server.ts";
+export type { SentRequest } from "./cli/client/cluster/api_client.ts";
 export type { KubeconfigOptions } from "./cli/client/cluster/kubeconfig.ts";
 export type { ClusterOptions, PodSelectors } from "./cli/client/cluster/kubernetes.ts";
 export { BusyError } from "./cli/client/daemon/rpc_failure.ts";

@@ -23,27 +23,39 @@ const LIBRARY_ENV = [
   "no_proxy",
 ];
 
-/** What the client reads from the environment itself. */
-const CLIENT_ENV = [
-  "HTTP_PROXY",
-  "HTTPS_PROXY",
-  "NO_PROXY",
-  "HOME",
-  "KUBE*",
-  "NO_COLOR",
-  "TERM",
-];
-
-/** Programs with which kubeconfig files get credentials for the clusters of the large providers. */
+/**
+ * Credential plug-ins that run without a question: those that the documents of providers, of login
+ * tools and of kubectl name. The person at the terminal is asked about any other.
+ */
 const CREDENTIAL_PLUGINS = [
+  "ack-ram-tool",
+  "aliyun",
   "aws",
   "aws-iam-authenticator",
+  "az",
+  "civo",
+  "client-keystone-auth",
   "doctl",
+  "exo",
+  "gcloud",
   "gke-gcloud-auth-plugin",
+  "ibmcloud",
+  "kubectl",
+  "kubectl-login",
   "kubectl-oidc_login",
   "kubelogin",
+  "loft",
+  "nebius",
+  "oc",
   "oci",
+  "pinniped",
+  "rancher",
+  "scw",
+  "tanzu",
   "tsh",
+  "vault",
+  "vcluster",
+  "yc",
 ];
 
 /** The daemon's `--work-dir` unless told otherwise: a compiled daemon can have no other. */
@@ -95,7 +107,12 @@ function clientPermissions(): string[] {
     "--allow-read",
     "--allow-write",
     `--allow-run=${CREDENTIAL_PLUGINS.join()}`,
-    `--allow-env=${[...LIBRARY_ENV, ...CLIENT_ENV].join()}`,
+    // Credential plug-ins get the user's environment, as from kubectl; Deno hands it on by itself to
+    // programs only while no variable in it changes how programs are loaded.
+    "--allow-env",
+    // Asked for by libraries only, and never of the user.
+    "--deny-sys",
+    "--deny-ffi",
   ];
 }
 
@@ -134,7 +151,9 @@ export function permissionFlags(
     ? clientPermissions()
     : daemonPermissions(options.workDir ?? WORK_DIR);
   const memory = `--v8-flags=${V8_FLAGS[program].join()}`;
-  const flags = ["--no-prompt", memory, ...permissions];
+  // The client may ask whether to run a credential plug-in that it does not know.
+  const prompt = program === "client" ? [] : ["--no-prompt"];
+  const flags = [...prompt, memory, ...permissions];
   if (options.embedded) return flags;
   const files = SOURCE_FILES.map((name) => `${import.meta.dirname}/${name}`);
   return flags.map((flag) => flag.startsWith("--allow-read=") ? `${flag},${files.join()}` : flag);

@@ -1,8 +1,10 @@
-import { connectToApi } from "../client/cluster/api_server.ts";
+import { type ApiClient, openApiClient } from "../client/cluster/api_client.ts";
 import { DAEMON_LABEL } from "../client/cluster/daemon_pod.ts";
 import { findCluster, type KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
-import { type ApiPod, pathIn, toPod } from "../client/cluster/kubernetes.ts";
+import { listObjects, type ListQuery, readWorkload } from "../client/cluster/read_workload.ts";
+import { toPod } from "../client/cluster/to_pod.ts";
 import { POD, type TargetType } from "../client/targets/target_name.ts";
+import { WORKLOAD_TYPES } from "../client/cluster/workload.ts";
 import type { Candidate } from "./completion.ts";
 
 /** Names of a cluster's objects. What cannot be had in time, or by this user, is empty. */
@@ -25,73 +27,68 @@ export interface ObjectNames {
  */
 const PATIENCE_MS = { credentials: 2_000, answers: 400 };
 
-/**
- * What `kubectl get` shows of objects, and no more: 280 bytes of a pod. Its metadata alone, with who
- * manages each field of it, is larger, and does not tell whether it runs.
- */
-const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
-
-/** A `meta.k8s.io/v1` `Table`, as far as it is read here. */
-interface Table {
-  columnDefinitions: { name: string }[];
-  rows?: { cells: unknown[] }[];
-}
-
-/** What is read of a workload. */
-interface Workload {
-  spec?: { template?: ApiPod };
-}
+/** From the API server's memory: current enough, and the list is not read from etcd. */
+const CACHED = { resourceVersion: "0" };
 
 /** Finds the cluster that a command line means. Rejects as `findCluster` does, or when it takes long. */
 export async function openObjectNames(options: KubeconfigOptions): Promise<ObjectNames> {
-  const { promise: tooLong, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("no credentials")), PATIENCE_MS.credentials);
-  const access = await Promise.race([findCluster(options), tooLong]);
-  clearTimeout(timer);
-  const send = await connectToApi(access);
-  const patience = AbortSignal.timeout(PATIENCE_MS.answers);
-
-  /** Rows by the names of their columns. */
-  const list = async (path: string, query = {}): Promise<Record<string, string>[]> => {
-    // Out of the API server's memory: current enough, and the list is not read from etcd.
-    const words = new URLSearchParams({ includeObject: "None", resourceVersion: "0", ...query });
-    const result = await send<Table>(
-      { method: "GET", path: `${path}?${words}`, accept: TABLE },
-      patience,
-    );
-    if ("failure" in result) return [];
-    const { columnDefinitions, rows } = result.answer;
-    return (rows ?? []).map(({ cells }) =>
-      Object.fromEntries(columnDefinitions.map(({ name }, index) => [name, `${cells[index]}`]))
-    );
+  const access = await findCluster(options);
+  // A credential plug-in runs with the first request, which it would keep waiting.
+  await within(PATIENCE_MS.credentials, access.credentials.get());
+  const client = openApiClient(access, {
+    requestTimeoutSeconds: 0,
+    signal: AbortSignal.timeout(PATIENCE_MS.answers),
+  });
+  const { core } = client;
+  const rowsOf = async (call: Parameters<ApiClient["callForTable"]>[0]) => {
+    const result = await client.callForTable(call).catch(() => undefined);
+    return result && "answer" in result ? result.answer : [];
   };
+  const list = (type: TargetType, query: ListQuery) =>
+    rowsOf((options) => listObjects(client, type.resource, { ...CACHED, ...query }, options));
   return {
     defaultNamespace: access.defaultNamespace,
     namespaces: async () =>
-      (await list("/api/v1/namespaces")).map(({ Name, Status }) => describe(Name, Status)),
+      (await rowsOf((options) => core.listNamespace(CACHED, options)))
+        .map(({ Name, Status }) => describe(Name, Status)),
     targets: async (namespace, type) => {
-      const alive = { fieldSelector: "status.phase!=Succeeded,status.phase!=Failed" };
-      const rows = await list(pathOf(namespace, type), type === POD ? alive : {});
-      return rows.map(({ Name, Ready, Status }) => describe(Name, Ready, Status));
+      const fieldSelector = type === POD
+        ? "status.phase!=Succeeded,status.phase!=Failed"
+        : undefined;
+      return (await list(type, { namespace, fieldSelector }))
+        .map(({ Name, Ready, Status }) => describe(Name, Ready, Status));
     },
     containers: async (namespace, type, name) => {
-      const path = pathOf(namespace, type, name);
-      const result = await send<ApiPod | Workload>({ method: "GET", path }, patience);
-      if ("failure" in result) return [];
+      const workload = WORKLOAD_TYPES.find(({ resource }) => resource === type.resource);
+      const result = await client.call<{ spec?: object }>((options) =>
+        workload
+          ? readWorkload(client, workload, { namespace, name }, options)
+          : core.readNamespacedPod({ namespace, name }, options)
+      ).catch(() => undefined);
+      if (!result || "failure" in result) return [];
       const { spec } = result.answer;
-      const pod = spec && "template" in spec ? spec.template : result.answer as ApiPod;
+      const pod = spec && "template" in spec ? spec.template as object : result.answer;
       return toPod(pod ?? {}).containers.map(({ name, kind }) => describe(name, kind));
     },
     serviceAccounts: async (namespace) =>
-      (await list(pathIn("", namespace, "serviceaccounts"))).map(({ Name }) => describe(Name)),
+      (await rowsOf((options) =>
+        core.listNamespacedServiceAccount({ namespace, ...CACHED }, options)
+      )).map(({ Name }) => describe(Name)),
     daemonNodes: async (namespace) =>
-      (await list(pathOf(namespace, POD), { labelSelector: DAEMON_LABEL }))
+      (await list(POD, { namespace, labelSelector: DAEMON_LABEL }))
         .map(({ Node, Status }) => describe(Node, "daemon", Status)),
   };
 }
 
-function pathOf(namespace: string, { apiGroup, resource }: TargetType, ...name: string[]): string {
-  return pathIn(apiGroup, namespace, resource, ...name);
+/** Rejects when something takes longer. */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  const { promise: tooLong, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("it takes too long")), milliseconds);
+  try {
+    return await Promise.race([promise, tooLong]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function describe(value: string, ...words: (string | undefined)[]): Candidate {

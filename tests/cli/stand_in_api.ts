@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ApiPod } from "../../cli/client/cluster/kubernetes.ts";
+import type { V1Pod } from "@kubernetes/client-node";
 
 /** A pod of a {@linkcode StandInApi}. */
-export interface StandInPod extends ApiPod {
+export interface StandInPod extends V1Pod {
   metadata: { namespace: string; name: string; labels: Record<string, string> };
 }
 
@@ -36,7 +36,7 @@ export async function startStandInApi(objects: StandInObjects): Promise<StandInA
     const url = new URL(request.url!, "http://api");
     requests.push(url);
     const [status, body] = answer(url);
-    response.statusCode = status;
+    response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
   });
   const answer = (url: URL): [number, unknown] => {
@@ -97,6 +97,10 @@ export function runningPod(
     name: "app",
     containerID: `containerd://id-of-${name}`,
     state: { running: {} },
+    image: "",
+    imageID: "",
+    ready: true,
+    restartCount: 0,
   };
   return {
     metadata: { namespace, name, labels },

@@ -308,7 +308,7 @@ Deno.test(
       },
     });
     assertProfile(run, 0);
-    assert.equal(during?.status, ExitStatus.UNREACHABLE, during?.stderr);
+    assert.equal(during?.status, ExitStatus.UNREACHABLE, `${during?.stderr}`);
     assert.match(during!.stderr, /cannot reach the API server .*no answer within 10s/);
     assert.deepEqual(during!.files, {});
     // It could not be deleted, as nobody is let in meanwhile. It goes when its time is over.

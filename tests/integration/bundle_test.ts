@@ -3,6 +3,7 @@
  * for. The compiler that there is where this is tested makes programs that cannot speak gRPC.
  */
 import assert from "node:assert/strict";
+import type { Buffer } from "node:buffer";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
@@ -90,7 +91,7 @@ async function startSocksProxy(): Promise<SocksProxy> {
     client.on("error", () => {});
     // The ways to log in that the client offers; answered: none is needed.
     client.once("data", () => {
-      client.once("data", (request) => {
+      client.once("data", (request: Buffer) => {
         const host = request.subarray(4, 8).join(".");
         const port = request.readUInt16BE(8);
         asked.push(`${host}:${port}`);

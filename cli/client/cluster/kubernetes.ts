@@ -1,10 +1,11 @@
-import { stripRuntime } from "../../../proto/container_id.ts";
-import { formatDuration } from "../../../proto/duration.ts";
-import { type ApiRequest, describeApiFailure } from "./api_failure.ts";
-import { type ApiResult, connectToApi, type JsonRequest, type SentRequest } from "./api_server.ts";
-import { CliError, ExitStatus, interrupted } from "../../errors.ts";
+import type { ConfigurationOptions } from "@kubernetes/client-node";
+import { type ApiFailure, type ApiRequest, describeApiFailure } from "./api_failure.ts";
+import { openApiClient, type SentRequest } from "./api_client.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
-import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";
+import type { Pod } from "./pod.ts";
+import { readWorkload } from "./read_workload.ts";
+import { toPod } from "./to_pod.ts";
 import { fullName, podSelector, type WorkloadType } from "./workload.ts";
 
 /** A token that an API server has made. */
@@ -106,53 +107,35 @@ const PAGE_SIZE = 500;
 export async function openCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
   const access = await findCluster(options);
   const { server, origin, defaultNamespace } = access;
-  const { requestTimeoutSeconds = REQUEST_TIMEOUT_SECONDS } = options;
-  const sendToApi = await connectToApi(access, options.onRequest);
-  const attempt = async <T>(request: JsonRequest, gaveUp = signal): Promise<ApiResult<T>> => {
-    const ends = [gaveUp].filter((signal) => !!signal);
-    const timeout = requestTimeoutSeconds > 0
-      ? AbortSignal.timeout(requestTimeoutSeconds * 1000)
-      : undefined;
-    const result = await sendToApi<T>(
-      request,
-      AbortSignal.any(timeout ? [...ends, timeout] : ends),
-    );
-    if ("answer" in result) return result;
-    if (gaveUp?.aborted) throw interrupted();
-    if (!timeout?.aborted) return result;
-    const words = `no answer within ${formatDuration(requestTimeoutSeconds)} (--request-timeout)`;
-    return { failure: { noAnswer: new Error(words) } };
-  };
-  const send = async <T>(
-    words: Omit<ApiRequest, "server" | "origin">,
-    request: JsonRequest,
-    gaveUp?: AbortSignal,
-  ): Promise<T> => {
-    const result = await attempt<T>(request, gaveUp);
+  const { requestTimeoutSeconds = REQUEST_TIMEOUT_SECONDS, onRequest } = options;
+  const client = openApiClient(access, { requestTimeoutSeconds, onRequest, signal });
+  const { core, authorization } = client;
+  const fail = (words: RequestWords, { failure }: { failure: ApiFailure }) =>
+    describeApiFailure({ server, origin, ...words }, failure);
+  const send = async <T>(words: RequestWords, call: Call<T>, own?: AbortSignal): Promise<T> => {
+    const result = await client.call(call, own);
     if ("answer" in result) return result.answer;
-    throw describeApiFailure({ server, origin, ...words }, result.failure);
+    throw fail(words, result);
   };
   /** Lists all objects, page by page. */
   const listAll = async <T>(
-    words: Omit<ApiRequest, "server" | "origin">,
-    path: string,
-    selectors: Record<string, string> = {},
+    words: RequestWords,
+    list: (position: Position, options: ConfigurationOptions) => Promise<Page<T>>,
   ): Promise<T[]> => {
     const objects: T[] = [];
-    let position: Record<string, string> = { limit: `${PAGE_SIZE}` };
+    let position: Position = { limit: PAGE_SIZE };
     for (;;) {
-      const query = new URLSearchParams({ ...selectors, ...position });
-      const result = await attempt<Page<T>>({ method: "GET", path: `${path}?${query}` });
+      const result = await client.call((options) => list(position, options));
       if ("answer" in result) {
         const { items, metadata } = result.answer;
         objects.push(...items);
-        if (!metadata?.continue) return objects;
-        position = { limit: `${PAGE_SIZE}`, continue: metadata.continue };
-      } else if ("continue" in position && hasStatus(result, HTTP_GONE)) {
+        if (!metadata?._continue) return objects;
+        position = { limit: PAGE_SIZE, _continue: metadata._continue };
+      } else if (position._continue !== undefined && hasStatus(result, HTTP_GONE)) {
         // The server has forgotten the list that the pages are of: all of it at once, then.
         objects.length = 0;
         position = {};
-      } else throw describeApiFailure({ server, origin, ...words }, result.failure);
+      } else throw fail(words, result);
     }
   };
   return {
@@ -160,37 +143,41 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     defaultNamespace,
     readPod: async (namespace, name) =>
       toPod(
-        await send<ApiPod>(
+        await send(
           { verb: "get", resource: "pods", namespace, name },
-          { method: "GET", path: pathOf(namespace, "pods", name) },
+          (options) => core.readNamespacedPod({ namespace, name }, options),
         ),
       ),
     listPods: async (namespace, { label, nodeName, fresh = false }) => {
-      const query = new URLSearchParams({
-        labelSelector: label,
-        fieldSelector: `spec.nodeName=${nodeName}`,
-        // From the API server's cache, which has an index of nodes.
-        ...fresh ? {} : { resourceVersion: "0" },
-      });
-      const { items } = await send<{ items: ApiPod[] }>(
+      const { items } = await send(
         { verb: "list", resource: "pods", namespace },
-        { method: "GET", path: `${pathOf(namespace, "pods")}?${query}` },
+        (options) =>
+          core.listNamespacedPod({
+            namespace,
+            labelSelector: label,
+            fieldSelector: `spec.nodeName=${nodeName}`,
+            // From the API server's cache, which has an index of nodes.
+            ...fresh ? {} : { resourceVersion: "0" },
+          }, options),
       );
       return items.map(toPod);
     },
-    selectPods: async (namespace, { label, field }) => {
-      const pods = await listAll<ApiPod>(
+    selectPods: async (namespace, { label: labelSelector, field: fieldSelector }) => {
+      const pods = await listAll(
         { verb: "list", resource: "pods", namespace },
-        pathOf(namespace, "pods"),
-        { ...label && { labelSelector: label }, ...field && { fieldSelector: field } },
+        (position, options) =>
+          core.listNamespacedPod(
+            { namespace, labelSelector, fieldSelector, ...position },
+            options,
+          ),
       );
       return pods.map(toPod);
     },
     readSelector: async (namespace, workload, name) => {
       const { resource, apiGroup } = workload;
-      const { spec } = await send<{ spec?: { selector?: unknown } }>(
+      const { spec } = await send(
         { verb: "get", resource, apiGroup, namespace, name },
-        { method: "GET", path: pathIn(apiGroup, namespace, resource, name) },
+        (options) => readWorkload(client, workload, { namespace, name }, options),
       );
       const selector = podSelector(workload, spec?.selector);
       if (selector !== undefined) return selector;
@@ -200,66 +187,66 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
       );
     },
     readConfigMapKey: async (namespace, name, key) => {
-      const result = await attempt<{ data?: Record<string, string> }>(
-        { method: "GET", path: pathOf(namespace, "configmaps", name) },
+      const result = await client.call((options) =>
+        core.readNamespacedConfigMap({ namespace, name }, options)
       );
       if ("answer" in result) return { text: result.answer.data?.[key] ?? "" };
-      const { failure } = result;
-      const httpStatus = "httpStatus" in failure ? failure.httpStatus : undefined;
-      if (httpStatus === 404) return { missing: `there is no ConfigMap ${namespace}/${name}` };
-      if (httpStatus === 403) {
+      if (hasStatus(result, HTTP_NOT_FOUND)) {
+        return { missing: `there is no ConfigMap ${namespace}/${name}` };
+      }
+      if (hasStatus(result, HTTP_FORBIDDEN)) {
         return { missing: `ConfigMap ${namespace}/${name} may not be read with ${origin}` };
       }
-      const words = { verb: "get", resource: "configmaps", namespace, name } as const;
-      throw describeApiFailure({ server, origin, ...words }, failure);
+      throw fail({ verb: "get", resource: "configmaps", namespace, name }, result);
     },
     requestToken: async (namespace, serviceAccount, wanted, ownSignal) => {
-      const { status, spec: granted } = await send<TokenRequest>(
+      const { status, spec: granted } = await send(
         { verb: "create", resource: "serviceaccounts/token", namespace, name: serviceAccount },
-        {
-          method: "POST",
-          path: pathOf(namespace, "serviceaccounts", serviceAccount, "token"),
-          body: {
-            apiVersion: "authentication.k8s.io/v1",
-            kind: "TokenRequest",
-            spec: { audiences: [wanted.audience], expirationSeconds: wanted.lifetimeSeconds },
-          },
-        },
+        (options) =>
+          core.createNamespacedServiceAccountToken({
+            namespace,
+            name: serviceAccount,
+            body: {
+              apiVersion: "authentication.k8s.io/v1",
+              kind: "TokenRequest",
+              spec: { audiences: [wanted.audience], expirationSeconds: wanted.lifetimeSeconds },
+            },
+          }, options),
         ownSignal,
       );
-      if (!status) {
+      if (!status?.token) {
         throw new CliError(ExitStatus.OTHER, `the API server ${server} made no token`);
       }
       return {
         token: status.token,
         // An API server may have its own idea of how long tokens are good for.
-        lifetimeSeconds: granted.expirationSeconds ?? wanted.lifetimeSeconds,
+        lifetimeSeconds: granted?.expirationSeconds ?? wanted.lifetimeSeconds,
       };
     },
     mayAccess: async (access, user) => {
-      const kind = user === undefined ? "SelfSubjectAccessReview" : "SubjectAccessReview";
-      const result = await attempt<{ status?: { allowed?: boolean } }>({
-        method: "POST",
-        path: `/apis/authorization.k8s.io/v1/${kind.toLowerCase()}s`,
-        body: {
-          apiVersion: "authorization.k8s.io/v1",
-          kind,
-          spec: { resourceAttributes: access, user },
-        },
-      });
+      const spec = { resourceAttributes: access };
+      const apiVersion = "authorization.k8s.io/v1";
+      const result = await client.call<{ status?: { allowed: boolean } }>((options) =>
+        user === undefined
+          ? authorization.createSelfSubjectAccessReview({
+            body: { apiVersion, kind: "SelfSubjectAccessReview", spec },
+          }, options)
+          : authorization.createSubjectAccessReview({
+            body: { apiVersion, kind: "SubjectAccessReview", spec: { ...spec, user } },
+          }, options)
+      );
       if ("answer" in result) return result.answer.status?.allowed ?? false;
       if (hasStatus(result, HTTP_FORBIDDEN)) return undefined;
-      const { verb, namespace } = access;
-      throw describeApiFailure(
-        { server, origin, verb, resource: access.resource, namespace },
-        result.failure,
-      );
+      const { verb, namespace, resource } = access;
+      throw fail({ verb, resource, namespace }, result);
     },
     listNodeNames: async () => {
       try {
-        const words = { verb: "list", resource: "nodes", namespace: "" } as const;
-        const nodes = await listAll<{ metadata: { name: string } }>(words, "/api/v1/nodes");
-        return nodes.map(({ metadata }) => metadata.name);
+        const nodes = await listAll(
+          { verb: "list", resource: "nodes", namespace: "" },
+          (position, options) => core.listNode(position, options),
+        );
+        return nodes.map(({ metadata }) => metadata?.name ?? "");
       } catch (error) {
         if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_ALLOWED) return;
         throw error;
@@ -268,129 +255,28 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
   };
 }
 
-/** The path of a namespace's objects of the core group, or of one. */
-function pathOf(namespace: string, ...parts: string[]): string {
-  return pathIn("", namespace, ...parts);
-}
+/** What messages say of a request. */
+type RequestWords = Omit<ApiRequest, "server" | "origin">;
 
-/** The path of a namespace's objects, or of one. */
-export function pathIn(apiGroup: string, namespace: string, ...parts: string[]): string {
-  const root = apiGroup === "" ? "/api" : `/apis/${apiGroup}`;
-  return [`${root}/v1/namespaces`, ...[namespace, ...parts].map(encodeURIComponent)].join("/");
+type Call<T> = (options: ConfigurationOptions) => Promise<T>;
+
+/** Where a page of a list starts, and how long it is. */
+interface Position {
+  limit?: number;
+  _continue?: string;
 }
 
 /** Objects of a list, and where the next are. */
 interface Page<T> {
-  metadata?: { continue?: string };
+  metadata?: { _continue?: string };
   items: T[];
 }
 
 const HTTP_FORBIDDEN = 403;
+const HTTP_NOT_FOUND = 404;
 /** A list's next page cannot be had any more. */
 const HTTP_GONE = 410;
 
-function hasStatus(result: ApiResult<unknown>, httpStatus: number): boolean {
-  return "failure" in result && "httpStatus" in result.failure &&
-    result.failure.httpStatus === httpStatus;
-}
-
-/** What the client reads of the API's `Pod`. */
-export interface ApiPod {
-  metadata?: {
-    namespace?: string;
-    name?: string;
-    deletionTimestamp?: string;
-    annotations?: Record<string, string>;
-  };
-  spec?: {
-    nodeName?: string;
-    containers?: ApiContainer[];
-    initContainers?: ApiContainer[];
-    ephemeralContainers?: ApiContainer[];
-  };
-  status?: {
-    phase?: string;
-    reason?: string;
-    podIP?: string;
-    conditions?: { type: string; status: string; message?: string }[];
-    containerStatuses?: ApiContainerStatus[];
-    initContainerStatuses?: ApiContainerStatus[];
-    ephemeralContainerStatuses?: ApiContainerStatus[];
-  };
-}
-
-interface ApiContainer {
-  name: string;
-  ports?: { name?: string; containerPort: number }[];
-}
-
-interface ApiContainerStatus {
-  name: string;
-  containerID?: string;
-  state?: {
-    running?: object;
-    terminated?: { reason?: string; exitCode: number };
-    waiting?: { reason?: string; message?: string };
-  };
-}
-
-interface TokenRequest {
-  spec: { expirationSeconds?: number };
-  status?: { token: string };
-}
-
-/** Takes from the API's pod what the client needs. */
-export function toPod({ metadata, spec, status }: ApiPod): Pod {
-  const condition = (type: string) =>
-    status?.conditions?.find((condition) => condition.type === type);
-  const scheduled = condition("PodScheduled");
-  return {
-    namespace: metadata?.namespace ?? "",
-    name: metadata?.name ?? "",
-    phase: status?.phase ?? "Unknown",
-    reason: status?.reason,
-    beingDeleted: metadata?.deletionTimestamp !== undefined,
-    ready: condition("Ready")?.status === "True",
-    nodeName: spec?.nodeName,
-    unschedulable: scheduled?.status === "False" ? scheduled.message : undefined,
-    ip: status?.podIP,
-    defaultContainer: metadata?.annotations?.["kubectl.kubernetes.io/default-container"],
-    containers: [
-      ...toContainers("container", spec?.containers, status?.containerStatuses),
-      ...toContainers("init container", spec?.initContainers, status?.initContainerStatuses),
-      ...toContainers(
-        "ephemeral container",
-        spec?.ephemeralContainers,
-        status?.ephemeralContainerStatuses,
-      ),
-    ],
-  };
-}
-
-function toContainers(
-  kind: ContainerKind,
-  containers: ApiContainer[] = [],
-  statuses: ApiContainerStatus[] = [],
-): PodContainer[] {
-  return containers.map(({ name, ports }) => {
-    const status = statuses.find((status) => status.name === name);
-    return {
-      name,
-      kind,
-      id: stripRuntime(status?.containerID ?? "") || undefined,
-      state: toState(status?.state),
-      ports: Object.fromEntries(
-        (ports ?? []).flatMap(({ name, containerPort }) => name ? [[name, containerPort]] : []),
-      ),
-    };
-  });
-}
-
-function toState(state: ApiContainerStatus["state"]): ContainerState {
-  if (state?.running) return { is: "running" };
-  if (state?.terminated) {
-    const { reason, exitCode } = state.terminated;
-    return { is: "terminated", reason, exitCode };
-  }
-  return { is: "waiting", reason: state?.waiting?.reason, message: state?.waiting?.message };
+function hasStatus(result: { failure: ApiFailure }, httpStatus: number): boolean {
+  return "httpStatus" in result.failure && result.failure.httpStatus === httpStatus;
 }

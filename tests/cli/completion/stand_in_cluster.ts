@@ -29,7 +29,8 @@ export async function startStandInCluster(answers: Answers): Promise<StandInClus
     requests.push(`${pathname} ${headers.accept}`);
     const answer = answers[pathname];
     if (answer === "silence") return;
-    response.statusCode = answer === undefined ? 403 : 200;
+    const type = { "content-type": "application/json" };
+    response.writeHead(answer === undefined ? 403 : 200, type);
     response.end(JSON.stringify(answer ?? { kind: "Status", message: "forbidden" }));
   });
   server.listen(0, "127.0.0.1");

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { SentRequest } from "../../../../cli/client/cluster/api_server.ts";
+import type { SentRequest } from "../../../../cli/client/cluster/api_client.ts";
 import { ExitStatus } from "../../../../cli/errors.ts";
 import { openCluster } from "../../../../cli/client/cluster/kubernetes.ts";
 import { runningPod, startStandInApi } from "../../stand_in_api.ts";

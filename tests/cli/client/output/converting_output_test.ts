@@ -80,7 +80,7 @@ Deno.test("what is not to be converted is as it was", async () => {
     await output.begin("id");
     await output.write(BYTES);
     const path = await output.commit();
-    assert(path?.endsWith(extension), path);
+    assert(path?.endsWith(extension), `${path}`);
     assert.deepEqual(await Deno.readFile(path!), BYTES);
   }
 });

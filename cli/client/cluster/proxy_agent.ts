@@ -1,0 +1,17 @@
+/**
+ * Agents for those who have a proxy.
+ *
+ * @module
+ */
+import type { Agent } from "node:http";
+import type { AgentOptions } from "node:https";
+import { HttpProxyAgent, HttpsProxyAgent } from "hpagent";
+import { SocksProxyAgent } from "socks-proxy-agent";
+
+/** Makes the agent with which a WebSocket reaches `server` through an HTTP or SOCKS proxy. */
+export function agentForProxy(proxy: string, server: string, tls: AgentOptions): Agent {
+  if (proxy.startsWith("socks")) return new SocksProxyAgent(proxy, tls);
+  return server.startsWith("https:")
+    ? new HttpsProxyAgent({ proxy, ...tls })
+    : new HttpProxyAgent({ proxy });
+}
