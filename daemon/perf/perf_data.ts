@@ -11,6 +11,8 @@ import {
   RECORD_HEADER_BYTES,
 } from "./perf_data_records.ts";
 
+/** How perf marks a PERF_RECORD_FORK that it makes up (include/uapi/linux/perf_event.h). */
+const PERF_RECORD_MISC_FORK_EXEC = 1 << 13;
 /** More processes than run at a time: where ends are lost, what is known of them is given up. */
 const MAX_FOLLOWED = 100_000;
 
@@ -24,14 +26,18 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
   samples = 0;
   lostSamples = 0;
   throttled = 0;
+  /** How many threads are sampled, as far as the stream tells: records of it can be lost. */
+  threads: number;
 
   readonly #attached: Set<number>;
   /** What those have started, and that in turn. */
   readonly #started = new Set<number>();
   readonly #records = new PerfDataRecords(this);
 
-  constructor(pids: readonly number[] = []) {
+  /** The processes that perf attached to have `threads` together. */
+  constructor(pids: readonly number[] = [], threads = pids.length) {
     this.#attached = new Set(pids);
+    this.threads = threads;
   }
 
   /** Those of the processes that have not ended, as far as the stream tells. */
@@ -78,6 +84,7 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
         break;
       case PERF_RECORD_EXIT: {
         const [pid, tid] = [view.getUint32(8, true), view.getUint32(16, true)];
+        this.threads--;
         if (pid === tid) {
           this.#attached.delete(pid);
           this.#started.delete(pid);
@@ -85,7 +92,10 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
         break;
       }
       case PERF_RECORD_FORK: {
+        // perf's own, of threads that were there before.
+        if (view.getUint16(4, true) & PERF_RECORD_MISC_FORK_EXEC) break;
         const [pid, tid] = [view.getUint32(8, true), view.getUint32(16, true)];
+        this.threads++;
         if (pid !== tid) break;
         if (this.#started.size >= MAX_FOLLOWED) this.#started.clear();
         this.#started.add(pid);

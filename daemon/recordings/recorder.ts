@@ -98,6 +98,8 @@ export function record(
 interface Attached {
   perf: PerfRecord;
   pids: readonly number[];
+  /** How many threads those have. */
+  threads: number;
   /** Resolves when it samples, and samples these processes. */
   attached: Promise<void>;
 }
@@ -107,6 +109,7 @@ class Recording {
   /** Those that run. */
   readonly #perfs = new Set<PerfRecord>();
   #missedProcesses = 0;
+  #recounting = false;
   /** Ends all perfs when one part of the recording fails; its reason is what is reported. */
   readonly #giveUp = new AbortController();
   readonly #abort: AbortSignal;
@@ -144,8 +147,8 @@ class Recording {
 
   async #sample(): Promise<RecordingSummary> {
     const { options, observer } = this;
-    const { perf, pids, attached } = await this.#attach();
-    const counter = new PerfDataCounter(pids);
+    const { perf, pids, threads, attached } = await this.#attach();
+    const counter = new PerfDataCounter(pids, threads);
     let startedAt: number | undefined;
     const elapsedSeconds = () =>
       startedAt === undefined
@@ -213,10 +216,11 @@ class Recording {
       if (pids.length === 0) {
         throw new StatusError("NOT_FOUND", "the container has ended: it has no process any more");
       }
-      this.#requireFew(await guard.note(pids));
+      const threads = this.#requireFew(await guard.note(pids));
       try {
         const target = { pids, durationSeconds, backlogBytes: BACKLOG_BYTES };
-        return await this.#startRecord(target, guard, { mayStream: format === "script" });
+        const mayStream = format === "script";
+        return { ...await this.#startRecord(target, guard, { mayStream }), threads };
       } catch (error) {
         if (!isOutdated(error)) throw error;
         if (attempt < MAX_ATTACH_ATTEMPTS) continue;
@@ -242,7 +246,7 @@ class Recording {
     target: RecordTarget,
     guard: PidGuard,
     { mayStream }: { mayStream: boolean },
-  ): Promise<Attached> {
+  ): Promise<Omit<Attached, "threads">> {
     const perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
     const attached = perf.attached.then(async () => {
       if (!await guard.holds()) throw restless();
@@ -269,16 +273,39 @@ class Recording {
     };
   }
 
-  /** perf opens an event for each thread on each processor. */
-  #requireFew(threads: number): void {
-    const { maxThreads } = this.parts.limits;
-    if (threads <= maxThreads) return;
-    throw new StatusError(
+  /** Returns the number of threads, for each of which perf opens events on each processor. */
+  #requireFew(threads: number): number {
+    if (threads <= this.parts.limits.maxThreads) return threads;
+    throw this.#tooManyThreads(threads);
+  }
+
+  #tooManyThreads(threads: number): StatusError {
+    return new StatusError(
       "FAILED_PRECONDITION",
       `the ${threads} threads of the container's processes are above this node's limit of ` +
-        `${maxThreads} (--max-threads)` +
+        `${this.parts.limits.maxThreads} (--max-threads)` +
         (this.options.mainProcess ? "" : ": record the main process only (--main-process)"),
     );
+  }
+
+  /**
+   * Ends the sampling when too many threads were started since perf has attached: the kernel opens
+   * the events of a thread for each that it starts.
+   */
+  async #limitThreads(): Promise<void> {
+    const threads = sum(this.#counters.map((counter) => counter.threads));
+    if (threads <= this.parts.limits.maxThreads || this.#recounting) return;
+    this.#recounting = true;
+    // perf may have lost what it should have told of their ends.
+    const guard = await this.parts.lookup.guard(this.container);
+    const left = await guard.note(await this.parts.lookup.processes(this.container));
+    if (left > this.parts.limits.maxThreads) {
+      this.#failure ??= this.#tooManyThreads(left);
+      for (const perf of this.#perfs) perf.stop();
+    } else {
+      this.#counters.forEach((counter, index) => counter.threads = index === 0 ? left : 0);
+      this.#recounting = false;
+    }
   }
 
   /** Records processes that come into the container from outside while it is recorded. */
@@ -312,8 +339,8 @@ class Recording {
   ): Promise<void> {
     const entered = await this.#attachEntered(pids, durationSeconds);
     if (!entered) return;
-    const { perf, attached } = entered;
-    const counter = new PerfDataCounter(entered.pids);
+    const { perf, pids: attachedTo, threads, attached } = entered;
+    const counter = new PerfDataCounter(attachedTo, threads);
     const delivered = this.#orGiveUp(this.#deliver(perf, counter, { attached, stop: sampled }));
     await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
   }
@@ -330,9 +357,9 @@ class Recording {
         const left = await this.#processes();
         const pids = entered.filter((pid) => left.includes(pid));
         if (pids.length === 0) return undefined;
-        this.#requireFew(await guard.note(pids));
+        const threads = this.#requireFew(await guard.note(pids));
         const target = { pids, durationSeconds, backlogBytes: FOLLOWER_BACKLOG_BYTES };
-        return await this.#startRecord(target, guard, { mayStream: false });
+        return { ...await this.#startRecord(target, guard, { mayStream: false }), threads };
       } catch (error) {
         if (!(error instanceof StatusError)) throw error;
         // What happens to one is no reason to lose what is recorded of the others.
@@ -356,6 +383,7 @@ class Recording {
     const take = (chunk: Uint8Array) => {
       flushing.heard();
       counter.add(chunk);
+      this.#orGiveUp(this.#limitThreads()).catch(() => {});
     };
     this.#counters.push(counter);
     this.#perfs.add(perf);

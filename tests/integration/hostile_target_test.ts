@@ -161,3 +161,53 @@ Deno.test("StartRecording: processes whose parents have ended take no perfs, and
   assert.equal(new Set(moments).size, moments.length);
   await deleteResult(daemon, recordingId);
 });
+
+Deno.test("StartRecording: a target that starts too many threads meanwhile is sampled no longer", async () => {
+  await using daemon = await start("--max-threads", "100");
+  await using container = makeContainer();
+  await using _main = container.run(targets.threads, "10000", "0.01");
+  await eventually(() => assert.equal(container.pids().length, 1));
+  const request = { containerId: container.id, duration: { seconds: 60, nanos: 0 } };
+  const events = await collect(daemon, request);
+  const { completeness, samples } = events.at(-1)!.finished!;
+  assert.equal(completeness, "COMPLETENESS_PERF_FAILED");
+  assert.ok(samples > 0);
+  const line = await daemon.logged(({ message }) => message === "perf failed");
+  assert.match(String(line.error), /^the 1\d\d threads .* limit of 100 \(--max-threads\)/);
+  await deleteResult(daemon, events[0].accepted!.recordingId);
+  await assertNothingLeft(daemon);
+});
+
+Deno.test("StartRecording: names of functions, however long, take no memory of the daemon's", async () => {
+  await using daemon = await start();
+  await using container = makeContainer();
+  await using _main = container.run(targets.longName);
+  await eventually(() => assert.equal(container.pids().length, 1));
+  const events = await collect(daemon, { containerId: container.id, duration: SECOND });
+  const { completeness, samples, size } = events.at(-1)!.finished!;
+  assert.equal(completeness, "COMPLETENESS_FULL");
+  assert.ok(size > samples * 10 * 512 * 1024, `${samples} samples in ${size} bytes`);
+  await deleteResult(daemon, events[0].accepted!.recordingId);
+  const peak = await peakBytes(daemon.pid);
+  assert.ok(peak < PEAK_BYTES, `the daemon took ${peak / 1e6} MB`);
+});
+
+Deno.test("StartRecording: programs that are started over and over take no memory of the daemon's", async () => {
+  const directory = await Deno.makeTempDir();
+  await Deno.copyFile(targets.churn, `${directory}/own`);
+  {
+    await using daemon = await start();
+    await using container = makeContainer();
+    await using _main = container.run(targets.churn, directory);
+    await eventually(() => assert.ok(container.pids().length > 0));
+    const request = { containerId: container.id, duration: { seconds: 5, nanos: 0 } };
+    const events = await collect(daemon, request);
+    const { completeness, missedProcesses } = events.at(-1)!.finished!;
+    assert.equal(completeness, "COMPLETENESS_FULL");
+    assert.equal(missedProcesses, 0);
+    await deleteResult(daemon, events[0].accepted!.recordingId);
+    const peak = await peakBytes(daemon.pid);
+    assert.ok(peak < PEAK_BYTES, `the daemon took ${peak / 1e6} MB`);
+  }
+  await Deno.remove(directory, { recursive: true });
+});

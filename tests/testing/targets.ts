@@ -29,10 +29,17 @@ export interface Targets {
   bpfLoader: string;
   /** Static; `mappings DIRECTORY PROCESSES MAPPINGS` maps a file with a very long path. */
   mappings: string;
-  /** Static; `threads N` has so many threads, of which one burns a tenth of a processor. */
+  /**
+   * Static; `threads N [PAUSE]` has so many threads, of which one burns a tenth of a processor; with
+   * a pause it starts them with so many seconds between.
+   */
   threads: string;
   /** Static; `orphans SECONDS` starts a process whose parent ends, each so many seconds. */
   orphans: string;
+  /** Static; burns in functions whose name is 512 KB long. */
+  longName: string;
+  /** Static; `churn DIRECTORY` executes programs of ever other names there, fast; it is `own`, too. */
+  churn: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */
   scriptText: string;
 }
@@ -56,6 +63,8 @@ const SOURCES = [
   "mappings.c",
   "threads.c",
   "orphans.c",
+  "long_name.c",
+  "churn.c",
   "script_text.c",
 ];
 
@@ -85,6 +94,8 @@ function compilerRuns(out: string): string[][] {
     ["-static", "-o", `${out}/bin/mappings`, "mappings.c", "busy.c"],
     ["-static", "-pthread", "-o", `${out}/bin/threads`, "threads.c", "busy.c"],
     ["-static", "-o", `${out}/bin/orphans`, "orphans.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/long-name`, "long_name.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/churn`, "churn.c", "busy.c"],
     ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
   ];
 }
@@ -117,6 +128,8 @@ export async function buildTargets(): Promise<Targets> {
     mappings: `${directory}/bin/mappings`,
     threads: `${directory}/bin/threads`,
     orphans: `${directory}/bin/orphans`,
+    longName: `${directory}/bin/long-name`,
+    churn: `${directory}/bin/churn`,
     scriptText: `${directory}/bin/script-text`,
   };
 }

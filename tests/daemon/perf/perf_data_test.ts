@@ -74,6 +74,18 @@ Deno.test("PerfDataCounter: follows what the processes start until it ends", () 
   assert.ok(!counter.follows(1000) && counter.follows(101_999), "not without bound");
 });
 
+Deno.test("PerfDataCounter: counts threads, without those that perf tells of once more", () => {
+  const counter = new PerfDataCounter([7], 3);
+  const record = (type: number, pid: bigint, tid: bigint) =>
+    perfRecord(type, [pid | 7n << 32n, tid | 7n << 32n, 0n]);
+  const madeUp = record(7, 7n, 20n);
+  new DataView(madeUp.buffer).setUint16(4, 1 << 13, true);
+  counter.add(stream(madeUp, record(7, 7n, 21n), record(7, 8n, 8n)));
+  assert.equal(counter.threads, 5);
+  counter.add(record(4, 7n, 21n));
+  assert.equal(counter.threads, 4);
+});
+
 Deno.test("what follows a tracing data record is no record", () => {
   const tracingData = new Uint8Array(16);
   const view = new DataView(tracingData.buffer);
