@@ -13,10 +13,16 @@ export interface CgroupContainer {
  * A process in a nested container belongs to the outer one as well; one of the host, of a pod's own
  * cgroup or of a runtime's monitor belongs to none.
  *
+ * Below a pod's container all names are the tenant's, who may make cgroups there (with a cgroup
+ * namespace, or as systemd does in a container) and call them what another container and its pod are
+ * called. So that is where a path ends for this. It goes on below the containers `around` the reader
+ * itself, by their ids: a node may be a container of another cluster's.
+ *
  * The file has a line `<hierarchy>:<controllers>:<path>` for each cgroup v1 hierarchy, and `0::<path>`
  * for v2 (cgroups(7)); a hybrid system has both. Which hierarchies a runtime uses differs, so all
- * lines count. Paths are as the reader's cgroup namespace sees them: what is outside of it begins
- * with `/..`, which changes nothing here, because names and not positions are looked at.
+ * lines count, as far as they agree: one in which a process is somewhere else than in the others was
+ * not made by a runtime. Paths are as the reader's cgroup namespace sees them: what is outside of it
+ * begins with `/..`, which changes nothing here, because names and not positions are looked at.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -27,33 +33,45 @@ export interface CgroupContainer {
  * ]);
  * ```
  */
-export function containersOfCgroup(text: string): CgroupContainer[] {
-  const byId = new Map<string, CgroupContainer>();
-  for (const line of text.split("\n")) {
-    const path = /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1];
-    if (path === undefined) continue;
-    for (const found of containersOfPath(path)) {
-      const known = byId.get(found.id);
-      const better = !known || found.depth < known.depth ||
-        (found.depth === known.depth && known.podUid === undefined);
-      if (better) byId.set(found.id, found);
-    }
+export function containersOfCgroup(
+  text: string,
+  around: ReadonlySet<string> = NONE,
+): CgroupContainer[] {
+  const paths = pathsOf(text).map((path) => [...containersOfPath(path)]);
+  const found: CgroupContainer[] = [];
+  for (let depth = 0;; depth++) {
+    const here = paths.flatMap((containers) => containers[depth] ?? []);
+    const ids = new Set(here.map(({ id }) => id));
+    const podUids = new Set(here.flatMap(({ podUid }) => podUid ?? []));
+    if (ids.size !== 1 || podUids.size > 1) return found;
+    const [[id], [podUid]] = [[...ids], [...podUids]];
+    found.push(podUid === undefined ? { id, depth } : { id, podUid, depth });
+    if (podUid !== undefined && !around.has(id)) return found;
   }
-  return [...byId.values()].sort((a, b) => a.depth - b.depth);
 }
 
-function* containersOfPath(path: string): Generator<CgroupContainer> {
+const NONE: ReadonlySet<string> = new Set();
+
+/** Every name of a container on a path, with the UID of the pod that is named before it. */
+function* containersOfPath(path: string): Generator<{ id: string; podUid?: string }> {
   let podUid: string | undefined;
-  let depth = 0;
   for (const name of path.split("/")) {
     podUid = podUidOf(name) ?? podUid;
     const id = containerIdOf(name);
     if (id === undefined) continue;
-    yield podUid === undefined ? { id, depth } : { id, podUid, depth };
-    depth++;
+    yield { id, podUid };
     // A pod above the outer container is not the inner one's.
     podUid = undefined;
   }
+}
+
+/** The ids of all containers that the reader of the file is in itself, whatever is around them. */
+export function containersAround(text: string): Set<string> {
+  return new Set(pathsOf(text).flatMap((path) => [...containersOfPath(path)].map(({ id }) => id)));
+}
+
+function pathsOf(text: string): string[] {
+  return text.split("\n").flatMap((line) => /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1] ?? []);
 }
 
 /**

@@ -31,7 +31,9 @@ export function createCgroupLookup(
         );
       }
       const container: Container = { id, mainPid: main.pid };
-      if (main.podUid !== undefined) container.podUid = main.podUid;
+      // All of a container's processes are in one pod.
+      const isSure = processes.every(({ podUid }) => podUid === main.podUid);
+      if (isSure && main.podUid !== undefined) container.podUid = main.podUid;
       return container;
     },
 

@@ -1,4 +1,4 @@
-import { containersOfCgroup } from "./cgroup.ts";
+import { type CgroupContainer, containersAround, containersOfCgroup } from "./cgroup.ts";
 import { type Procfs, readEach } from "./procfs.ts";
 import { wait } from "../../wait.ts";
 
@@ -21,6 +21,21 @@ export interface Look {
 }
 
 /**
+ * Reads which containers a process is in, outermost first, from the text of its `cgroup` file: see
+ * {@linkcode containersOfCgroup}.
+ */
+export async function cgroupReader(procfs: Procfs): Promise<(text: string) => CgroupContainer[]> {
+  // Where the daemon is does not change.
+  let around = aroundDaemon.get(procfs);
+  if (!around) {
+    aroundDaemon.set(procfs, around = containersAround(await procfs.cgroup(Deno.pid) ?? ""));
+  }
+  return (text) => containersOfCgroup(text, around);
+}
+
+const aroundDaemon = new WeakMap<Procfs, Set<string>>();
+
+/**
  * Finds the processes in a container's cgroup, among `pids` or among all.
  *
  * A container is at one place. Where its id is found below further containers than elsewhere (than
@@ -32,11 +47,12 @@ export async function lookAtContainer(
   containerId: string,
   options: { pids?: readonly number[]; depth?: number } = {},
 ): Promise<Look> {
+  const containersOf = await cgroupReader(procfs);
   const members = await readEach(options.pids ?? await procfs.pids(), async (pid) => {
     const text = await procfs.cgroup(pid);
     // Most processes are in other containers: this spares taking their paths apart.
     if (!text?.includes(containerId)) return undefined;
-    return containersOfCgroup(text).find(({ id }) => id === containerId);
+    return containersOf(text).find(({ id }) => id === containerId);
   });
   let depth = options.depth ?? Infinity;
   for (const member of members.values()) depth = Math.min(depth, member.depth);

@@ -1,8 +1,12 @@
 import { POLL_INTERVAL_MS } from "./cgroup_lookup.ts";
-import { containersOfCgroup } from "./cgroup.ts";
 import { shortContainerId } from "../../proto/container_id.ts";
 import { parseContainerId } from "./container_id.ts";
-import { enteredProcesses, type Look, lookAtContainer } from "./container_processes.ts";
+import {
+  cgroupReader,
+  enteredProcesses,
+  type Look,
+  lookAtContainer,
+} from "./container_processes.ts";
 import type { Container, ContainerLookup } from "./container.ts";
 import type { Cri, RuntimeContainer } from "./cri.ts";
 import { pidOfInfo } from "./cri_info.ts";
@@ -36,7 +40,7 @@ export function createCriLookup(
     const text = await procfs.cgroup(mainPid);
     const stat = await procfs.stat(mainPid);
     if (text === undefined || !stat) return {};
-    const containers = containersOfCgroup(text);
+    const containers = (await cgroupReader(procfs))(text);
     if (containers.some((container) => container.id === id)) return {};
     // Before anything is taken for the container on the runtime's word alone: its number must not
     // be somebody else's process, as when it counts in another PID namespace than the daemon.

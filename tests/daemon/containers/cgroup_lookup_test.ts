@@ -9,6 +9,7 @@ import { type FakeProcfs, fakeProcfs } from "../../testing/fake_procfs.ts";
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 const OTHER = "05c48c82caff3be3d7f1e896981dd410e81487538936914f32b624d168de9db0";
 const POD = "72f7f152-440c-46ac-9084-e0fc1d8a910c";
+const OTHER_POD = "0b7c1de2-5a0f-4e9d-b7d8-1f0e2d3c4b5a";
 const CGROUP = `0::/kubepods.slice/kubepods-pod${
   POD.replaceAll("-", "_")
 }.slice/cri-containerd-${ID}.scope\n`;
@@ -99,6 +100,47 @@ Deno.test("a container cannot put its processes among another's by the names of 
   assert.deepEqual((await first).value, [60]);
   abort.abort();
   assert.equal((await groups.next()).done, true);
+});
+
+Deno.test("find: a tenant's cgroup that is named as another's container and pod is not that container", async () => {
+  for (
+    const cgroup of [
+      `0::/kubepods/pod${OTHER_POD}/${OTHER}/kubepods/pod${POD}/${ID}\n`,
+      `0::/kubepods/pod${OTHER_POD}/${OTHER}/pod${POD}/${ID}\n`,
+      `0::/kubepods/pod${OTHER_POD}/${OTHER}/cri-containerd-${ID}.scope\n`,
+      `0::/../../../pod${OTHER_POD}/${OTHER}/pod${POD}/${ID}\n`,
+      `9:name=systemd:/kubepods/pod${OTHER_POD}/${OTHER}/pod${POD}/${ID}\n4:cpu:/kubepods/pod${OTHER_POD}/${OTHER}\n`,
+    ]
+  ) {
+    // Also where the container that it names has ended, or runs on another node.
+    using fake = fakeProcfs([{ pid: 40, cgroup }]);
+    const lookup = lookupOver(fake);
+    await assert.rejects(lookup.find(ID), { status: "NOT_FOUND" }, cgroup);
+    assert.deepEqual(await lookup.processes({ id: ID, mainPid: 40 }), []);
+    const own = await lookup.find(OTHER);
+    assert.deepEqual([own.podUid, await lookup.processes(own)], [OTHER_POD, [40]]);
+  }
+});
+
+Deno.test("find: a container whose processes are in two pods is in neither", async () => {
+  using fake = fakeProcfs([
+    { pid: 50, cgroup: CGROUP },
+    { pid: 51, cgroup: CGROUP.replace(POD.replaceAll("-", "_"), OTHER_POD.replaceAll("-", "_")) },
+  ]);
+  assert.equal((await lookupOver(fake).find(ID)).podUid, undefined);
+});
+
+Deno.test("find: in a node that is a pod's container of another cluster containers are found", async () => {
+  const node = `/kubepods/pod${OTHER_POD}/${OTHER}`;
+  using fake = fakeProcfs([
+    { pid: Deno.pid, cgroup: `4:cpu:${node}/kubepods/pod${POD}/${"d".repeat(64)}\n` },
+    { pid: 50, cgroup: `4:cpu:${node}/kubepods/pod${POD}/${ID}\n` },
+    { pid: 60, cgroup: `4:cpu:${node}/kubepods/pod${POD}/${"e".repeat(64)}/pod${POD}/${ID}\n` },
+  ]);
+  const lookup = lookupOver(fake);
+  const container = await lookup.find(ID);
+  assert.deepEqual([container.mainPid, container.podUid], [50, POD]);
+  assert.deepEqual(await lookup.processes(container), [50]);
 });
 
 Deno.test("entered yields what came from outside since the last look, with its children", async () => {

@@ -1,11 +1,17 @@
 // Lines of runtimes and cgroup versions that this machine cannot produce (it has cgroup v1,
-// containerd and no systemd) are written after the sources that daemon/cgroup.ts names.
+// containerd and no systemd) are written after the sources that daemon/containers/cgroup.ts names.
 import assert from "node:assert/strict";
-import { type CgroupContainer, containersOfCgroup } from "../../../daemon/containers/cgroup.ts";
+import {
+  type CgroupContainer,
+  containersAround,
+  containersOfCgroup,
+} from "../../../daemon/containers/cgroup.ts";
 
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 const INNER = "05c48c82caff3be3d7f1e896981dd410e81487538936914f32b624d168de9db0";
+const THIRD = "d3".repeat(32);
 const POD = "72f7f152-440c-46ac-9084-e0fc1d8a910c";
+const OTHER_POD = "0b7c1de2-5a0f-4e9d-b7d8-1f0e2d3c4b5a";
 const POD_ = POD.replaceAll("-", "_");
 const STATIC_POD = "3a31a360e5aea903274416e0c4cf8ca8";
 const SYSTEMD_POD = `/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod${POD_}.slice`;
@@ -110,18 +116,45 @@ const FOUND: [what: string, text: string, expected: CgroupContainer[]][] = [
     [{ id: ID, depth: 0 }, { id: INNER, podUid: POD, depth: 1 }],
   ],
   [
-    "Docker inside a pod, whose UID is not the inner container's",
+    "Docker inside a pod: its names are the tenant's",
     `0::/kubepods/pod${POD}/${ID}/docker/${INNER}\n`,
-    [{ id: ID, podUid: POD, depth: 0 }, { id: INNER, depth: 1 }],
+    ONE,
   ],
   [
-    "depths that differ by hierarchy: the least counts",
-    `4:memory:/kubepods/pod${POD}/${INNER}/docker/${ID}\n3:cpu:/docker/${ID}\n`,
-    [{ id: INNER, podUid: POD, depth: 0 }, { id: ID, depth: 0 }],
+    "another pod's container inside a container: the name is the tenant's",
+    `0::/kubepods/pod${POD}/${ID}/kubepods/pod${OTHER_POD}/${INNER}\n`,
+    ONE,
+  ],
+  [
+    "another pod's container inside a container, systemd, v1 and v2",
+    `1:name=systemd:${SYSTEMD_POD}/cri-containerd-${ID}.scope/kubepods-pod${
+      OTHER_POD.replaceAll("-", "_")
+    }.slice/cri-containerd-${INNER}.scope\n0::${SYSTEMD_POD}/cri-containerd-${ID}.scope\n`,
+    ONE,
+  ],
+  [
+    "another pod's container inside a container, in a hierarchy whose path names no pod",
+    `2:cpu:/kubepods/pod${POD}/${ID}\n1:name=systemd:/docker/${ID}/pod${OTHER_POD}/${INNER}\n`,
+    ONE,
+  ],
+  [
+    "containers inside of one that is no pod's, in one hierarchy alone",
+    `2:cpu:/docker/${ID}\n1:name=systemd:/docker/${ID}/kubepods/pod${POD}/${INNER}\n`,
+    [{ id: ID, depth: 0 }, { id: INNER, podUid: POD, depth: 1 }],
+  ],
+  [
+    "hierarchies that disagree below an outer container: the outer one counts",
+    `2:cpu:/docker/${ID}/kubepods/pod${POD}/${INNER}\n1:name=systemd:/docker/${ID}/kubepods/pod${POD}/${THIRD}\n`,
+    NO_POD,
   ],
 ];
 
 const NOT_FOUND: [what: string, text: string][] = [
+  ["hierarchies that disagree", `4:memory:/kubepods/pod${POD}/${ID}\n3:cpu:/docker/${INNER}\n`],
+  [
+    "hierarchies that disagree about the pod",
+    `4:memory:/kubepods/pod${POD}/${ID}\n3:cpu:/kubepods/pod${OTHER_POD}/${ID}\n`,
+  ],
   ["nothing", ""],
   ["no line of this form", "garbage\n::\n0:\n"],
   ["a process of the host", "0::/system.slice/sshd.service\n"],
@@ -160,3 +193,19 @@ for (const [what, text] of NOT_FOUND) {
     assert.deepEqual(containersOfCgroup(text), []);
   });
 }
+
+Deno.test("containersOfCgroup: goes on below the containers around the reader itself", () => {
+  // A node that is a pod's container, as where a cluster is made inside another one.
+  const node = `/kubepods/pod${OTHER_POD}/${THIRD}`;
+  const own = `4:memory:${node}/kubepods/pod${OTHER_POD}/${INNER}\n1:name=systemd:/\n`;
+  const around = containersAround(own);
+  assert.deepEqual(around, new Set([THIRD, INNER]));
+  const spoofed = `4:memory:${node}/kubepods/pod${POD}/${ID}/kubepods/pod${OTHER_POD}/${
+    "e5".repeat(32)
+  }\n`;
+  assert.deepEqual(containersOfCgroup(spoofed, around), [
+    { id: THIRD, podUid: OTHER_POD, depth: 0 },
+    { id: ID, podUid: POD, depth: 1 },
+  ]);
+  assert.deepEqual(containersOfCgroup(spoofed), [{ id: THIRD, podUid: OTHER_POD, depth: 0 }]);
+});
