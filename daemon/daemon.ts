@@ -15,7 +15,15 @@ import { createHttpHandler } from "./operations/http.ts";
 import { apiServerOfPod, connectKubernetes } from "./access/kubernetes_api.ts";
 import type { Log } from "./operations/log.ts";
 import { Metrics } from "./operations/metrics.ts";
-import { checkPerf, perfVersion, startPerfRecord, startPerfScript } from "./perf/perf.ts";
+import { openProcfs } from "./containers/procfs.ts";
+import {
+  checkPerf,
+  perfVersion,
+  type ScriptConfinement,
+  startPerfRecord,
+  startPerfScript,
+} from "./perf/perf.ts";
+import { PerfWatch } from "./perf/perf_watch.ts";
 import { findVersionSkew, type PerfAndKernel } from "./perf/perf_version.ts";
 import { createApiOwners, createRuntimeOwners } from "./access/pod_owner.ts";
 import { ReadinessProbe } from "./operations/readiness.ts";
@@ -79,14 +87,13 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     log.warning("callers' tokens are not encrypted on the way: there is no --tls-cert-file");
   }
   const admission = createAdmission(options, lookup);
+  const confinement = confineScripts(options);
   const recordings = new Recordings({
     admission,
     lookup,
     perf: {
       startRecord: startPerfRecord,
-      startScript: (perfOptions, signal) =>
-        // Processes of this machine instead of containers may be in the daemon's mount namespace.
-        startPerfScript(perfOptions, signal, options.containerLookup === "pid" ? "/" : undefined),
+      startScript: (perfOptions, signal) => startPerfScript(perfOptions, signal, confinement),
     },
     limits: options.limits,
     conversionTimeoutSeconds: options.conversionTimeoutSeconds,
@@ -162,6 +169,20 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
       // Last, so that whoever asks meanwhile hears that the daemon is not ready.
       ended.abort();
     },
+  };
+}
+
+/** What perf scripts may read and take. */
+function confineScripts(options: DaemonOptions): ScriptConfinement {
+  // Processes of this machine instead of containers may be in the daemon's mount namespace, and no
+  // host's /proc is mounted elsewhere then.
+  if (options.containerLookup === "pid") return { directory: "/" };
+  const procfs = openProcfs(options.procDir);
+  return {
+    watch: new PerfWatch({
+      maxMemoryBytes: options.maxPerfMemoryBytes,
+      readUsage: (pid) => procfs.usage(pid),
+    }),
   };
 }
 

@@ -97,6 +97,11 @@ export const OPTION_TABLE = {
     "how long perf script may run after the sampling",
     600,
   ),
+  maxPerfMemoryBytes: size(
+    "--max-perf-memory <size>",
+    "memory of all perf scripts together, above which the largest is killed",
+    512 * 2 ** 20,
+  ),
   maxRecordResponseBytes: size(
     "--max-record-response <size>",
     "largest answer of Record; all that wait to be sent may take twice that",

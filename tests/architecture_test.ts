@@ -108,7 +108,13 @@ const DAEMON_FLOORS = [
   ["daemon/recordings"],
   ["daemon/results", "daemon/access"],
   ["daemon/perf", "daemon/containers"],
-  ["daemon/recording.ts", "daemon/caller.ts", "daemon/status_error.ts", "daemon/quote.ts"],
+  [
+    "daemon/recording.ts",
+    "daemon/process_usage.ts",
+    "daemon/caller.ts",
+    "daemon/status_error.ts",
+    "daemon/quote.ts",
+  ],
 ];
 
 Deno.test("architecture: imports of the daemon lead down", () => {

@@ -3,6 +3,10 @@ export interface ProcessStat {
   parentPid: number;
   /** When it started, in clock ticks since the system did. */
   startTicks: number;
+  /** Time on processors, in clock ticks. */
+  cpuTicks: number;
+  /** Whether its first thread is on a processor, or waits for one. */
+  runnable: boolean;
   /** Whether all of it has ended and only its parent has not noticed yet. */
   ended: boolean;
 }
@@ -12,8 +16,14 @@ export interface ProcessStat {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * const text = "7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 123 0 0\n";
- * assert.deepEqual(parseProcessStat(text), { parentPid: 1, startTicks: 123, ended: false });
+ * const text = "7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 4 3 0 0 20 0 1 0 123 0 0\n";
+ * assert.deepEqual(parseProcessStat(text), {
+ *   parentPid: 1,
+ *   startTicks: 123,
+ *   cpuTicks: 7,
+ *   runnable: false,
+ *   ended: false,
+ * });
  * ```
  */
 export function parseProcessStat(text: string): ProcessStat | undefined {
@@ -23,9 +33,11 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   if (nameEnd < 0) return undefined;
   const fields = text.slice(nameEnd + 2).trimEnd().split(" ");
   const field = (number: number) => fields[number - 3];
-  const [parentPid, threads, startTicks] = [4, 20, 22].map((number) => Number(field(number)));
-  if (![parentPid, threads, startTicks].every(Number.isSafeInteger)) return undefined;
+  const numbers = [4, 14, 15, 20, 22].map((number) => Number(field(number)));
+  if (!numbers.every(Number.isSafeInteger)) return undefined;
+  const [parentPid, userTicks, systemTicks, threads, startTicks] = numbers;
   // A process whose first thread has ended is a zombie, too, while its other threads work on.
   const ended = ["Z", "X", "x"].includes(field(3)) && threads <= 1;
-  return { parentPid, startTicks, ended };
+  const cpuTicks = userTicks + systemTicks;
+  return { parentPid, startTicks, cpuTicks, runnable: field(3) === "R", ended };
 }

@@ -1,4 +1,6 @@
 import { parseProcessStat, type ProcessStat } from "./process_stat.ts";
+import type { ProcessUsage } from "../process_usage.ts";
+import { parseProcessUsage } from "./process_usage.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
 
@@ -12,6 +14,9 @@ export interface Procfs {
 
   /** What the process's `stat` file says; undefined when there is no such process (any more). */
   stat(pid: number): Promise<ProcessStat | undefined>;
+
+  /** What the process takes of the machine; undefined when there is no such process (any more). */
+  usage(pid: number): Promise<ProcessUsage | undefined>;
 
   /** The ids of the process's threads; undefined when there is no such process (any more). */
   threads(pid: number): Promise<number[] | undefined>;
@@ -72,6 +77,14 @@ export function openProcfs(dir: string): Procfs {
     async stat(pid) {
       const text = await read(`${dir}/${pid}/stat`);
       return text === undefined ? undefined : parseProcessStat(text);
+    },
+    async usage(pid) {
+      const [stat, status] = await Promise.all([
+        read(`${dir}/${pid}/stat`),
+        read(`${dir}/${pid}/status`),
+      ]);
+      if (stat === undefined || status === undefined) return undefined;
+      return parseProcessUsage(stat, status);
     },
     threads: (pid) => ids(`${dir}/${pid}/task`),
     async pidCursor() {

@@ -6,9 +6,11 @@
 import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, hasDroppedEvent, perfError } from "./perf_failure.ts";
+import type { PerfWatch } from "./perf_watch.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { PerfOptions } from "../recording.ts";
 import { absoluteNames, RelativeNames } from "./relative_names.ts";
+import { ScriptFlow } from "./script_flow.ts";
 import { StatusError } from "../status_error.ts";
 import { TextLineStream } from "./text_lines.ts";
 
@@ -232,29 +234,49 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
   return status.success || status.signal === "SIGTERM";
 }
 
-/**
- * Starts `perf script`. Aborting `signal` ends it for good, in a second at most.
- *
- * Symbols come from the files of each process' own mount namespace. `directory` stands for the root
- * of those that have gone, or that are in the daemon's own.
- */
+/** What a perf script may read and take. */
+export interface ScriptConfinement {
+  /**
+   * Stands for the root of processes that have gone, or are in the daemon's own mount namespace: the
+   * others' files are read in theirs. An empty directory unless told.
+   */
+  directory?: string;
+  /** Ends it when it takes too much. */
+  watch?: PerfWatch;
+}
+
+/** Starts `perf script`. Aborting `signal` ends it for good, in a second at most. */
 export function startPerfScript(
   options: PerfOptions,
   signal: AbortSignal,
-  directory = EMPTY_DIRECTORY,
+  { directory = EMPTY_DIRECTORY, watch }: ScriptConfinement = {},
 ): PerfScript {
   const { process, stdin, release } = spawn(scriptArguments(options), signal, SCRIPT_DEADLINE_MS, {
     cwd: directory,
+  });
+  const flow = new ScriptFlow();
+  let failure: StatusError | undefined;
+  const unwatch = watch?.add({
+    pid: process.pid,
+    progress: () => flow.progress(),
+    end(reason) {
+      failure = reason;
+      kill(process, "SIGKILL");
+    },
   });
   const stderr = collectStderr(process);
   const ended = new AbortController();
   process.status.finally(() => ended.abort());
   return {
-    input: withRelativeNames(stdin),
-    output: absoluteNames(throttledReader(process.stdout, TEXT_PAUSE_MS, ended.signal)),
+    input: flow.observeInput(withRelativeNames(stdin)),
+    output: flow.observeOutput(
+      absoluteNames(throttledReader(process.stdout, TEXT_PAUSE_MS, ended.signal)),
+    ),
     exit: (async () => {
       const status = await process.status;
       release();
+      unwatch?.();
+      if (failure) throw failure;
       if (!status.success) {
         throw perfError("perf script", await lastWords(status, stderr));
       }
@@ -358,20 +380,21 @@ function spawn(
 
 /** Ends a perf with a signal, after `graceMs`, and by force when it has not gone in time. */
 function terminate(process: Deno.ChildProcess, graceMs: number): void {
-  const kill = (signal: Deno.Signal) => {
-    try {
-      process.kill(signal);
-    } catch {
-      // It has gone already.
-    }
-  };
   // A perf record takes its workload along when it gets this one.
-  const inOrder = setTimeout(() => kill("SIGTERM"), graceMs);
-  const byForce = setTimeout(() => kill("SIGKILL"), TERM_DEADLINE_MS);
+  const inOrder = setTimeout(() => kill(process, "SIGTERM"), graceMs);
+  const byForce = setTimeout(() => kill(process, "SIGKILL"), TERM_DEADLINE_MS);
   process.status.finally(() => {
     clearTimeout(inOrder);
     clearTimeout(byForce);
   });
+}
+
+function kill(process: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    process.kill(signal);
+  } catch {
+    // It has gone already.
+  }
 }
 
 /** What a perf writes to its standard error. */

@@ -25,6 +25,8 @@ export interface Targets {
   idle: string;
   /** Static; starts a child that burns for 100 ms, over and over. */
   forker: string;
+  /** Static; burns one processor in code without a file, for which perf reads /tmp/perf-PID.map. */
+  jit: string;
   /** Static; burns one processor and loads BPF programs meanwhile. Needs root. */
   bpfLoader: string;
   /** Static; `mappings DIRECTORY PROCESSES MAPPINGS` maps a file with a very long path. */
@@ -59,6 +61,7 @@ const SOURCES = [
   "spin.c",
   "idle.c",
   "forker.c",
+  "jit.c",
   "bpf_loader.c",
   "mappings.c",
   "threads.c",
@@ -90,6 +93,7 @@ function compilerRuns(out: string): string[][] {
     ],
     ["-static", "-o", `${out}/bin/idle`, "idle.c"],
     ["-static", "-o", `${out}/bin/forker`, "forker.c", "busy.c"],
+    ["-static", "-o", `${out}/bin/jit`, "jit.c"],
     ["-static", "-o", `${out}/bin/bpf-loader`, "bpf_loader.c", "busy.c"],
     ["-static", "-o", `${out}/bin/mappings`, "mappings.c", "busy.c"],
     ["-static", "-pthread", "-o", `${out}/bin/threads`, "threads.c", "busy.c"],
@@ -124,6 +128,7 @@ export async function buildTargets(): Promise<Targets> {
     busyLibrary: `${directory}/lib/libnecoperfbusy.so`,
     idle: `${directory}/bin/idle`,
     forker: `${directory}/bin/forker`,
+    jit: `${directory}/bin/jit`,
     bpfLoader: `${directory}/bin/bpf-loader`,
     mappings: `${directory}/bin/mappings`,
     threads: `${directory}/bin/threads`,

@@ -5,7 +5,8 @@ import { statText } from "../../testing/fake_procfs.ts";
 Deno.test("parseProcessStat reads past any name", () => {
   for (const name of ["sh", "a b", "a) R 1 (b", "((", ") ", "x\ny) Z 9 9", ""]) {
     const text = statText({ pid: 7, name, parentPid: 3, startTicks: 815 });
-    assert.deepEqual(parseProcessStat(text), { parentPid: 3, startTicks: 815, ended: false }, name);
+    const parsed = { parentPid: 3, startTicks: 815, cpuTicks: 3, runnable: false, ended: false };
+    assert.deepEqual(parseProcessStat(text), parsed, name);
   }
 });
 
