@@ -164,6 +164,7 @@ Deno.test("a daemon that cannot be reached", async () => {
   await using odd = await startOddDaemon(node, tenant, (container) => {
     container.command = ["sleep", "86400"];
     container.args = [];
+    delete container.startupProbe;
     delete container.livenessProbe;
   });
   await assertFails(["target", "--necoperf-namespace", odd.namespace], {

@@ -1,8 +1,16 @@
 /** A tenant profiles pods by the names of workloads and by labels, beside the real kubectl. */
 import assert from "node:assert/strict";
 import { ExitStatus } from "../../cli/errors.ts";
+import { startApiRecorder } from "../testing/api_recorder.ts";
 import { assertBusy, type ClientRunOutside, runClient } from "../testing/client.ts";
-import { apply, kubectl, type KubernetesObject, waitForField } from "../testing/cluster.ts";
+import {
+  apply,
+  kubectl,
+  type KubectlRun,
+  type KubernetesObject,
+  runKubectl,
+  waitForField,
+} from "../testing/cluster.ts";
 import { DAEMON_NAMESPACE, deployDaemons, removeDaemons } from "../testing/deployment.ts";
 import { eventually } from "../testing/process.ts";
 import {
@@ -175,19 +183,10 @@ Deno.test("what is not there does not touch the others", async () => {
   assert.match(run.stderr, /deployments\.apps "nothing" not found/);
 });
 
-/** How a command of kubectl ends, as the tenant. */
-async function runKubectl(...args: string[]): Promise<{ success: boolean; stderr: string }> {
-  const { success, stderr } = await new Deno.Command("kubectl", {
-    args,
-    env: { KUBECONFIG: tenant.kubeconfig },
-    stdin: "null",
-    signal: AbortSignal.timeout(30_000),
-  }).output();
-  return { success, stderr: new TextDecoder().decode(stderr) };
-}
-
-function kubectlLogs(...args: string[]): Promise<{ success: boolean; stderr: string }> {
-  return runKubectl("logs", "--pod-running-timeout=1s", "--all-containers", ...args);
+/** How `kubectl logs` ends, as the tenant. */
+function kubectlLogs(args: string[], { kubeconfig }: { kubeconfig: string } = tenant): Promise<KubectlRun> {
+  const logs = ["logs", "--pod-running-timeout=1s", "--all-containers", ...args];
+  return runKubectl(logs, { kubeconfig });
 }
 
 Deno.test("names that are not there fail as kubectl's do, in its words", async () => {
@@ -195,7 +194,7 @@ Deno.test("names that are not there fail as kubectl's do, in its words", async (
   const types = ["", "po/", "deploy/", "Deployment/", "deployments.v1.apps/", "sts/", "ds/", "rs/"]
     .concat("job/", "jobs.batch/", "svc/", "rc/");
   for (const name of types.map((type) => `${type}nothing`)) {
-    const theirs = await kubectlLogs(name);
+    const theirs = await kubectlLogs([name]);
     const [words] = /\S+ "nothing" not found/.exec(theirs.stderr) ?? [];
     assert(!theirs.success && words, `kubectl logs ${name}: ${theirs.stderr}`);
     const ours = await runClient(tenant, [name]);
@@ -203,12 +202,13 @@ Deno.test("names that are not there fail as kubectl's do, in its words", async (
     assert(ours.stderr.includes(words), `${name}: ${ours.stderr}`);
   }
   for (const name of ["foo/web", "deploy/a/b", "deploy/", "cronjob/import"]) {
-    assert(!(await kubectlLogs(name)).success, name);
+    assert(!(await kubectlLogs([name])).success, name);
     assert.equal((await runClient(tenant, [name])).status, ExitStatus.USAGE, name);
   }
   for (const name of ["db-0", "pod/db-0", "svc/cart", "statefulset.apps/db", "job/import"]) {
     // Not logs, which are not there for sure: the cluster's nodes share a directory for them.
-    const theirs = await runKubectl("exec", name, "--", "true");
+    const { kubeconfig } = tenant;
+    const theirs = await runKubectl(["exec", name, "--", "true"], { kubeconfig });
     assert(theirs.success, `kubectl exec ${name}: ${theirs.stderr}`);
     const ours = await runClient(tenant, [name, "-d", "1s"]);
     assert.equal(ours.status, 0, ours.stderr);
@@ -229,18 +229,27 @@ Deno.test("a workload's pods are asked for with the query of kubectl", async () 
       ],
     },
   }));
-  const queryOf = (stderr: string) => {
-    const urls = [...stderr.matchAll(/GET (https:\S+\/pods\?\S+) 200 OK in \d+ milliseconds/g)];
-    assert(urls.length > 0, stderr);
-    return new URL(urls[0][1]).searchParams.get("labelSelector");
+  await using api = await startApiRecorder(tenant);
+  /** How the pods were asked for since the last time. */
+  const query = (): string | null => {
+    const [first] = api.requests.splice(0).filter(({ pathname }) => pathname.endsWith("/pods"));
+    assert(first, "nothing asked for pods");
+    return first.searchParams.get("labelSelector");
   };
   for (const name of ["deploy/odd", "deploy/web", "svc/cart", "job/import"]) {
-    const theirs = await kubectlLogs(name, "-v=6");
-    const ours = await runClient(tenant, [name, "-d", "1s", "-v=6"]);
-    assert.equal(queryOf(ours.stderr), queryOf(theirs.stderr), name);
-    const { users } = JSON.parse(await Deno.readTextFile(tenant.kubeconfig));
-    assert(!ours.stderr.includes(users[0].user.token));
+    await kubectlLogs([name], api);
+    const theirs = query();
+    await runClient(tenant, [name, "-d", "1s"], { kubeconfig: api.kubeconfig });
+    assert.equal(query(), theirs, name);
   }
+});
+
+Deno.test("-v=6 prints the requests to the API server without the token", async () => {
+  const run = await runClient(tenant, ["deploy/web", "-d", "1s", "-v=6"]);
+  assert.equal(run.status, 0, run.stderr);
+  assert.match(run.stderr, /\/namespaces\/\S+\/pods\?/);
+  const { users } = JSON.parse(await Deno.readTextFile(tenant.kubeconfig));
+  assert(!run.stderr.includes(users[0].user.token));
 });
 
 Deno.test("without the right to read workloads there are labels", async () => {

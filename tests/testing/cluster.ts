@@ -24,11 +24,28 @@ export interface KubernetesObject {
 
 const COMMAND_DEADLINE_MS = 120_000;
 
-/** Runs kubectl and returns its standard output. Rejects with its words when it fails. */
-export async function kubectl(args: string[], input = ""): Promise<string> {
-  const process = new Deno.Command("kubectl", {
+/** How a command of kubectl has ended. */
+export interface KubectlRun {
+  success: boolean;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs kubectl, in the project's directory. Rejects only when it cannot be started. */
+export async function runKubectl(
+  args: string[],
+  { input = "", kubectl = "kubectl", kubeconfig }: {
+    input?: string;
+    /** Another one than the PATH's. */
+    kubectl?: string;
+    /** Default: that of the cluster's administrator. */
+    kubeconfig?: string;
+  } = {},
+): Promise<KubectlRun> {
+  const process = new Deno.Command(kubectl, {
     args,
     cwd: ROOT,
+    env: kubeconfig === undefined ? {} : { KUBECONFIG: kubeconfig },
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
@@ -40,14 +57,29 @@ export async function kubectl(args: string[], input = ""): Promise<string> {
   await writer.close().catch(() => {});
   const { success, stdout, stderr } = await process.output();
   const decoder = new TextDecoder();
-  if (!success) throw new Error(`kubectl ${args.join(" ")}: ${decoder.decode(stderr)}`);
-  return decoder.decode(stdout);
+  return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Runs kubectl and returns its standard output. Rejects with its words when it fails. */
+export async function kubectl(args: string[], input = ""): Promise<string> {
+  const { success, stdout, stderr } = await runKubectl(args, { input });
+  if (!success) throw new Error(`kubectl ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+/** The minor version of the cluster: 37 of Kubernetes 1.37. */
+export async function readMinorVersion(): Promise<number> {
+  const { major, minor } = JSON.parse(await kubectl(["get", "--raw=/version"]));
+  if (major !== "1") throw new Error(`Kubernetes ${major}.${minor}: tests know 1 only`);
+  return parseInt(minor);
 }
 
 /** Makes objects, or changes those there are. */
 export async function apply(...items: KubernetesObject[]): Promise<void> {
-  const list = { apiVersion: "v1", kind: "List", items };
-  await kubectl(["apply", "--filename=-"], JSON.stringify(list));
+  await kubectl(
+    ["apply", "--filename=-"],
+    JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+  );
 }
 
 /** An object that there is. */

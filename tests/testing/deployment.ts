@@ -13,6 +13,7 @@ import {
   ROOT,
   waitForField,
 } from "./cluster.ts";
+import { applyKustomization } from "./kustomize.ts";
 import { eventually } from "./process.ts";
 import { allowDaemons, type Tenant } from "./tenant.ts";
 
@@ -30,10 +31,8 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
   for (const lookup of lookups) {
     const name = DAEMON_NAMESPACE[lookup];
     await waitUntilGone(name);
-    if (lookup !== "cgroup") {
-      await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
-    }
-    await kubectl(["apply", "--kustomize", `tests/e2e/deploy/${lookup}`]);
+    await applyKustomization(`tests/e2e/deploy/${lookup}`);
+    await apply(await machinePolicy(name));
     await makeCertificates(name);
   }
   for (const lookup of lookups) {
@@ -41,6 +40,41 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
     const daemonSet = "daemonset/necoperf-daemon";
     await kubectl(["rollout", "status", daemonSet, namespace, "--timeout=100s"]);
   }
+}
+
+/** The name of {@linkcode machinePolicy}. */
+export const MACHINE_POLICY = "test-machine";
+
+/**
+ * Lets this machine connect to the daemons of a namespace, as `deploy/README.md` has it for people who
+ * have a route to pods.
+ */
+export async function machinePolicy(namespace: string): Promise<KubernetesObject> {
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: MACHINE_POLICY, namespace },
+    spec: {
+      podSelector: { matchLabels: { "app.kubernetes.io/name": "necoperf-daemon" } },
+      policyTypes: ["Ingress"],
+      ingress: [{
+        from: [{ ipBlock: { cidr: `${await machineAddress()}/32` } }],
+        ports: [6543, 6541].map((port) => ({ protocol: "TCP", port })),
+      }],
+    },
+  };
+}
+
+/** The address that packets to the cluster's nodes have as their source. */
+async function machineAddress(): Promise<string> {
+  const node = await kubectl([
+    ...["get", "nodes", "--output"],
+    'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}',
+  ]);
+  const { stdout } = await new Deno.Command("ip", { args: ["-json", "route", "get", node] })
+    .output();
+  const [{ prefsrc }] = JSON.parse(new TextDecoder().decode(stdout));
+  return prefsrc;
 }
 
 /** Waits for a namespace that another test is deleting. */

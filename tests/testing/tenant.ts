@@ -12,6 +12,7 @@ import {
   type KubernetesObject,
   waitUntilReady,
 } from "./cluster.ts";
+import { kustomizeText } from "./kustomize.ts";
 
 /** A tenant; its namespace is deleted at the end. */
 export interface Tenant extends AsyncDisposable {
@@ -33,7 +34,7 @@ export async function createTenant(
 ): Promise<Tenant> {
   const namespace = await createNamespace("tenant");
   // As deploy/tenant/tenant.yaml says to do it.
-  const example = await kubectl(["kustomize", "deploy/tenant"]);
+  const example = await kustomizeText("deploy/tenant");
   const manifests = example.replaceAll("tenant-example", namespace);
   await kubectl(["apply", "--filename=-"], manifests);
   const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-kubeconfig-" });
