@@ -1,4 +1,4 @@
-/* forker: does nothing itself; each of its children burns for 100 ms and ends, one after another. */
+/* forker: does nothing itself; each of its children burns 100 ms of processor time and ends, one after another. */
 #include "busy.h"
 
 #include <sys/wait.h>

@@ -1,4 +1,4 @@
-/* spin [SECONDS]: burns one processor for ever or so long, and ends well when sent SIGUSR1. */
+/* spin [SECONDS]: burns one processor for ever or so much of its time, and ends well when sent SIGUSR1. */
 #include "busy.h"
 
 #include <signal.h>
