@@ -5,8 +5,8 @@ import { apply, readyNodes } from "../testing/cluster.ts";
 import {
   assertBusy,
   clientPod,
-  type ClientRunOutside,
   execInTarget,
+  onlyResult,
   runClient,
   runInPod,
 } from "../testing/client.ts";
@@ -142,17 +142,8 @@ for (const lookup of LOOKUPS) {
     const run = await runClient(tenant, ["shapes", "-c", "idle", "-d", "60s", ...daemons], {
       // As long as it takes for the process to come and to end.
       whileRecording: (_, interrupt) =>
-        execInTarget(tenant, "shapes", "idle", [...TARGET.spin, "3"]).then(interrupt),
+        execInTarget(tenant, "shapes", "idle", [...TARGET.spin, "0.5"]).then(interrupt),
     });
     assertBusy(onlyResult(run, ExitStatus.PARTIAL));
   });
-}
-
-/** The text of the one file that a run has left, whose path is all that it printed. */
-function onlyResult(run: ClientRunOutside, status = 0): string {
-  assert.equal(run.status, status, run.stderr);
-  const [[name, text], ...others] = Object.entries(run.files);
-  assert.deepEqual(others, []);
-  assert.equal(run.stdout, `${run.outputDirectory}/${name}\n`);
-  return text;
 }

@@ -184,7 +184,10 @@ Deno.test("what is not there does not touch the others", async () => {
 });
 
 /** How `kubectl logs` ends, as the tenant. */
-function kubectlLogs(args: string[], { kubeconfig }: { kubeconfig: string } = tenant): Promise<KubectlRun> {
+function kubectlLogs(
+  args: string[],
+  { kubeconfig }: { kubeconfig: string } = tenant,
+): Promise<KubectlRun> {
   const logs = ["logs", "--pod-running-timeout=1s", "--all-containers", ...args];
   return runKubectl(logs, { kubeconfig });
 }

@@ -18,12 +18,13 @@ export async function startApiRecorder(tenant: Tenant): Promise<ApiRecorder> {
   const config = JSON.parse(await Deno.readTextFile(tenant.kubeconfig));
   const [{ cluster }] = config.clusters;
   const [{ user }] = config.users;
+  const { server: upstream } = cluster;
   const caCerts = [atob(cluster["certificate-authority-data"])];
   const client = Deno.createHttpClient({ caCerts });
   const requests: URL[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
     const { pathname, search } = new URL(request.url);
-    const url = new URL(pathname + search, cluster.server);
+    const url = new URL(pathname + search, upstream);
     requests.push(url);
     const headers = new Headers(request.headers);
     headers.delete("host");

@@ -151,7 +151,11 @@ export function clientPod(tenant: Tenant, name: string): KubernetesObject {
 }
 
 /** Runs a command in a pod that {@linkcode clientPod} describes. */
-export async function runInPod(tenant: Tenant, pod: string, command: string[]): Promise<ClientRun> {
+export async function runInPod(
+  tenant: Pick<Tenant, "namespace">,
+  pod: string,
+  command: string[],
+): Promise<ClientRun> {
   const { code, stdout, stderr } = await new Deno.Command("kubectl", {
     args: ["exec", `--namespace=${tenant.namespace}`, pod, "--", ...command],
     stdin: "null",
@@ -177,4 +181,13 @@ export function assertBusy(profile: string): void {
   const frames = [BUSY_FUNCTION, ...BUSY_CALLERS].map((name) => `\\s+[0-9a-f]+ ${name}\\+.*`);
   const stack = new RegExp(frames.join("\n"));
   assert.match(profile, stack, `no stack of ${BUSY_FUNCTION} in: ${profile.slice(0, 2000)}`);
+}
+
+/** The text of the one file that a run has left, whose path is all that it printed. */
+export function onlyResult(run: ClientRunOutside, status = 0): string {
+  assert.equal(run.status, status, run.stderr);
+  const [[name, text], ...others] = Object.entries(run.files);
+  assert.deepEqual(others, []);
+  assert.equal(run.stdout, `${run.outputDirectory}/${name}\n`);
+  return text;
 }
