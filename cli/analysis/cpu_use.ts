@@ -19,7 +19,7 @@ export interface CpuUse {
  * does not go with time. `asked` is not known to who fetches another's result.
  */
 export function findCpuUse(
-  { samples, sampledSeconds }: RecordingSummary,
+  { samples, sampledSeconds, frequencyHz }: RecordingSummary,
   { stacks, asked }: { stacks?: StackProfile; asked?: RecordOptions },
 ): CpuUse | undefined {
   if (sampledSeconds <= 0) return undefined;
@@ -32,8 +32,9 @@ export function findCpuUse(
   // perf's default event is cycles or a clock, of which the kernel takes samples at the frequency.
   const ticks = event ? CYCLES.test(event.event) : asked && asked.events === undefined;
   if (!ticks || !asked) return undefined;
-  const { frequencyHz = FREQUENCY_HZ } = asked;
-  return { cpus: (event?.samples ?? samples) / frequencyHz / sampledSeconds, side };
+  // A daemon of an older release does not say what it samples with.
+  const usedHz = frequencyHz ?? asked.frequencyHz ?? FREQUENCY_HZ;
+  return { cpus: (event?.samples ?? samples) / usedHz / sampledSeconds, side };
 }
 
 /** As processors name it: `cycles`, `cpu-cycles`, `cpu_core/cycles/`. */

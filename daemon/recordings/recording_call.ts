@@ -1,6 +1,6 @@
 import type { RecordOptions__Output } from "../../proto/gen/necoperf/RecordOptions.ts";
 import type { Credentials } from "../caller.ts";
-import type { PerfDataCounts, Side } from "../recording.ts";
+import type { PerfDataCounts, RecordingOptions } from "../recording.ts";
 import type { DurationField } from "./recording_options.ts";
 import type { QueuePlace } from "./recording_queue.ts";
 
@@ -32,7 +32,7 @@ export interface RecordingRequest {
 export interface RecordingListener {
   accepted(recordingId: string): void;
   queued(place: QueuePlace): void;
-  started(processes: number, side: Side): void;
+  started(processes: number, used: Pick<RecordingOptions, "side" | "frequencyHz">): void;
   progress(elapsedSeconds: number, counts: PerfDataCounts): void;
   converting(): void;
 }

@@ -145,7 +145,7 @@ async function recordResult(
   const { container, side } = admitted;
   const observer: RecordingObserver = {
     ...listener,
-    started: (processes) => listener.started(processes, side),
+    started: (processes) => listener.started(processes, options),
     converting: () => {
       running.sampled = true;
       listener.converting();

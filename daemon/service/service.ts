@@ -148,8 +148,11 @@ function reportTo(send: (event: RecordingEvent) => void): RecordingListener {
   return {
     accepted: (recordingId) => send({ event: "accepted", accepted: { recordingId } }),
     queued: (place) => send({ event: "queued", queued: place }),
-    started: (processes, side) =>
-      send({ event: "started", started: { processes, side: SIDES[side] } }),
+    started: (processes, { side, frequencyHz }) =>
+      send({
+        event: "started",
+        started: { processes, side: SIDES[side], frequency: frequencyHz },
+      }),
     progress: (elapsedSeconds, { samples, lostSamples }) =>
       send({
         event: "progress",

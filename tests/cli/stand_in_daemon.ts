@@ -143,7 +143,7 @@ async function listenWithTls(
 /** The events that every recording begins with. */
 export function writeStart(call: StartCall, recordingId = "recording-1"): void {
   call.write({ accepted: { recordingId } });
-  call.write({ started: { processes: 3 } });
+  call.write({ started: { processes: 3, frequency: 99 } });
 }
 
 /** The event with which a recording of `result` ends, and the end of the call. */

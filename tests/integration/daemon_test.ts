@@ -93,6 +93,7 @@ Deno.test("StartRecording reports in order, and the result is what its digest sa
   assert.ok(order.slice(2, -2).every((event) => event === "progress"), order.join());
   assert.equal(events[1].started?.processes, 1);
   assert.equal(events[1].started?.side, "SIDE_BOTH");
+  assert.equal(events[1].started?.frequency, 99);
   const finished = events.at(-1)!.finished!;
   assert.equal(finished.completeness, "COMPLETENESS_FULL");
   assert.equal(fromDuration(finished.sampled), 1);

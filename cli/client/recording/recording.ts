@@ -53,6 +53,8 @@ export class Recording {
   /** Lost connections change it no more than they do on the daemon. */
   phase: "waiting" | "sampling" | "over" = "waiting";
   #recordingId = "";
+  /** What the daemon samples with, once it has said so. */
+  #frequencyHz?: number;
   #finished: Finished | undefined;
   #keptUntil: Date | undefined;
   #arriving: Promise<Arrived> | undefined;
@@ -93,7 +95,7 @@ export class Recording {
       checkArrived(arrived, finished);
       await this.hooks.commit?.();
       await deleteResult(link, this.#recordingId);
-      return toSummary(finished);
+      return { ...toSummary(finished), frequencyHz: this.#frequencyHz };
     } catch (error) {
       giveUp();
       await this.#arriving?.catch(() => {});
@@ -125,6 +127,7 @@ export class Recording {
             break;
           case "started":
             this.phase = "sampling";
+            this.#frequencyHz = message.started!.frequency || undefined;
             // Awaited last: when the recording fails, too, its own call has the better words.
             this.#receive().catch(() => {});
             break;

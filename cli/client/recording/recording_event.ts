@@ -11,12 +11,13 @@ import { type Side, sideOf } from "../../../proto/side.ts";
 export type RecordingEvent =
   /** How many recordings go first; `sameContainer`: it waits for another of its own container. */
   | { kind: "queued"; ahead: number; sameContainer: boolean }
-  /** `side` is what is sampled, if the daemon tells. */
+  /** `side` and `frequencyHz` are what is used, if the daemon says it. */
   | {
     kind: "started";
     recordingId: string;
     processes: number;
     side?: Side;
+    frequencyHz?: number;
   }
   | { kind: "progress"; elapsedSeconds: number; samples: number; lostSamples: number }
   /** `stopSignal` was heard. When sampling was over by then there is nothing to stop. */
@@ -52,6 +53,8 @@ export interface RecordingSummary {
   sampledSeconds: number;
   /** Size of the result, not compressed. */
   sizeBytes: number;
+  /** Samples per second and processor. Not known of a result that is fetched later. */
+  frequencyHz?: number;
 }
 
 /** Takes from a message what there is to tell of it. */
@@ -62,8 +65,9 @@ export function toEvent(message: EventMessage, recordingId: string): RecordingEv
       return { kind: "queued", ahead, sameContainer };
     }
     case "started": {
-      const { processes, side } = message.started!;
-      return { kind: "started", recordingId, processes, side: sideOf(side) };
+      const { processes, side, frequency } = message.started!;
+      const frequencyHz = frequency || undefined;
+      return { kind: "started", recordingId, processes, side: sideOf(side), frequencyHz };
     }
     case "progress": {
       const { elapsed, samples, lostSamples } = message.progress!;

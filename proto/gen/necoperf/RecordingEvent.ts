@@ -164,6 +164,10 @@ export interface _necoperf_RecordingEvent_Started {
    * What is sampled, where the request left it open.
    */
   'side'?: (_necoperf_Side);
+  /**
+   * Samples per second and processor, where the request left it open.
+   */
+  'frequency'?: (number);
 }
 
 export interface _necoperf_RecordingEvent_Started__Output {
@@ -175,6 +179,10 @@ export interface _necoperf_RecordingEvent_Started__Output {
    * What is sampled, where the request left it open.
    */
   'side': (_necoperf_Side__Output);
+  /**
+   * Samples per second and processor, where the request left it open.
+   */
+  'frequency': (number);
 }
 
 export interface RecordingEvent {

@@ -29,6 +29,16 @@ Deno.test("of cycles the samples are counted, by the frequency that was asked fo
   assert.equal(find("cycles", 1e12)!.cpus, 1000 / 99 / 10);
 });
 
+Deno.test("findCpuUse: counts cycles by the frequency that the daemon used", () => {
+  const stacks: StackProfile = {
+    ...{ frames: [], samples: 490, skippedLines: 0, truncated: false, leftOut: [] },
+    events: [{ event: "cycles", stacks: [], samples: 490, weight: 1e12 }],
+  };
+  // A daemon with --max-frequency 49, which was asked for nothing.
+  const summary = { ...SUMMARY, samples: 490, sampledSeconds: 10, frequencyHz: 49 };
+  assert.equal(findCpuUse(summary, { stacks, asked: {} })?.cpus, 1);
+});
+
 Deno.test("other events say nothing of time", () => {
   for (const event of ["cache-misses", "bus-cycles", "stalled-cycles-frontend", "cycles-ct"]) {
     assert.equal(find(event, 1e12), undefined, event);

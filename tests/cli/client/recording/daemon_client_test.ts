@@ -94,7 +94,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
       asked = call.request;
       call.write({ accepted: { recordingId: "abc" } });
       call.write({ queued: { ahead: 2 } });
-      call.write({ started: { processes: 3 } });
+      call.write({ started: { processes: 3, frequency: 49 } });
       call.write({ progress: { elapsed: { seconds: 1, nanos: 5e8 }, samples: 4, lostSamples: 1 } });
       writeFinished(call, RESULT, {
         compressedSize: packedBytes,
@@ -118,6 +118,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
     missedProcesses: 3,
     sampledSeconds: 2,
     sizeBytes: RESULT.length,
+    frequencyHz: 49,
   });
   const downloading = received.events.filter(({ kind }) => kind === "downloading");
   assert.deepEqual(downloading.at(-1), {
@@ -127,7 +128,10 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
   });
   assert.deepEqual(received.events.filter((event) => !downloading.includes(event)), [
     { kind: "queued", ahead: 2, sameContainer: false },
-    { kind: "started", recordingId: "abc", processes: 3, side: undefined },
+    {
+      ...{ kind: "started", recordingId: "abc", processes: 3, side: undefined },
+      frequencyHz: 49,
+    },
     { kind: "progress", elapsedSeconds: 1.5, samples: 4, lostSamples: 1 },
     { kind: "converting" },
   ]);
