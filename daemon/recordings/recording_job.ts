@@ -142,7 +142,7 @@ async function recordResult(
 ): Promise<Result> {
   const { store, log } = parts;
   const { id, request, running, listener } = job;
-  const { container, side } = admitted;
+  const { container } = admitted;
   const observer: RecordingObserver = {
     ...listener,
     started: (processes) => listener.started(processes, options),
