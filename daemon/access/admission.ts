@@ -3,8 +3,9 @@ import type { Authorizer } from "./authorizer.ts";
 import { ANYONE, type Caller, type Credentials, type Grant } from "../caller.ts";
 import { parseContainerId } from "../containers/container_id.ts";
 import type { Container, ContainerLookup } from "../containers/container.ts";
+import { unseenError } from "../containers/sandbox.ts";
 import { type AccessQuestion, API_GROUP } from "./kubernetes_api.ts";
-import type { PodOwner, PodOwners } from "./pod_owner.ts";
+import type { PodOwner, PodOwners, PodStatus } from "./pod_owner.ts";
 import { quote } from "../quote.ts";
 import type { RequestedSide, Side } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
@@ -62,6 +63,8 @@ export function createOpenAdmission(lookup: ContainerLookup): Admission {
     identify: () => Promise.resolve(ANYONE),
     async admit({ containerId, side, signal }) {
       const container = await lookup.find(containerId, signal);
+      const { problem } = container;
+      if (problem) return { decision: "error", container, error: problem };
       return { decision: "allowed", container, side: side === "allowed" ? "both" : side };
     },
     confirm: () => Promise.resolve(),
@@ -92,7 +95,7 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
       // Of another form it is refused before anything is looked at, which tells nothing either.
       const id = parseContainerId(containerId);
       const { container, failure } = await find(lookup, id, signal);
-      const { owner, reason } = container
+      const { owner, reason, status } = container
         ? await owners.ownerOf(container)
         : await owners.named(id);
       const refuse = (decision: "denied" | "error", error: Error): AdmissionAnswer => ({
@@ -109,8 +112,9 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
         const reasons = owner ? ["no right to the pod"] : [reason, failure?.message];
         return refuse("denied", refusal(caller, ...reasons));
       }
-      if (!container) return refuse("error", failure!);
+      if (!container) return refuse("error", explain(failure!, id, status));
       if (!owner) return refuse("denied", refusal(caller, reason));
+      if (container.problem) return refuse("error", container.problem);
       const allow = (side: Side): AdmissionAnswer => ({
         ...{ decision: "allowed", container, owner, side },
       });
@@ -134,6 +138,12 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
       }
     },
   };
+}
+
+/** The lookup's failure, or more where the pod's status has the container as running. */
+function explain(failure: Error, id: string, status: PodStatus | undefined): Error {
+  const isAbsent = failure instanceof StatusError && failure.status === "NOT_FOUND";
+  return isAbsent && status?.running ? unseenError(id, status.runtimeClass) : failure;
 }
 
 /** Finds a container, or why not. Rejects with what would be said of any container. */

@@ -13,8 +13,18 @@ export interface NodePod {
   uid: string;
   /** For the mirror of a static pod, the UID by which its kubelet's cgroups name that. */
   staticUid?: string;
+  /** The RuntimeClass that it asks for by name. */
+  runtimeClass?: string;
   /** The containers in its status that have been made, in no order; an id may be there twice. */
-  containers: { id: string; name: string }[];
+  containers: NodeContainer[];
+}
+
+/** A container in the status of a pod. */
+export interface NodeContainer {
+  id: string;
+  name: string;
+  /** Whether the status says that it runs. It is seconds old. */
+  running: boolean;
 }
 
 /** A pod as the API server has it, as far as it is read here. */
@@ -27,7 +37,7 @@ export interface ApiPod {
     ownerReferences?: { apiVersion?: string; kind?: string; name?: string; controller?: boolean }[];
     deletionTimestamp?: string;
   };
-  spec?: { serviceAccountName?: string };
+  spec?: { serviceAccountName?: string; runtimeClassName?: string };
   status?: {
     containerStatuses?: ContainerStatus[];
     initContainerStatuses?: ContainerStatus[];
@@ -39,19 +49,28 @@ interface ContainerStatus {
   name: string;
   /** `containerd://<id>`; missing while the container is not made. */
   containerID?: string;
+  state?: { running?: unknown; waiting?: unknown; terminated?: unknown };
 }
 
 /** Takes from a pod of a node what tells which containers are its own. */
 export function toNodePod(pod: ApiPod, nodeName: string): NodePod {
-  const { metadata: { namespace, name, uid }, status = {} } = pod;
+  const { metadata: { namespace, name, uid }, spec, status = {} } = pod;
   const containers = [
     ...status.containerStatuses ?? [],
     ...status.initContainerStatuses ?? [],
     ...status.ephemeralContainerStatuses ?? [],
-  ].map((each) => ({ id: stripRuntime(each.containerID ?? ""), name: each.name }))
+  ].map(({ name, containerID = "", state }) => ({
+    ...{ id: stripRuntime(containerID), name, running: state?.running !== undefined },
+  }))
     .filter(({ id, name }) => isContainerId(id) && isContainerName(name));
   const staticUid = staticUidOf(pod, nodeName);
-  return { namespace, name, uid, ...(staticUid && { staticUid }), containers };
+  const runtimeClass = spec?.runtimeClassName;
+  return {
+    ...{ namespace, name, uid },
+    ...(staticUid && { staticUid }),
+    ...(runtimeClass && { runtimeClass }),
+    containers,
+  };
 }
 
 /** A DNS label. The API server takes any text in a status. */

@@ -7,8 +7,14 @@ export type PodOwner = Required<Pick<Container, "podNamespace" | "podName" | "co
 
 /** The pod of a container, or for the log why none can be shown to be it. */
 export type Ownership =
-  | { owner: PodOwner; reason?: undefined }
-  | { owner?: undefined; reason: string };
+  | { owner: PodOwner; status?: PodStatus; reason?: undefined }
+  | { owner?: undefined; status?: undefined; reason: string };
+
+/** What Kubernetes says of a container, some seconds ago. */
+export interface PodStatus {
+  running: boolean;
+  runtimeClass?: string;
+}
 
 /** Tells which pods containers belong to. Never from what a caller says. */
 export interface PodOwners {
@@ -90,7 +96,8 @@ export function createApiOwners(
 
 function ownerAmong(pods: NodePod[], id: string, podUid?: string): Ownership {
   const claims = pods.flatMap((pod) =>
-    pod.containers.filter((container) => container.id === id).map(({ name }) => ({ pod, name }))
+    pod.containers.filter((container) => container.id === id)
+      .map(({ name, running }) => ({ pod, name, running }))
   );
   if (claims.length > 1) return contested("the container", claims.map(describeClaim));
   if (podUid !== undefined) {
@@ -101,8 +108,9 @@ function ownerAmong(pods: NodePod[], id: string, podUid?: string): Ownership {
   }
   const [claim] = claims;
   if (!claim) return NO_POD;
-  const { pod: { namespace, name }, name: containerName } = claim;
-  return { owner: { podNamespace: namespace, podName: name, containerName } };
+  const { pod: { namespace, name, runtimeClass }, name: containerName, running } = claim;
+  const owner = { podNamespace: namespace, podName: name, containerName };
+  return { owner, status: { running, runtimeClass } };
 }
 
 /** Names some of those who claim the same; an attacker may make many. */

@@ -5,6 +5,7 @@ import { enteredProcesses, lookAtContainer, mainProcess } from "./container_proc
 import type { Look } from "./container_processes.ts";
 import { guardPids } from "./pid_guard.ts";
 import type { Procfs } from "./procfs.ts";
+import { sandboxedError, sandboxOf } from "./sandbox.ts";
 import { StatusError } from "../status_error.ts";
 
 /** How often `entered` looks, unless told. */
@@ -30,7 +31,10 @@ export function createCgroupLookup(
             "it may have ended, or runs on another node",
         );
       }
+      const sandbox = sandboxOf(await procfs.program(main.pid));
       const container: Container = { id, mainPid: main.pid };
+      // A hypervisor may well be what a container of the node runs.
+      if (sandbox === "gVisor") container.problem = sandboxedError(id, sandbox);
       // All of a container's processes are in one pod.
       const isSure = processes.every(({ podUid }) => podUid === main.podUid);
       if (isSure && main.podUid !== undefined) container.podUid = main.podUid;

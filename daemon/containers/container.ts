@@ -1,3 +1,5 @@
+import type { StatusError } from "../status_error.ts";
+
 /** A container that runs on this node. */
 export interface Container {
   /** The runtime's id, without the `containerd://` that Kubernetes writes before it. */
@@ -9,6 +11,8 @@ export interface Container {
   podNamespace?: string;
   podName?: string;
   containerName?: string;
+  /** Why it cannot be recorded, for a caller who may know of it. */
+  problem?: StatusError;
 }
 
 /**

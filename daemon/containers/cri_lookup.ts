@@ -13,6 +13,7 @@ import { pidOfInfo } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
 import { guardPids } from "./pid_guard.ts";
 import type { Procfs } from "./procfs.ts";
+import { sandboxedError, sandboxOf } from "./sandbox.ts";
 import { StatusError } from "../status_error.ts";
 
 /** What of the node's processes is a container's. */
@@ -36,12 +37,21 @@ export function createCriLookup(
 ): ContainerLookup {
   const extents = new WeakMap<Container, Extent>();
 
-  async function extentOf(id: string, mainPid: number): Promise<Extent> {
+  async function extentOf(
+    id: string,
+    mainPid: number,
+  ): Promise<Extent & Pick<Container, "problem">> {
     const text = await procfs.cgroup(mainPid);
     const stat = await procfs.stat(mainPid);
     if (text === undefined || !stat) return {};
     const containers = (await cgroupReader(procfs))(text);
-    if (containers.some((container) => container.id === id)) return {};
+    const isInside = containers.some((container) => container.id === id);
+    const sandbox = sandboxOf(await procfs.program(mainPid));
+    // A hypervisor may well be what a container of the node runs.
+    if (sandbox === "gVisor" || (sandbox && !isInside)) {
+      return { problem: sandboxedError(id, sandbox) };
+    }
+    if (isInside) return {};
     // Before anything is taken for the container on the runtime's word alone: its number must not
     // be somebody else's process, as when it counts in another PID namespace than the daemon.
     const { processes } = await lookAtContainer(procfs, id);
@@ -71,7 +81,9 @@ export function createCriLookup(
       }
       requireRunning(found);
       const container: Container = { id, mainPid: pidOfInfo(found.info), ...podOf(found.labels) };
-      extents.set(container, await extentOf(id, container.mainPid));
+      const { problem, ...extent } = await extentOf(id, container.mainPid);
+      if (problem) container.problem = problem;
+      extents.set(container, extent);
       return container;
     },
 

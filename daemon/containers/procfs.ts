@@ -18,6 +18,12 @@ export interface Procfs {
   /** What the process takes of the machine; undefined when there is no such process (any more). */
   usage(pid: number): Promise<ProcessUsage | undefined>;
 
+  /**
+   * The name that the process's program goes by: its first argument, without directories. A process
+   * can set it to anything. Undefined when it has none, as when there is no such process (any more).
+   */
+  program(pid: number): Promise<string | undefined>;
+
   /** The ids of the process's threads; undefined when there is no such process (any more). */
   threads(pid: number): Promise<number[] | undefined>;
 
@@ -45,6 +51,19 @@ export function openProcfs(dir: string): Procfs {
   async function read(path: string): Promise<string | undefined> {
     try {
       return await Deno.readTextFile(path);
+    } catch (error) {
+      if (hasEnded(error)) return undefined;
+      throw unreadable(path, error);
+    }
+  }
+
+  /** A process can have megabytes of arguments. */
+  async function readBeginning(path: string): Promise<string | undefined> {
+    try {
+      using file = await Deno.open(path);
+      const bytes = new Uint8Array(4096);
+      const length = await file.read(bytes) ?? 0;
+      return new TextDecoder().decode(bytes.subarray(0, length));
     } catch (error) {
       if (hasEnded(error)) return undefined;
       throw unreadable(path, error);
@@ -85,6 +104,10 @@ export function openProcfs(dir: string): Procfs {
       ]);
       if (stat === undefined || status === undefined) return undefined;
       return parseProcessUsage(stat, status);
+    },
+    async program(pid) {
+      const text = await readBeginning(`${dir}/${pid}/cmdline`);
+      return text?.split("\0")[0].split("/").at(-1) || undefined;
     },
     threads: (pid) => ids(`${dir}/${pid}/task`),
     async pidCursor() {

@@ -8,6 +8,8 @@ export interface FakeProcess {
   threads?: number;
   /** Its threads beside the first one. */
   threadIds?: number[];
+  /** What it was started with. */
+  args?: string[];
   /** The text of its `cgroup` file. */
   cgroup?: string;
 }
@@ -41,6 +43,8 @@ export function fakeProcfs(processes: readonly FakeProcess[] = []): FakeProcfs {
       Deno.mkdirSync(target, { recursive: true });
       Deno.writeTextFileSync(`${target}/cgroup`, process.cgroup ?? "0::/init.scope\n");
       Deno.writeTextFileSync(`${target}/stat`, statText(process));
+      const { args = ["sh"] } = process;
+      Deno.writeTextFileSync(`${target}/cmdline`, args.map((arg) => `${arg}\0`).join(""));
       for (const id of [process.pid, ...process.threadIds ?? []]) {
         Deno.mkdirSync(`${target}/task/${id}`, { recursive: true });
       }

@@ -7,7 +7,7 @@ import {
 import { ANYONE, type Caller } from "../../../daemon/caller.ts";
 import type { Container, ContainerLookup } from "../../../daemon/containers/container.ts";
 import type { AccessQuestion } from "../../../daemon/access/kubernetes_api.ts";
-import type { Ownership } from "../../../daemon/access/pod_owner.ts";
+import type { Ownership, PodStatus } from "../../../daemon/access/pod_owner.ts";
 import type { RequestedSide, Side } from "../../../daemon/recording.ts";
 import { StatusError, type StatusName } from "../../../daemon/status_error.ts";
 
@@ -191,6 +191,50 @@ Deno.test("a text that is no container id is refused before anything is asked", 
     assert.equal((await failure(admit(id)))[0], "INVALID_ARGUMENT");
   }
   assert.deepEqual(asked, []);
+});
+
+Deno.test("admit: a container that runs without a process on the node is said to be in a sandbox, to who may know", async () => {
+  const named = (id: string, status: PodStatus) => () =>
+    Promise.resolve({ owner: OWNERS[id], status });
+  const cases: [PodStatus, StatusName, RegExp][] = [
+    [
+      { running: true, runtimeClass: "gvisor" },
+      "FAILED_PRECONDITION",
+      /under RuntimeClass "gvisor": .*nothing of them can be seen from it/,
+    ],
+    [{ running: true }, "FAILED_PRECONDITION", /running: either it has just ended, or .* sandbox/],
+    [{ running: false, runtimeClass: "gvisor" }, "NOT_FOUND", /^there is none$/],
+  ];
+  for (const [status, code, message] of cases) {
+    const ownerOf = () => Promise.reject(new Error("it was not found"));
+    const mine = create(["profiles in mine"], { owners: { ownerOf, named: named(ENDED, status) } });
+    const [actual, details] = await failure(mine.admit(ENDED));
+    assert.equal(actual, code);
+    assert.match(details, message);
+    const theirs = create(["profiles in other"], {
+      owners: { ownerOf, named: named(ENDED, status) },
+    });
+    const [denied, words] = await failure(theirs.admit(ENDED));
+    assert.equal(denied, "PERMISSION_DENIED");
+    assert.doesNotMatch(words, /sandbox|gvisor/);
+  }
+});
+
+Deno.test("admit: a container that cannot be recorded is refused with the reason, to who may know", async () => {
+  const problem = new StatusError("FAILED_PRECONDITION", "it is in a sandbox");
+  const found: ContainerLookup = {
+    ...lookup,
+    find: (id) => Promise.resolve({ id, mainPid: 7, problem }),
+  };
+  const mine = create(["profiles in mine"], { lookup: found });
+  assert.deepEqual(await failure(mine.admit(MINE)), ["FAILED_PRECONDITION", "it is in a sandbox"]);
+  assert.equal((await mine.answer(MINE)).decision, "error");
+  assert.equal((await failure(mine.admit(ANOTHERS)))[0], "PERMISSION_DENIED");
+  const { signal } = new AbortController();
+  const open = createOpenAdmission(found);
+  const answer = await open.admit({ caller: ANYONE, containerId: MINE, side: "user", signal });
+  assert.ok(answer.decision === "error");
+  assert.equal(answer.error, problem);
 });
 
 Deno.test("confirm: what was allowed must still be, side by side", async () => {

@@ -135,7 +135,12 @@ Deno.test("podsOfNode: pods are those of the node, with their containers", async
   }, { metadata: { name: "q", namespace: "a", uid: "v" } }];
   await withApi(() => Response.json({ items }), async ({ api, requests }) => {
     assert.deepEqual(await api.podsOfNode("n&1"), [
-      { namespace: "a", name: "p", uid: "u", containers: [{ id: C1, name: "app" }] },
+      {
+        namespace: "a",
+        name: "p",
+        uid: "u",
+        containers: [{ id: C1, name: "app", running: false }],
+      },
       { namespace: "a", name: "q", uid: "v", containers: [] },
     ]);
     const { searchParams } = requests[0].url;

@@ -36,15 +36,26 @@ Deno.test("toNodePod: has the containers of all kinds that have been made, by th
   const pod = {
     metadata: { name: "p", namespace: "a", uid: "u" },
     status: {
-      containerStatuses: [{ name: "app", containerID: `containerd://${C1}` }, { name: "waits" }],
-      initContainerStatuses: [{ name: "init", containerID: `cri-o://${C2}` }],
+      containerStatuses: [
+        { name: "app", containerID: `containerd://${C1}`, state: { running: {} } },
+        { name: "waits" },
+      ],
+      initContainerStatuses: [
+        { name: "init", containerID: `cri-o://${C2}`, state: { terminated: {} } },
+      ],
       ephemeralContainerStatuses: [{ name: "debug", containerID: `docker://${C3}` }],
     },
   };
   assert.deepEqual(toNodePod(pod, NODE), {
     ...{ namespace: "a", name: "p", uid: "u" },
-    containers: [{ id: C1, name: "app" }, { id: C2, name: "init" }, { id: C3, name: "debug" }],
+    containers: [
+      { id: C1, name: "app", running: true },
+      { id: C2, name: "init", running: false },
+      { id: C3, name: "debug", running: false },
+    ],
   });
+  const sandboxed = { ...pod, spec: { runtimeClassName: "gvisor" } };
+  assert.equal(toNodePod(sandboxed, NODE).runtimeClass, "gvisor");
 });
 
 Deno.test("toNodePod: what is not an id as runtimes make them names no container", () => {
@@ -85,7 +96,7 @@ Deno.test("toNodePod: keeps every claim of a container, also two of one pod", ()
     { metadata: { name: "p", namespace: "a", uid: "u" }, status },
     "",
   );
-  assert.deepEqual(containers, [{ id: C1, name: "a" }, { id: C1, name: "b" }]);
+  assert.deepEqual(containers.map(({ id, name }) => [id, name]), [[C1, "a"], [C1, "b"]]);
 });
 
 Deno.test("toNodePod: a mirror pod of this node stands for its static pod", () => {

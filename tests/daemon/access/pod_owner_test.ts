@@ -10,7 +10,7 @@ function pod(
   containers: Record<string, string>,
   more: Partial<NodePod> = {},
 ): NodePod {
-  const listed = Object.entries(containers).map(([id, name]) => ({ id, name }));
+  const listed = Object.entries(containers).map(([id, name]) => ({ id, name, running: true }));
   return { namespace: "ns", name, uid, containers: listed, ...more };
 }
 
@@ -53,6 +53,7 @@ Deno.test("ownerOf: a container is its pod's own when id and pod UID say so, bot
   );
   assert.deepEqual(await owners.ownerOf(container("c2", "ua")), {
     owner: { podNamespace: "ns", podName: "a", containerName: "side" },
+    status: { running: true, runtimeClass: undefined },
   });
   assert.equal(await podNameOf("c3", "hash"), "static");
   const noPod = { reason: "no pod's container" };
@@ -80,7 +81,7 @@ Deno.test("ownerOf: a pod that lists another's container does not get it, and th
 });
 
 Deno.test("ownerOf: a container that one pod lists twice has no name of its own", async () => {
-  const listed = [{ id: "c1", name: "a" }, { id: "c1", name: "b" }];
+  const listed = ["a", "b"].map((name) => ({ id: "c1", name, running: true }));
   const { owners } = create(pod("p", "u", {}, { containers: listed }));
   const { owner, reason } = await owners.ownerOf(container("c1", "u"));
   assert.equal(owner, undefined);
@@ -150,6 +151,9 @@ Deno.test("named: a container that has ended is looked for by its id, without an
   assert.equal((await owners.named("c1")).owner?.podName, "a");
   assert.equal((await owners.named("c2")).owner, undefined);
   assert.equal(lists(), 1);
+  const sandboxed = create(pod("a", "ua", { c1: "app" }, { runtimeClass: "gvisor" }));
+  const { status } = await sandboxed.owners.named("c1");
+  assert.deepEqual(status, { running: true, runtimeClass: "gvisor" });
 });
 
 Deno.test("createRuntimeOwners: the runtime's word counts when it is whole", async () => {

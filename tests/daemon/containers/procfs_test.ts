@@ -95,3 +95,18 @@ Deno.test("readEach reads all, some at a time, and leaves out what is gone", asy
 Deno.test("readEach rejects when one read fails", async () => {
   await assert.rejects(readEach([1, 2], () => Promise.reject(new Error("no"))), /no/);
 });
+
+Deno.test("program: is the first argument without directories, however many there are", async () => {
+  const long = "x".repeat(1 << 20);
+  using fake = fakeProcfs([
+    { pid: 50, args: ["/usr/bin/web", "--flag"] },
+    { pid: 51, args: ["web"] },
+    { pid: 52, args: [] },
+    { pid: 53, args: ["/bin/web", long] },
+    { pid: 54, args: [long] },
+  ]);
+  const procfs = openProcfs(fake.dir);
+  const programs = await Promise.all([50, 51, 52, 53, 55].map((pid) => procfs.program(pid)));
+  assert.deepEqual(programs, ["web", "web", undefined, "web", undefined]);
+  assert.ok((await procfs.program(54))!.length <= 4096);
+});
