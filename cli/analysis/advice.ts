@@ -1,4 +1,5 @@
 import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
+import { describeLeftOut } from "../formats/script_text.ts";
 import { fileName } from "../formats/frame_name.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { CallGraph } from "../client/recording/record_options.ts";
@@ -12,6 +13,7 @@ export interface Advice {
     | "lost"
     | "throttled"
     | "missed"
+    | "not understood"
     | "idle"
     | "broken stacks"
     | "no symbols"
@@ -60,6 +62,7 @@ export function advise(recorded: Recorded): Advice[] {
     adviseOnLost(summary, callGraph),
     adviseOnThrottled(summary),
     adviseOnMissed(summary),
+    adviseOnNotUnderstood(recorded.stacks),
     adviseOnIdle(cpuUse),
   ];
   const event = recorded.stacks && mainEvent(recorded.stacks);
@@ -92,6 +95,12 @@ function adviseOnLost(
     kind: "lost",
     text: `${percent(share)} of the samples were lost, because perf could not keep up: ${less}`,
   };
+}
+
+function adviseOnNotUnderstood(stacks: StackProfile | undefined): Advice | undefined {
+  const leftOut = stacks && describeLeftOut({ ...stacks, truncated: false });
+  if (!leftOut) return undefined;
+  return { kind: "not understood", text: `of perf script's text was left out: ${leftOut}` };
 }
 
 function adviseOnThrottled(

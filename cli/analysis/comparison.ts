@@ -1,19 +1,28 @@
 import { CliError, ExitStatus } from "../errors.ts";
 import { frameName } from "../formats/frame_name.ts";
+import { describeEventKind, eventKind, isSameKind } from "./event_kind.ts";
 import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
 
-/** Two profiles of the same event, side by side. */
+/** Two profiles of the same kind of event, side by side. */
 export interface Comparison {
-  /** Empty when neither profile names it. */
+  /** What is compared: empty when neither profile names it, or the kind of several events. */
   event: string;
-  before: { samples: number; weight: number };
-  after: { samples: number; weight: number };
+  before: Side;
+  after: Side;
   /** Each function that is in one of them, those first that changed most themselves. */
   functions: FunctionChange[];
   /** Each function once; those with the same name are one. */
   frames: Frame[];
   /** Each stack that is in one of them. */
   stacks: StackChange[];
+}
+
+/** What is compared of one profile. */
+export interface Side {
+  /** The events as perf prints them; an empty name for stacks without one. */
+  events: string[];
+  samples: number;
+  weight: number;
 }
 
 /** How much of its profile a function has, 0 to 1, by itself and with what it calls. */
@@ -40,20 +49,22 @@ export interface StackChange {
 /**
  * Compares two profiles by the names of functions: their files may be others in another image.
  *
- * Throws a `CliError` (exit status 2) when they have no event in common.
+ * Throws a `CliError` (exit status 2) when no event of one counts what an event of the other counts.
  */
 export function compareProfiles(before: StackProfile, after: StackProfile): Comparison {
-  const [eventBefore, eventAfter] = findCommonEvent(before, after);
+  const [eventsBefore, eventsAfter] = findCommonEvents(before, after);
   const frames: Frame[] = [];
   const ids = new Map<string, number>();
   const stacks = new Map<string, StackChange>();
-  const add = (profile: StackProfile, event: EventProfile, side: "before" | "after") => {
+  const add = (profile: StackProfile, events: EventProfile[], name: "before" | "after"): Side => {
+    const sum = (of: (event: EventProfile) => number) =>
+      events.reduce((sum, event) => sum + of(event), 0);
     const idOfFrame = profile.frames.map((frame) => {
       const name = comparedName(frame);
-      if (!ids.has(name)) ids.set(name, frames.push({ symbol: name, dso: frame.dso }) - 1);
+      if (!ids.has(name)) ids.set(name, frames.push({ ...frame, symbol: name }) - 1);
       return ids.get(name)!;
     });
-    for (const { command, frames, samples, weight } of event.stacks) {
+    for (const { command, frames, samples, weight } of events.flatMap(({ stacks }) => stacks)) {
       const common = frames.map((frame) => idOfFrame[frame]);
       const key = `${common.join()} ${command}`;
       let stack = stacks.get(key);
@@ -62,21 +73,33 @@ export function compareProfiles(before: StackProfile, after: StackProfile): Comp
         stack = { command, frames: common, before: { ...nothing }, after: { ...nothing } };
         stacks.set(key, stack);
       }
-      stack[side].samples += samples;
-      stack[side].weight += weight;
+      stack[name].samples += samples;
+      stack[name].weight += weight;
     }
+    return {
+      events: events.map(({ event }) => event),
+      samples: sum(({ samples }) => samples),
+      weight: sum(({ weight }) => weight),
+    };
   };
-  add(before, eventBefore, "before");
-  add(after, eventAfter, "after");
+  const sideBefore = add(before, eventsBefore, "before");
+  const sideAfter = add(after, eventsAfter, "after");
   const changes = [...stacks.values()];
   return {
-    event: eventBefore.event || eventAfter.event,
-    before: { samples: eventBefore.samples, weight: eventBefore.weight },
-    after: { samples: eventAfter.samples, weight: eventAfter.weight },
-    functions: compareFunctions(changes, frames, eventBefore.weight, eventAfter.weight),
+    event: nameOfAll([...sideBefore.events, ...sideAfter.events]),
+    before: sideBefore,
+    after: sideAfter,
+    functions: compareFunctions(changes, frames, sideBefore.weight, sideAfter.weight),
     frames,
     stacks: changes,
   };
+}
+
+/** What events of one kind are called together. */
+function nameOfAll(events: string[]): string {
+  const names = new Set(events.filter((event) => event !== ""));
+  const [first = ""] = names;
+  return names.size <= 1 ? first : eventKind(first).counter;
 }
 
 /** How much more of its profile there is of something after than before: -1 to 1. */
@@ -100,22 +123,42 @@ export function isBeyondChance(
   return Math.abs(growth(change)) > 2 * Math.sqrt(Math.max(0, variance));
 }
 
-function findCommonEvent(
+/** Of what both profiles count, the kind of event of which there are most samples before. */
+function findCommonEvents(
   before: StackProfile,
   after: StackProfile,
-): [before: EventProfile, after: EventProfile] {
+): [before: EventProfile[], after: EventProfile[]] {
   // Folded stacks do not tell of which event they are.
   const isNamed = ({ events }: StackProfile) => events.some(({ event }) => event !== "");
-  const matchesAll = !isNamed(before) || !isNamed(after);
-  for (const one of bySamples(before.events)) {
-    const other = bySamples(after.events).find(({ event }) => matchesAll || event === one.event);
-    if (other) return [one, other];
+  if (!isNamed(before) || !isNamed(after)) {
+    return [[bySamples(before.events)[0]], [bySamples(after.events)[0]]];
   }
-  const [a, b] = [before, after].map(({ events }) => events.map(({ event }) => event).join(", "));
-  throw new CliError(
-    ExitStatus.USAGE,
-    `the profiles have no event in common: ${a} before, ${b} after; record both with the same --event`,
+  for (const { event } of bySamples(before.events)) {
+    // What has the same name is the same, even where others are of its kind.
+    const hasName = ({ events }: StackProfile) => events.some((each) => each.event === event);
+    const isWanted = hasName(after)
+      ? (each: EventProfile) => each.event === event
+      : (each: EventProfile) => isSameKind(each.event, event);
+    const [ofBefore, ofAfter] = [before, after].map(({ events }) => events.filter(isWanted));
+    if (ofAfter.length > 0) return [ofBefore, ofAfter];
+  }
+  throw new CliError(ExitStatus.USAGE, describeDifference(before, after));
+}
+
+/** Why two profiles cannot be compared, and what to do about it. */
+function describeDifference(before: StackProfile, after: StackProfile): string {
+  const [a, b] = [before, after].map(({ events }) =>
+    events.map(({ event }) => describeEventKind(event)).join(", ")
   );
+  const kinds = [before, after].map(({ events }) => events.map(({ event }) => eventKind(event)));
+  const isOfOtherSide = kinds[0].some(({ counter }) =>
+    kinds[1].some((other) => counter === other.counter)
+  );
+  const advice = isOfOtherSide
+    ? "record both with the same of --all-user, --all-kernel or neither"
+    : "record both with the same --event (cpu-clock is on every node; without hardware counters a " +
+      "node has no cycles)";
+  return `the profiles have no event in common: ${a} before, ${b} after; ${advice}`;
 }
 
 function bySamples(events: EventProfile[]): EventProfile[] {

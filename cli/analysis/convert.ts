@@ -3,7 +3,9 @@ import { CliError, ExitStatus, interrupted } from "../errors.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
 import { convertScript } from "../formats/format.ts";
 import { openFileOutput, openStandardOutput, type Output } from "../client/output/output.ts";
+import { describeLeftOut } from "../formats/script_text.ts";
 import { readPieces } from "../script/read_pieces.ts";
+import type { ScriptSummary } from "../script/stack_profile.ts";
 
 /** What to convert, to what, and where that goes. */
 export interface Conversion {
@@ -16,7 +18,7 @@ export interface Conversion {
 
 /**
  * Converts perf script's text to what people look at, as it is read. Returns the path of the
- * result, if it has one.
+ * result, if it has one. `warn` is told what of the text was left out.
  *
  * Rejects with a `CliError`, and leaves no file: the input cannot be read or is something else, the
  * output is there already or cannot be written (exit status 2), there is no sample (6), or the user
@@ -25,13 +27,18 @@ export interface Conversion {
 export async function convertFile(
   { input, format, output: path }: Conversion,
   signal?: AbortSignal,
+  warn?: (text: string) => void,
 ): Promise<string | undefined> {
   const stem = input === "-" ? "stdin" : basename(input).replace(/(\.perf)?(\.txt)?(\.gz)?$/, "");
   const output = await openConvertedOutput(path, stem, CONVERTED_FORMATS[format]);
   try {
     const text = await openText(input, signal);
     const inputName = input === "-" ? "standard input" : input;
-    for await (const chunk of convertScript(text, { format, title: stem, inputName })) {
+    const onSummary = (summary: ScriptSummary) => {
+      const leftOut = describeLeftOut(summary);
+      if (leftOut) warn?.(`${inputName}: left out ${leftOut}`);
+    };
+    for await (const chunk of convertScript(text, { format, title: stem, inputName, onSummary })) {
       await output.write(chunk);
     }
     return await output.commit();

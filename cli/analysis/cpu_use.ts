@@ -1,6 +1,7 @@
 import { FREQUENCY_HZ } from "../../proto/defaults.ts";
 import type { OneSide } from "../../proto/side.ts";
-import { isClockEvent } from "../formats/clock_event.ts";
+import { isCpuTime, parseEventName, weightUnit } from "../formats/event_unit.ts";
+import { eventKind, isSameKind } from "./event_kind.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { mainEvent } from "./hottest.ts";
@@ -26,23 +27,25 @@ export function findCpuUse(
   const event = stacks && mainEvent(stacks);
   const side = event ? sideOf(event.event) : asked?.side;
   // A clock's periods are nanoseconds.
-  if (event && isClockEvent(event.event)) {
+  if (event && isCpuTime(event.event) && weightUnit(event) === "nanoseconds") {
     return { cpus: event.weight / 1e9 / sampledSeconds, side };
   }
   // perf's default event is cycles or a clock, of which the kernel takes samples at the frequency.
-  const ticks = event ? CYCLES.test(event.event) : asked && asked.events === undefined;
+  const ticks = event
+    ? eventKind(event.event).counter === "cycles"
+    : asked && asked.events === undefined;
   if (!ticks || !asked) return undefined;
   // A daemon of an older release does not say what it samples with.
   const usedHz = frequencyHz ?? asked.frequencyHz ?? FREQUENCY_HZ;
-  return { cpus: (event?.samples ?? samples) / usedHz / sampledSeconds, side };
+  // Where there are two kinds of processors, each has its own event.
+  const counted = event && stacks.events.filter((other) => isSameKind(other.event, event.event))
+    .reduce((sum, { samples }) => sum + samples, 0);
+  return { cpus: (counted ?? samples) / usedHz / sampledSeconds, side };
 }
-
-/** As processors name it: `cycles`, `cpu-cycles`, `cpu_core/cycles/`. */
-const CYCLES = /^(cpu_\w+\/)?(cpu-)?cycles(?![\w-])/;
 
 /** The side that an event's modifiers keep to, as in `cycles:u` or `cpu-clock:ppk`. */
 function sideOf(event: string): OneSide | undefined {
-  const modifiers = /:([a-zA-Z]+)$/.exec(event)?.[1] ?? "";
+  const { modifiers } = parseEventName(event);
   const [user, kernel] = [modifiers.includes("u"), modifiers.includes("k")];
   return user === kernel ? undefined : user ? "user" : "kernel";
 }

@@ -5,15 +5,20 @@ import {
   type FunctionChange,
   growth,
   isBeyondChance,
+  type Side,
 } from "./comparison.ts";
 import { openConvertedOutput, openText } from "./convert.ts";
 import { interrupted } from "../errors.ts";
 import { textChunks } from "../formats/chunks.ts";
-import { isClockEvent } from "../formats/clock_event.ts";
-import { type FlameGraph, flameGraphPage, type FlameView } from "../formats/flame_graph.ts";
+import {
+  type FlameGraph,
+  flameGraphPage,
+  type FlameView,
+  viewUnit,
+} from "../formats/flame_graph.ts";
 import { isFolded, readFolded } from "../formats/folded.ts";
 import { peek } from "../formats/peek.ts";
-import { openScriptText, requireSamples } from "../formats/script_text.ts";
+import { describeLeftOut, openScriptText, requireSamples } from "../formats/script_text.ts";
 import { foldPerfScript } from "../script/fold.ts";
 import type { StackProfile } from "../script/stack_profile.ts";
 
@@ -30,32 +35,39 @@ export interface DiffRequest {
 const EXTENSIONS = { table: ".txt", flamegraph: ".html", json: ".json" };
 /** How many functions the table has of each kind. */
 const TABLE_ROWS = 20;
-/** Enough to have a line of it. */
-const PEEK_BYTES = 4096;
+/** Enough to have lines of it, whatever is before them. */
+const PEEK_BYTES = 64 * 1024;
 
 /**
  * Compares two profiles. Shares are of all that was sampled in each, so that they may be of
- * different lengths. Returns the path of the result, if it has one.
+ * different lengths. Returns the path of the result, if it has one. `warn` is told what of the texts
+ * was left out.
  *
  * Rejects with a `CliError`, and leaves no file: an input cannot be read or is something else, they
- * have no event in common, the output is there already or cannot be written (exit status 2), there
+ * count nothing alike, the output is there already or cannot be written (exit status 2), there
  * is no sample (6), or the user gave up by `signal` (130).
  */
 export async function diffFiles(
   { before, after, format, output: path }: DiffRequest,
   signal?: AbortSignal,
+  warn?: (text: string) => void,
 ): Promise<string | undefined> {
   const stem = [after, before].map((path) => basename(path).replace(/\..*/, "")).join("-against-");
   const output = await openConvertedOutput(path, stem, EXTENSIONS[format]);
   try {
-    const comparison = compareProfiles(
-      await readProfile(before, signal),
-      await readProfile(after, signal),
-    );
+    const profiles = {
+      before: await readProfile(before, signal),
+      after: await readProfile(after, signal),
+    };
     const names = { before, after };
+    for (const side of SIDES) {
+      const leftOut = describeLeftOut(profiles[side]);
+      if (leftOut) warn?.(`${names[side]}: left out ${leftOut}`);
+    }
+    const comparison = compareProfiles(profiles.before, profiles.after);
     const text = format === "flamegraph"
       ? flameGraphPage(flameGraphOf(comparison, names))
-      : [format === "json" ? json(comparison, names) : table(comparison, names)];
+      : [format === "json" ? json(comparison, names, profiles) : table(comparison, names)];
     for await (const chunk of textChunks(text)) await output.write(chunk);
     return await output.commit();
   } catch (error) {
@@ -68,17 +80,21 @@ async function readProfile(path: string, signal?: AbortSignal): Promise<StackPro
   const text = await openScriptText(await openText(path, signal), path);
   const { start, whole } = await peek(text, PEEK_BYTES);
   const profile = isFolded(new TextDecoder().decode(start))
-    ? await readFolded(whole)
+    ? await readFolded(whole, path)
     : await foldPerfScript(whole);
   requireSamples(profile, path);
   return profile;
 }
 
-type Names = { before: string; after: string };
+const SIDES = ["before", "after"] as const;
+type Sides<T> = Record<typeof SIDES[number], T>;
+type Names = Sides<string>;
 
 function table(comparison: Comparison, names: Names): string {
   const { event, functions, before, after } = comparison;
-  const samples = ({ samples }: { samples: number }) => `${samples.toLocaleString("en")} samples`;
+  const count = (samples: number) => samples.toLocaleString("en");
+  const samples = ({ samples, events }: Side) =>
+    `${count(samples)} samples${isOneEvent(comparison) ? "" : ` of ${events.join(", ")}`}`;
   const lines = [
     `before: ${names.before}, ${samples(before)}`,
     `after:  ${names.after}, ${samples(after)}`,
@@ -102,7 +118,11 @@ function table(comparison: Comparison, names: Names): string {
   const unsure = functions.filter(({ self, total }) => growth(self) !== 0 || growth(total) !== 0)
     .length - changed.length;
   if (unsure > 0) {
-    lines.push("", `${unsure} more changed by no more than chance makes of so few samples.`);
+    lines.push(
+      "",
+      `${unsure} more changed by no more than chance makes of ${count(before.samples)} and ` +
+        `${count(after.samples)} samples.`,
+    );
   }
   return `${lines.join("\n")}\n`;
 }
@@ -119,21 +139,38 @@ function tableRow({ name, self, total }: FunctionChange): string {
   return `${columns.join("")}  ${name}`;
 }
 
-function json({ event, functions, before, after }: Comparison, names: Names): string {
-  const comparison = {
-    event,
-    before: { file: names.before, ...before },
-    after: { file: names.after, ...after },
-    functions,
+/** Whether both sides have nothing but the event that the comparison is called after. */
+function isOneEvent({ event, before, after }: Comparison): boolean {
+  return [...before.events, ...after.events].every((each) => each === event || each === "");
+}
+
+function json(
+  comparison: Comparison,
+  names: Names,
+  profiles: Sides<StackProfile>,
+): string {
+  const side = (name: keyof Names) => {
+    const { events, ...counts } = comparison[name];
+    const { leftOut } = profiles[name];
+    return {
+      file: names[name],
+      ...counts,
+      events: isOneEvent(comparison) ? undefined : events,
+      leftOut: leftOut.length > 0 ? leftOut : undefined,
+    };
   };
-  return `${JSON.stringify(comparison, undefined, 2)}\n`;
+  const { event, functions } = comparison;
+  const object = { event, before: side("before"), after: side("after"), functions };
+  return `${JSON.stringify(object, undefined, 2)}\n`;
 }
 
 /** The stacks of each side, as wide as there, in the colour of what became of them. */
-function flameGraphOf({ event, frames, stacks }: Comparison, names: Names): FlameGraph {
+function flameGraphOf(comparison: Comparison, names: Names): FlameGraph {
+  const { frames, stacks } = comparison;
   const view = (name: "after" | "before", otherName: "after" | "before"): FlameView => ({
     name,
-    unit: isClockEvent(event) ? "nanoseconds" : event ? "events" : "samples",
+    unit: viewUnit({ event: comparison.event, ...comparison[name] }),
+    event: comparison.event,
     stacks: stacks.map((stack) => ({
       command: stack.command,
       frames: stack.frames,

@@ -5,6 +5,7 @@ import type { Target } from "../client/targets/target.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { type FunctionShare, hottestFunctions } from "./hottest.ts";
+import type { LeftOut } from "../script/stack_profile.ts";
 
 /** What there is to know of a result: what `--json` prints, see docs/reference/json.md. */
 export interface Report {
@@ -24,6 +25,8 @@ export interface Report {
   cpuUse?: CpuUse;
   /** Ten functions that have most of the main event; none when perf script's text has not arrived. */
   hottest: FunctionShare[];
+  /** What of perf script's text was not understood, when there is something. */
+  leftOut?: LeftOut[];
   /** What makes the result worth less than it looks. */
   warnings: Advice[];
 }
@@ -54,6 +57,7 @@ export function makeReport(
     summary,
     cpuUse,
     hottest: stacks ? hottestFunctions(stacks, HOTTEST) : [],
+    leftOut: stacks?.leftOut.length ? stacks.leftOut : undefined,
     warnings: advise({ summary, stacks, cpuUse, callGraph: asked?.callGraph }),
   };
 }

@@ -1,8 +1,9 @@
-import { type ParseOptions, parsePerfScript } from "../script/parse.ts";
-import type { Sample } from "../script/sample.ts";
+import { toFrame } from "../script/frame_line.ts";
+import type { ParseOptions } from "../script/parse.ts";
+import { createScriptReader, type ReadSample, type SampleHandler } from "../script/reader.ts";
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
 import type { Frame } from "../script/stack_profile.ts";
-import { isClockEvent } from "./clock_event.ts";
+import { eventUnit, isCpuTime } from "./event_unit.ts";
 import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";
 import { listed } from "./listed.ts";
@@ -25,22 +26,37 @@ const CATEGORIES: Record<Exclude<FrameKind, "inlined">, { name: string; color: s
 };
 const CATEGORY_OF = Object.keys(CATEGORIES);
 
+/** The units of what samples stand for: milliseconds where perf has nanoseconds. */
+const WEIGHT_TYPES = { nanoseconds: "tracing-ms", bytes: "bytes", count: "samples" };
+const WEIGHT_SCALES = { nanoseconds: 1e6, bytes: 1, count: 1 };
+
 /** What the profiler calls the kind of a thing that functions are in. */
 const LIBRARY_RESOURCE = 1;
 
 /** The samples of one event in one thread, in columns. */
 interface Thread {
+  /** Which of the texts that were put together it is of: each machine has its own clock. */
+  part: number;
   pid: number;
   tid: number;
   command: string;
   event: string;
   timesSeconds: Column<Float64Array>;
-  /** Of an event that is a clock: the CPU's time that each sample stands for. */
-  cpuNanoseconds?: Column<Float64Array>;
+  /** What each sample stands for, of an event that has a unit which the profiler knows. */
+  periods?: Column<Float64Array>;
   /** As the tree of stacks numbers them. */
   stacks: Column<Int32Array>;
   /** No sample is older than the one before it. */
   inOrder: boolean;
+}
+
+/** The samples of a text. */
+interface Collector extends SampleHandler {
+  tables: Tables;
+  samples(): number;
+  threads(): Thread[];
+  /** When the first sample of a thread's machine was taken, by that machine's clock. */
+  startSeconds(thread: Thread): number;
 }
 
 const float64Column = () => new Column((length) => new Float64Array(length));
@@ -60,38 +76,66 @@ export async function* firefoxText(
   name: string,
   options?: ParseOptions,
 ): AsyncGenerator<string> {
+  const collector = createCollector();
+  const reader = createScriptReader(collector);
+  for await (const chunk of input) reader.push(chunk);
+  const summary = reader.finish();
+  options?.onEnd?.({ samples: collector.samples(), ...summary });
+  yield* profileText(collector, name);
+}
+
+/** Collects samples by their threads. */
+function createCollector(): Collector {
   const tables = new Tables();
   const threads = new Map<string, Thread>();
+  const events: string[] = [];
+  const eventIds = new Map<string, number>();
+  /** By machine, in the order of its samples: the earliest time. */
+  const starts: number[] = [];
   let samples = 0;
-  for await (const sample of parsePerfScript(input, options)) {
-    // Without processes' ids all is one process.
-    const { command, pid = 0, tid = 0, event, period = 0 } = sample;
-    const key = `${pid} ${tid} ${event}`;
-    let thread = threads.get(key);
-    if (!thread) {
-      thread = {
-        ...{ pid, tid, command, event },
-        timesSeconds: float64Column(),
-        cpuNanoseconds: isClockEvent(event) ? float64Column() : undefined,
-        stacks: new Column((length) => new Int32Array(length)),
-        inOrder: true,
-      };
-      threads.set(key, thread);
-    }
-    // A thread gets its own name only after it has begun.
-    thread.command = command;
-    // Text without times: the samples in their order, as if one were taken each millisecond.
-    const { timesSeconds } = thread;
-    const time = sample.timeSeconds ?? samples / 1000;
-    if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {
-      thread.inOrder = false;
-    }
-    timesSeconds.push(time);
-    thread.cpuNanoseconds?.push(period);
-    thread.stacks.push(tables.stackOf(sample));
-    samples++;
-  }
-  yield* profileText([...threads.values()], tables, name);
+  return {
+    tables,
+    samples: () => samples,
+    threads: () => [...threads.values()],
+    startSeconds: ({ part }) => starts[part],
+    frameId: (frame) => tables.frameId(toFrame(frame)),
+    commandId: () => 0,
+    eventId(event) {
+      if (!eventIds.has(event)) eventIds.set(event, events.push(event) - 1);
+      return eventIds.get(event)!;
+    },
+    sample(sample) {
+      // Without processes' ids all is one process.
+      const { thread: { command, pid = 0, tid = 0 }, eventId, part } = sample;
+      const event = events[eventId];
+      const key = `${part} ${pid} ${tid} ${eventId}`;
+      let thread = threads.get(key);
+      if (!thread) {
+        thread = {
+          ...{ part, pid, tid, command, event },
+          timesSeconds: float64Column(),
+          periods: eventUnit(event) === "count" ? undefined : float64Column(),
+          stacks: new Column((length) => new Int32Array(length)),
+          inOrder: true,
+        };
+        threads.set(key, thread);
+      }
+      // A thread gets its own name only after it has begun.
+      thread.command = command;
+      // Text without times: the samples in their order, as if one were taken each millisecond.
+      const { timesSeconds } = thread;
+      const time = isNaN(sample.timeSeconds) ? samples / 1000 : sample.timeSeconds;
+      if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {
+        thread.inOrder = false;
+      }
+      starts[part] = Math.min(starts[part] ?? Infinity, time);
+      timesSeconds.push(time);
+      if (isNaN(sample.period)) thread.periods = undefined;
+      thread.periods?.push(sample.period);
+      thread.stacks.push(tables.stackOf(sample));
+      samples++;
+    },
+  };
 }
 
 /** What threads share: stacks and functions. */
@@ -100,37 +144,39 @@ class Tables {
   readonly frames: Frame[] = [];
   readonly #frames = new Map<string, number>();
 
-  stackOf({ frames }: Sample): number {
+  /** The number of a sample's stack, which is in the reader's order: the leaf first. */
+  stackOf({ frames, depth }: ReadSample): number {
     let stack = NO_STACK;
-    for (let i = frames.length - 1; i >= 0; i--) {
-      stack = this.stacks.stackOf(stack, this.#frameOf(frames[i]));
-    }
+    for (let at = depth - 1; at >= 0; at--) stack = this.stacks.stackOf(stack, frames[at]);
     return stack;
   }
 
-  #frameOf({ symbol, dso }: Frame): number {
-    const key = `${symbol}\n${dso}`;
-    let frame = this.#frames.get(key);
-    if (frame === undefined) {
-      frame = this.frames.push({ symbol, dso }) - 1;
-      this.#frames.set(key, frame);
+  frameId(frame: Frame): number {
+    const key = `${frame.symbol}\n${frame.dso}${frame.kernel ? "\n" : ""}`;
+    let id = this.#frames.get(key);
+    if (id === undefined) {
+      id = this.frames.push(frame) - 1;
+      this.#frames.set(key, id);
     }
-    return frame;
+    return id;
   }
 }
 
-function* profileText(threads: Thread[], tables: Tables, name: string): Generator<string> {
-  let startSeconds = Infinity;
-  for (const { timesSeconds } of threads) {
-    for (const time of timesSeconds) startSeconds = Math.min(startSeconds, time);
-  }
+function* profileText(collector: Collector, name: string): Generator<string> {
+  const threads = collector.threads();
   yield `{"meta":${JSON.stringify(metaOf(threads, name))},"libs":[],"shared":{`;
-  yield* sharedText(tables);
+  yield* sharedText(collector.tables);
   yield `},"threads":[`;
   const hasEvents = new Set(threads.map(({ event }) => event)).size > 1;
+  const hasParts = new Set(threads.map(({ part }) => part)).size > 1;
   for (const [index, thread] of threads.entries()) {
     if (index > 0) yield ",";
-    yield* threadText(thread, { startSeconds, hasEvents, main: mainOf(thread, threads) });
+    yield* threadText(thread, {
+      startSeconds: collector.startSeconds(thread),
+      hasEvents,
+      hasParts,
+      main: mainOf(thread, threads),
+    });
   }
   yield "]}\n";
 }
@@ -161,7 +207,7 @@ function metaOf(threads: Thread[], name: string) {
 
 /** How often was sampled: the middle one of the times between the busiest thread's first samples. */
 function intervalMilliseconds(threads: Thread[]): number {
-  const clocks = threads.filter(({ event }) => isClockEvent(event));
+  const clocks = threads.filter(({ event }) => isCpuTime(event));
   const [busiest] = (clocks.length > 0 ? clocks : threads)
     .toSorted((a, b) => b.stacks.length - a.stacks.length);
   const length = Math.min(busiest?.timesSeconds.length ?? 0, INTERVAL_SAMPLES);
@@ -235,17 +281,28 @@ function* sharedText({ stacks, frames }: Tables): Generator<string> {
 }
 
 /** Of the threads of a process with the same event, the one that the process began with. */
-function mainOf({ pid, event }: Thread, threads: Thread[]): Thread {
-  const ofProcess = threads.filter((other) => other.pid === pid && other.event === event);
+function mainOf({ part, pid, event }: Thread, threads: Thread[]): Thread {
+  const ofProcess = threads.filter((other) =>
+    other.part === part && other.pid === pid && other.event === event
+  );
   return ofProcess.find(({ tid }) => tid === pid) ?? ofProcess[0];
 }
 
 function* threadText(
   thread: Thread,
-  { startSeconds, hasEvents, main }: { startSeconds: number; hasEvents: boolean; main: Thread },
+  { startSeconds, hasEvents, hasParts, main }: {
+    startSeconds: number;
+    hasEvents: boolean;
+    hasParts: boolean;
+    main: Thread;
+  },
 ): Generator<string> {
-  const { pid, tid, command, event, timesSeconds, cpuNanoseconds, stacks } = thread;
+  const { part, command, event, timesSeconds, periods, stacks } = thread;
+  // The profiler wants these to be different for different processes and threads.
+  const unique = (id: number) =>
+    [id, hasEvents && `(${event})`, hasParts && `of ${part + 1}`].filter(Boolean).join(" ");
   const milliseconds = (index: number) => (timesSeconds.at(index) - startSeconds) * 1000;
+  const unit = eventUnit(event);
   const order = orderOf(thread);
   const [oldest] = order;
   const fields = {
@@ -258,9 +315,8 @@ function* threadText(
     registerTime: milliseconds(oldest),
     unregisterTime: null,
     pausedRanges: [],
-    // The profiler wants these to be different for different processes and threads.
-    pid: hasEvents ? `${pid} (${event})` : `${pid}`,
-    tid: hasEvents ? `${tid} (${event})` : tid,
+    pid: unique(thread.pid),
+    tid: hasEvents || hasParts ? unique(thread.tid) : thread.tid,
     markers: { data: [], name: [], startTime: [], endTime: [], phase: [], category: [], length: 0 },
   };
   yield `${JSON.stringify(fields).slice(0, -1)},"samples":`;
@@ -268,8 +324,11 @@ function* threadText(
     stack: mapped(order, (index) => stacks.at(index) === NO_STACK ? null : stacks.at(index)),
     time: mapped(order, (index) => Number(milliseconds(index).toFixed(6))),
     // Without it, a thread that waits looks as busy as its next sample.
-    ...cpuNanoseconds && { threadCPUDelta: mapped(order, (index) => cpuNanoseconds.at(index)) },
-  }, { weight: null, weightType: "samples" });
+    ...periods && isCpuTime(event) && {
+      threadCPUDelta: mapped(order, (index) => periods.at(index)),
+    },
+    ...periods && { weight: mapped(order, (index) => periods.at(index) / WEIGHT_SCALES[unit]) },
+  }, periods ? { weightType: WEIGHT_TYPES[unit] } : { weight: null, weightType: "samples" });
   yield "}";
 }
 

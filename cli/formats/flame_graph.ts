@@ -1,6 +1,6 @@
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
-import type { Frame, StackProfile } from "../script/stack_profile.ts";
-import { isClockEvent } from "./clock_event.ts";
+import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
+import { type EventUnit, weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
 
 /** A flame graph's data: one or more trees over the same functions. */
@@ -16,7 +16,10 @@ export interface FlameGraph {
 /** The stacks of one tree. */
 export interface FlameView {
   name: string;
-  unit: "samples" | "nanoseconds" | "events";
+  /** `samples`: no sample stands for more than itself. */
+  unit: "samples" | EventUnit;
+  /** What is counted, where the unit is `count`. */
+  event?: string;
   stacks: FlameStack[];
   /** For the comparison with another profile. */
   comparison?: {
@@ -44,12 +47,19 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
     title,
     viewName: "Event",
     frames: profile.frames,
-    views: profile.events.map(({ event, stacks, samples, weight }) => ({
-      name: event || "samples",
-      unit: isClockEvent(event) ? "nanoseconds" : samples === weight ? "samples" : "events",
-      stacks,
+    views: profile.events.map((each) => ({
+      name: each.event || "samples",
+      unit: viewUnit(each),
+      event: each.event,
+      stacks: each.stacks,
     })),
   };
+}
+
+/** The unit of a tree: a weight of 1 for each sample says no more than that there were so many. */
+export function viewUnit(profile: Omit<EventProfile, "stacks">): FlameView["unit"] {
+  const { event, samples, weight } = profile;
+  return samples === weight || event === "" ? "samples" : weightUnit(profile);
 }
 
 /** Frames that are a smaller part of their tree are left out: nobody could see them. */
@@ -86,7 +96,7 @@ function* dataOf({ title, viewName, frames, views }: FlameGraph): Generator<stri
       if (!commands.has(command)) commands.set(command, frames.length + 1 + commands.size);
       return commands.get(command)!;
     });
-    return { name: view.name, unit: view.unit, ...view.comparison, ...tree };
+    return { name: view.name, unit: view.unit, event: view.event, ...view.comparison, ...tree };
   });
   const entries = [
     ...frames.map((frame) => [frameName(frame), frame.dso, frameKind(frame)]),

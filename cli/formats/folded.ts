@@ -1,19 +1,39 @@
-import type { Frame, StackProfile } from "../script/stack_profile.ts";
+import { CliError, ExitStatus } from "../errors.ts";
+import { parseHeader } from "../script/header.ts";
+import type { Frame, LeftOut, StackProfile } from "../script/stack_profile.ts";
 
-/** A line of it: what was on the stack, and how often. */
-const LINE = /^(\S.*) (\d+)$/;
+/** A line of it: what was on the stack, and how often. Some tools write decimals. */
+const LINE = /^(\S.*) (\d+(?:\.\d*)?)$/;
 
-/** Says whether a text that begins so is folded stacks: perf script's text has no such first line. */
+/**
+ * Says whether a text that begins so is folded stacks: some lines are, and none is of perf script's
+ * text, which may have anything before its first sample.
+ */
 export function isFolded(start: string): boolean {
-  const first = start.split("\n").find((line) => line.trim() !== "" && !line.startsWith("#"));
-  return LINE.test(first?.trimEnd() ?? "");
+  const lines = start.split("\n").map((line) => line.trimEnd());
+  return lines.some(isFoldedLine) && !lines.some(isScriptLine);
+}
+
+function isFoldedLine(line: string): boolean {
+  return !line.startsWith("#") && LINE.test(line);
+}
+
+function isScriptLine(line: string): boolean {
+  if (line.startsWith("\t")) return true;
+  const header = line.startsWith("#") ? undefined : parseHeader(line);
+  return header === "other record" || header?.timeSeconds !== undefined;
 }
 
 /**
  * Reads folded stacks, `comm;root;...;leaf count`, as a profile of one event without a name. What is
  * no such line is skipped and counted.
+ *
+ * Rejects with a `CliError` (exit status 2) when the lines have two counts, of two profiles.
  */
-export async function readFolded(input: AsyncIterable<Uint8Array>): Promise<StackProfile> {
+export async function readFolded(
+  input: AsyncIterable<Uint8Array>,
+  name: string,
+): Promise<StackProfile> {
   const frames: Frame[] = [];
   const ids = new Map<string, number>();
   const idOf = (symbol: string) => {
@@ -21,28 +41,46 @@ export async function readFolded(input: AsyncIterable<Uint8Array>): Promise<Stac
     return ids.get(symbol)!;
   };
   const event = { event: "", stacks: [], samples: 0, weight: 0 } as StackProfile["events"][number];
-  const profile = {
-    frames,
-    events: [event],
-    samples: 0,
-    skippedLines: 0,
-    truncated: false,
-    leftOut: [],
-  };
+  const unknown: LeftOut = { kind: "unknown line", lines: 0, firstLine: 0 };
+  let lineNumber = 0;
+  let withTwoCounts = 0;
   for await (const line of linesOf(input)) {
+    lineNumber++;
     const match = LINE.exec(line.trimEnd());
-    if (!match) {
-      if (line.trim() !== "") profile.skippedLines++;
+    if (line.startsWith("#") || !match) {
+      if (line.trim() === "" || line.startsWith("#")) continue;
+      unknown.lines++;
+      unknown.firstLine ||= lineNumber;
       continue;
     }
+    if (LINE.test(match[1])) withTwoCounts++;
     const [command, ...names] = match[1].split(";");
     const samples = Number(match[2]);
     event.stacks.push({ command, frames: Uint32Array.from(names, idOf), samples, weight: samples });
-    event.samples += samples;
-    event.weight += samples;
-    profile.samples += samples;
+    event.samples = sumOf(event.samples, samples);
   }
-  return profile;
+  if (withTwoCounts > 0 && withTwoCounts === event.stacks.length) {
+    throw new CliError(
+      ExitStatus.USAGE,
+      `${name} has two counts in each line, as difffolded.pl writes them; give the folded stacks ` +
+        "that it was made of",
+    );
+  }
+  event.weight = event.samples;
+  return {
+    frames,
+    events: [event],
+    samples: event.samples,
+    skippedLines: unknown.lines,
+    truncated: false,
+    leftOut: unknown.lines > 0 ? [unknown] : [],
+  };
+}
+
+/** The sum of two numbers of few decimals, without what binary fractions add to it. */
+function sumOf(a: number, b: number): number {
+  const sum = a + b;
+  return Number.isInteger(a) && Number.isInteger(b) ? sum : Number(sum.toPrecision(15));
 }
 
 async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

@@ -1,8 +1,10 @@
 import { foldPerfScript } from "../script/fold.ts";
 import { foldedLines } from "../script/folded.ts";
-import type { ScriptSummary } from "../script/stack_profile.ts";
+import type { ParseOptions } from "../script/parse.ts";
+import type { ScriptSummary, StackProfile } from "../script/stack_profile.ts";
 import type { ConvertedFormat } from "./converted_format.ts";
 import { byteChunks, textChunks } from "./chunks.ts";
+import { eventUnit, hasOwnDurations } from "./event_unit.ts";
 import { firefoxText } from "./firefox.ts";
 import { frameName } from "./frame_name.ts";
 import { flameGraphOf, flameGraphPage } from "./flame_graph.ts";
@@ -18,6 +20,8 @@ export interface Conversion {
   title: string;
   /** What errors call the text: the name of its file. */
   inputName: string;
+  /** Is told what there is to say of the text besides, when it was read. */
+  onSummary?(summary: ScriptSummary): void;
 }
 
 /**
@@ -40,11 +44,11 @@ export interface Conversion {
  */
 export async function* convertScript(
   input: AsyncIterable<Uint8Array>,
-  { format, title, inputName }: Conversion,
+  conversion: Conversion,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const source = input[Symbol.asyncIterator]();
   try {
-    yield* convertText({ [Symbol.asyncIterator]: () => source }, { format, title, inputName });
+    yield* convertText({ [Symbol.asyncIterator]: () => source }, conversion);
   } finally {
     // What is not read to its end is told so, wherever it ended: somebody may wait to write.
     await source.return?.();
@@ -53,20 +57,55 @@ export async function* convertScript(
 
 async function* convertText(
   input: AsyncIterable<Uint8Array>,
-  { format, title, inputName }: Conversion,
+  { format, title, inputName, onSummary }: Conversion,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const text = await openScriptText(input, inputName);
-  const onEnd = (summary: ScriptSummary) => requireSamples(summary, inputName);
-  if (format === "firefox") return yield* textChunks(firefoxText(text, title, { onEnd }));
-  const profile = await foldPerfScript(text);
-  onEnd(profile);
-  // Where one event is shown first, it is the one of which there is most to see.
-  profile.events.sort((a, b) => b.samples - a.samples);
-  if (format === "pprof") {
-    const messages = ReadableStream.from(byteChunks(pprofMessages(profile)));
-    return yield* messages.pipeThrough(new CompressionStream("gzip"));
+  yield* WRITERS[format](text, title, (summary) => {
+    requireSamples(summary, inputName);
+    onSummary?.(summary);
+  });
+}
+
+type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
+
+/** Each format's writer: what it reads is perf script's text, and `onEnd` hears when that is read. */
+const WRITERS: Record<
+  ConvertedFormat,
+  (text: AsyncIterable<Uint8Array>, title: string, onEnd: Required<ParseOptions>["onEnd"]) => Chunks
+> = {
+  folded: ofStacks((profile) => textChunks(foldedText(profile))),
+  speedscope: ofStacks((profile, title) => textChunks(speedscopeText(profile, title))),
+  pprof: ofStacks((profile) =>
+    ReadableStream.from(byteChunks(pprofMessages(profile)))
+      .pipeThrough(new CompressionStream("gzip"))
+  ),
+  flamegraph: ofStacks((profile, title) =>
+    textChunks(flameGraphPage(flameGraphOf(profile, title)))
+  ),
+  firefox: (text, title, onEnd) => textChunks(firefoxText(text, title, { onEnd })),
+};
+
+/** A format that needs each different stack once. */
+function ofStacks(
+  write: (profile: StackProfile, title: string) => Chunks,
+): typeof WRITERS[ConvertedFormat] {
+  return async function* (text, title, onEnd) {
+    const profile = await foldPerfScript(text);
+    onEnd(profile);
+    // Where one event is shown first, it is the one of which there is most to see.
+    profile.events.sort((a, b) => b.samples - a.samples);
+    yield* write(profile, title);
+  };
+}
+
+/**
+ * Folded stacks have one number and no unit: it is how many samples there are. Where samples stand
+ * for times as different as they are, it is nanoseconds, of the events that count these.
+ */
+function foldedText(profile: StackProfile): Generator<string> {
+  if (!profile.events.some(({ event }) => hasOwnDurations(event))) {
+    return foldedLines(profile, { name: frameName });
   }
-  if (format === "folded") return yield* textChunks(foldedLines(profile, { name: frameName }));
-  if (format === "speedscope") return yield* textChunks(speedscopeText(profile, title));
-  yield* textChunks(flameGraphPage(flameGraphOf(profile, title)));
+  const events = profile.events.filter(({ event }) => eventUnit(event) === "nanoseconds");
+  return foldedLines({ ...profile, events }, { name: frameName, count: "weight" });
 }

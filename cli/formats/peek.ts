@@ -8,18 +8,21 @@ export async function peek(
 ): Promise<{ start: Uint8Array; whole: AsyncIterable<Uint8Array> }> {
   const iterator = input[Symbol.asyncIterator]();
   const first: Uint8Array[] = [];
-  const start: number[] = [];
+  const start = new Uint8Array(length);
+  let filled = 0;
   let isDone = false;
-  while (start.length < length && !isDone) {
+  while (filled < length && !isDone) {
     const { done = false, value } = await iterator.next();
     isDone = done;
     if (done) break;
     first.push(value.slice());
-    start.push(...value.subarray(0, length - start.length));
+    const part = value.subarray(0, length - filled);
+    start.set(part, filled);
+    filled += part.length;
   }
   async function* whole() {
     yield* first;
     if (!isDone) yield* { [Symbol.asyncIterator]: () => iterator };
   }
-  return { start: Uint8Array.from(start), whole: whole() };
+  return { start: start.subarray(0, filled), whole: whole() };
 }

@@ -1,6 +1,6 @@
 import { frameKind } from "../script/frame_kind.ts";
-import type { StackProfile } from "../script/stack_profile.ts";
-import { isClockEvent } from "./clock_event.ts";
+import type { EventProfile, StackProfile } from "../script/stack_profile.ts";
+import { isCpuTime, weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
 import { ProtobufWriter } from "./protobuf_writer.ts";
 
@@ -25,13 +25,18 @@ const LOCATION = { id: 1, mappingId: 2, line: 4 };
 const LINE = { functionId: 1 };
 const FUNCTION = { id: 1, name: 2, systemName: 3 };
 
+/** The largest number that a value can be. */
+const MAX_VALUE = 2n ** 63n - 1n;
+
 /**
  * Writes a profile in pprof's format, not compressed, message by message. A sample has two values
  * for each event: how many there were, and what they stand for, which is `cpu` in nanoseconds for a
- * clock and else the event's own count. The thread's name is the label `thread`.
+ * clock and else what the event counts, by its name. The thread's name is the label `thread`.
+ *
+ * pprof adds values up: where their sum would be too large for it, all of them are made smaller.
  */
 export function* pprofMessages(profile: StackProfile): Generator<Uint8Array<ArrayBuffer>> {
-  const { frames, events, startSeconds = 0, endSeconds = 0 } = profile;
+  const { frames, events, durationSeconds = 0 } = profile;
   const strings = new Map([["", 0]]);
   const string = (text: string) => {
     if (!strings.has(text)) strings.set(text, strings.size);
@@ -45,22 +50,26 @@ export function* pprofMessages(profile: StackProfile): Generator<Uint8Array<Arra
         .number(VALUE_TYPE.type, string(type))
         .number(VALUE_TYPE.unit, string(unit)));
 
-  const typeOf = (event: string): [type: string, unit: string] =>
-    isClockEvent(event) ? ["cpu", "nanoseconds"] : [event || "events", "count"];
-  for (const { event } of events) {
-    yield valueType(
-      PROFILE.sampleType,
-      events.length === 1 ? "samples" : `samples of ${event}`,
-      "count",
-    );
-    yield valueType(PROFILE.sampleType, ...typeOf(event));
+  const hasOneClock = events.filter(({ event }) => isCpuTime(event)).length === 1;
+  const typeOf = (profile: EventProfile): [type: string, unit: string] => {
+    const unit = weightUnit(profile);
+    const isCpu = isCpuTime(profile.event) && hasOneClock && unit === "nanoseconds";
+    return [isCpu ? "cpu" : profile.event || "events", unit];
+  };
+  for (const each of events) {
+    const type = events.length === 1 ? "samples" : `samples of ${each.event}`;
+    yield valueType(PROFILE.sampleType, type, "count");
+    yield valueType(PROFILE.sampleType, ...typeOf(each));
   }
-  const [{ event, samples, weight }] = events;
-  yield valueType(PROFILE.periodType, ...typeOf(event));
+  const [main] = events;
+  yield valueType(PROFILE.periodType, ...typeOf(main));
   yield new ProtobufWriter()
-    .number(PROFILE.defaultSampleType, string(typeOf(event)[0]))
-    .number(PROFILE.period, Math.round(weight / samples))
-    .number(PROFILE.durationNanos, Math.round((endSeconds - startSeconds) * 1e9))
+    .number(PROFILE.defaultSampleType, string(typeOf(main)[0]))
+    .number(
+      PROFILE.period,
+      Math.min(Math.round(main.weight / main.samples), Number.MAX_SAFE_INTEGER),
+    )
+    .number(PROFILE.durationNanos, Math.round(durationSeconds * 1e9))
     .finish();
 
   const mappings = new Map(filesOf(profile).map((file, index) => [file, index + 1]));
@@ -84,14 +93,15 @@ export function* pprofMessages(profile: StackProfile): Generator<Uint8Array<Arra
         .number(LOCATION.mappingId, mappings.get(frame.dso) ?? 0)
         .message(LOCATION.line, (line) => line.number(LINE.functionId, id)));
   }
-  for (const [index, { stacks }] of events.entries()) {
+  for (const [index, { stacks, ...total }] of events.entries()) {
+    const valueOf = scaled(exactWeight(total));
     const before = new Array<number>(2 * index).fill(0);
     const after = new Array<number>(2 * (events.length - index - 1)).fill(0);
-    for (const { command, frames, samples, weight } of stacks) {
+    for (const { command, frames, samples, ...stack } of stacks) {
       yield message(PROFILE.sample, (writer) =>
         writer
           .numbers(SAMPLE.locationId, frames.toReversed().map((frame) => frame + 1))
-          .numbers(SAMPLE.value, [...before, samples, weight, ...after])
+          .numbers(SAMPLE.value, [...before, samples, valueOf(exactWeight(stack)), ...after])
           .message(SAMPLE.label, (label) =>
             label
               .number(LABEL.key, string("thread"))
@@ -101,6 +111,15 @@ export function* pprofMessages(profile: StackProfile): Generator<Uint8Array<Arra
   for (const text of strings.keys()) {
     yield new ProtobufWriter().string(PROFILE.stringTable, text).finish();
   }
+}
+
+function exactWeight({ weight, exactWeight }: { weight: number; exactWeight?: bigint }): bigint {
+  return exactWeight ?? BigInt(weight);
+}
+
+/** Makes values smaller whose sum is too large, so that it is the largest that there is. */
+function scaled(sum: bigint): (value: bigint) => bigint {
+  return sum <= MAX_VALUE ? (value) => value : (value) => value * MAX_VALUE / sum;
 }
 
 /** The files that functions are in. pprof calls a profile after the first: the busiest program. */

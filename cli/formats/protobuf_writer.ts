@@ -9,8 +9,8 @@ export class ProtobufWriter {
     return this.#varint(field << 3).#varint(value);
   }
 
-  /** Writes a repeated field of whole numbers from 0 to 2^53. */
-  numbers(field: number, values: Iterable<number>): this {
+  /** Writes a repeated field of whole numbers, from 0 to 2^53 or as they are. */
+  numbers(field: number, values: Iterable<number | bigint>): this {
     const packed = new ProtobufWriter();
     for (const value of values) packed.#varint(value);
     return this.bytes(field, packed.finish());
@@ -38,8 +38,14 @@ export class ProtobufWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  #varint(value: number): this {
+  #varint(value: number | bigint): this {
     this.#reserve(10);
+    if (typeof value === "bigint") {
+      for (; value >= 0x80n; value >>= 7n) {
+        this.#bytes[this.#length++] = Number(value & 0x7fn) | 0x80;
+      }
+      value = Number(value);
+    }
     // Not by shifts: these know 32 bits only.
     for (; value >= 0x80; value = Math.floor(value / 0x80)) {
       this.#bytes[this.#length++] = value % 0x80 | 0x80;

@@ -1,7 +1,7 @@
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { CliError, ExitStatus } from "../errors.ts";
-import type { ScriptSummary } from "../script/stack_profile.ts";
+import type { LeftOut, ScriptSummary } from "../script/stack_profile.ts";
 import { peek } from "./peek.ts";
 
 /** With this a perf.data file begins, in the byte order of the machine; and its older form. */
@@ -40,9 +40,9 @@ export async function openScriptText(
  * Throws a `CliError` when there was no sample: exit status 2 for what is no perf script's text,
  * else 6.
  */
-export function requireSamples({ samples, skippedLines }: ScriptSummary, name: string): void {
+export function requireSamples({ samples, leftOut }: ScriptSummary, name: string): void {
   if (samples > 0) return;
-  if (skippedLines === 0) {
+  if (leftOut.length === 0) {
     throw new CliError(ExitStatus.RECORDING_FAILED, `${name} has no sample in it`);
   }
   throw new CliError(
@@ -50,6 +50,23 @@ export function requireSamples({ samples, skippedLines }: ScriptSummary, name: s
     `${name} is not what \`perf script\` prints: none of it is a sample. Give the .perf.txt file ` +
       "that necoperf-client wrote, or the text of `perf script`",
   );
+}
+
+const LEFT_OUT: Record<LeftOut["kind"], string> = {
+  "unknown line": "not understood",
+  "stack without a sample": "of stacks without a sample",
+  "too long": "longer than 64 KiB",
+};
+
+/** What was left out of a text, for people: for example `3 lines not understood (first: line 12)`. */
+export function describeLeftOut(
+  { leftOut, truncated }: Pick<ScriptSummary, "leftOut" | "truncated">,
+): string | undefined {
+  const parts = leftOut.map(({ kind, lines, firstLine }) =>
+    `${lines} ${lines === 1 ? "line" : "lines"} ${LEFT_OUT[kind]} (first: line ${firstLine})`
+  );
+  if (truncated) parts.push("the last sample, which is cut off");
+  return parts.length > 0 ? parts.join(", ") : undefined;
 }
 
 async function* gunzip(

@@ -1,5 +1,5 @@
 import type { Frame, StackProfile } from "../script/stack_profile.ts";
-import { isClockEvent } from "./clock_event.ts";
+import { weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
 import { listed } from "./listed.ts";
 
@@ -21,8 +21,9 @@ export function* speedscopeText(profile: StackProfile, name: string): Generator<
   if (frames.length > 0 && threads.size > 0) yield ",";
   yield* listed(threads.keys(), (name) => JSON.stringify({ name: name || "[no name]" }));
   yield `]},"profiles":[`;
-  for (const [index, { event, stacks, weight }] of events.entries()) {
-    const unit = isClockEvent(event) ? "nanoseconds" : "none";
+  for (const [index, profile] of events.entries()) {
+    const { event, stacks, weight } = profile;
+    const unit = weightUnit(profile) === "count" ? "none" : weightUnit(profile);
     if (index > 0) yield ",";
     yield `{"type":"sampled","name":${JSON.stringify(event || "samples")},"unit":"${unit}",`;
     yield `"startValue":0,"endValue":${weight},"samples":[`;

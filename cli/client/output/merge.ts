@@ -5,8 +5,11 @@ import { type Output, writeAll } from "./output.ts";
 
 /** One result that is put together from the texts of several. */
 export interface Merge {
-  /** Gives an output that does what another does, and is part of the merged result when it is whole. */
-  part(output: Output): Promise<Output>;
+  /**
+   * Gives an output that does what another does, and is part of the merged result when it is whole.
+   * `name` is what that part is called in the text.
+   */
+  part(output: Output, name: string): Promise<Output>;
   /**
    * Ends it, and returns its path if it has one. One without at least two parts is nothing of its
    * own, and leaves no file.
@@ -24,7 +27,7 @@ export interface MergeOptions {
 
 /**
  * Opens a merged result: the parts' texts of perf script, one behind the other in the order in which
- * they end, which is such a text, too.
+ * they end, each behind a header of its own, which is such a text, too.
  *
  * Rejects as `openOutput` does; `finish` rejects with a `CliError` when the merged result cannot be
  * written, whatever becomes of the parts.
@@ -42,13 +45,14 @@ export async function openMerge(
     if (failure) return;
     await action().catch((error) => failure = error);
   };
-  const append = async (file: Deno.FsFile) => {
+  const append = async (file: Deno.FsFile, name: string) => {
     await file.seek(0, Deno.SeekMode.Start);
+    await merged.write(new TextEncoder().encode(headerOf(name)));
     for await (const chunk of file.readable) await merged.write(chunk);
     parts++;
   };
   return {
-    async part(output) {
+    async part(output, name) {
       const file = await openNameless(directory === "-" ? undefined : directory);
       return {
         ...output,
@@ -65,7 +69,7 @@ export async function openMerge(
         },
         async commit() {
           const path = await output.commit();
-          await (appended = appended.then(() => attempt(() => append(file))));
+          await (appended = appended.then(() => attempt(() => append(file, name))));
           return path;
         },
         async suspend() {
@@ -93,6 +97,14 @@ export async function openMerge(
       await merged.discard();
     },
   };
+}
+
+/**
+ * A header in the form of perf's own, which tools skip. Readers see by it that what follows is of
+ * another clock.
+ */
+function headerOf(name: string): string {
+  return `# ========\n# recording of : ${name.replaceAll(/\s+/g, " ")}\n# ========\n#\n`;
 }
 
 /** Opens a file that is gone when this program is, however that ends. */

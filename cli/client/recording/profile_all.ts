@@ -4,7 +4,7 @@ import { CliError, interrupted } from "../../errors.ts";
 import { forEachConcurrent } from "../for_each_concurrent.ts";
 import { type Merge, openMerge } from "../output/merge.ts";
 import { openNowhere } from "../output/output.ts";
-import { profileInto, type ProfileOptions, type ProfileResult } from "./profile.ts";
+import { nameResult, profileInto, type ProfileOptions, type ProfileResult } from "./profile.ts";
 import type { Target } from "../targets/target.ts";
 import type { RecordingEvent } from "./recording_event.ts";
 import { BusyError } from "../daemon/rpc_failure.ts";
@@ -109,7 +109,10 @@ async function profileWhenFree(
           onEvent: (event) => hooks.onEvent?.(event, target),
         },
         async (output) =>
-          await merge?.part(outputDirectory === "-" ? openNowhere() : output) ?? output,
+          await merge?.part(
+            outputDirectory === "-" ? openNowhere() : output,
+            nameResult(target),
+          ) ?? output,
       );
     } catch (error) {
       if (!(error instanceof BusyError)) throw error;

@@ -194,10 +194,18 @@ function nodeAt(x, y) {
 
 const percent = (part, whole) => `${(whole ? part / whole * 100 : 0).toFixed(2)}%`;
 
+const SCALES = {
+  nanoseconds: [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]],
+  bytes: [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"], [1, "bytes"]],
+};
+
 function amount(weight) {
-  if (tree.unit !== "nanoseconds") return weight.toLocaleString("en");
-  const [scale, unit] = [[1e9, "s"], [1e6, "ms"], [1e3, "µs"], [1, "ns"]]
-    .find(([scale]) => weight >= scale) ?? [1, "ns"];
+  const scales = SCALES[tree.unit];
+  if (!scales) {
+    const counted = tree.unit === "count" ? ` ${tree.event}` : "";
+    return `${weight.toLocaleString("en")}${counted}`;
+  }
+  const [scale, unit] = scales.find(([scale]) => weight >= scale) ?? scales.at(-1);
   return `${(weight / scale).toLocaleString("en", { maximumFractionDigits: 2 })} ${unit}`;
 }
 

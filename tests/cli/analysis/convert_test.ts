@@ -160,3 +160,15 @@ Deno.test("profile --format asks the daemon for text and converts it", async () 
   assert.equal(status, 0);
   assert.match(stdout, /\/c0ffee123456-\d{8}T\d{6}Z\.pb\.gz\n$/);
 });
+
+Deno.test("convert: lines that are not understood are told, and the first of them", async () => {
+  const args = ["convert", "-", "--format", "folded", "-o", "-"];
+  const text = `${SCRIPT}addr2line: x: file format not recognized\n\n${SCRIPT}`;
+  const [status, stdout, stderr] = await run(args, text);
+  assert.deepEqual([status, stdout], [0, FOLDED.replaceAll(/\d$/gm, (count) => `${2 * +count}`)]);
+  const line = SCRIPT.split("\n").length;
+  assert.equal(
+    stderr,
+    `necoperf-client: standard input: left out 1 line not understood (first: line ${line})\n`,
+  );
+});

@@ -153,7 +153,7 @@ Deno.test("what cannot be compared is said to be so", async () => {
   };
   await refused(
     ExitStatus.USAGE,
-    /no event in common: cpu-clock:ppp before, cycles after/,
+    /no event in common: CPU time \(cpu-clock:ppp\) before, cycles after; .*--event/,
     SCRIPT,
     cycles,
   );
@@ -165,4 +165,89 @@ Deno.test("what cannot be compared is said to be so", async () => {
   );
   await refused(ExitStatus.USAGE, /monday\.perf\.txt is perf\.data/, "PERFILE2\0", AFTER);
   await refused(ExitStatus.RECORDING_FAILED, /has no sample/, SCRIPT, "# nothing\n");
+});
+
+const sampleOf = (event: string, name = "f") => `a 1/1 1.0: 5 ${event}: \n\t 1 ${name} (/a)\n\n`;
+
+Deno.test("diffFiles: events of one kind are compared, whatever a perf calls them", async () => {
+  for (
+    const [before, after, event] of [
+      ["cycles", "cycles:P", "cycles"],
+      ["cycles:ppp", "cpu_core/cycles/P", "cycles"],
+      ["cpu-clock", "task-clock:ppp", "CPU time"],
+      ["cycles:u", "cycles:Pu", "cycles"],
+    ]
+  ) {
+    using directory = directoryWith(sampleOf(before), sampleOf(after));
+    const comparison = JSON.parse(await diff(directory, "json"));
+    assert.equal(comparison.event, event);
+    assert.deepEqual([comparison.before.events, comparison.after.events], [[before], [after]]);
+  }
+  // Both kinds of a machine's processors are what another machine has one of.
+  using directory = directoryWith(
+    sampleOf("cpu_core/cycles/P") + sampleOf("cpu_atom/cycles/P"),
+    sampleOf("cycles:P"),
+  );
+  const { before, after } = JSON.parse(await diff(directory, "json"));
+  assert.deepEqual([before.samples, before.weight, after.samples], [2, 10, 1]);
+});
+
+Deno.test("diffFiles: what counts something else is refused with the reason", async () => {
+  for (
+    const [before, after, words] of [
+      [
+        "cycles:P",
+        "cpu-clock",
+        /cycles \(cycles:P\) before, CPU time \(cpu-clock\) after.*--event/,
+      ],
+      ["cycles:u", "cycles", /cycles in user space \(cycles:u\) before, cycles after.*--all-user/],
+      ["cpu-clock", "offcpu-time", /CPU time \(cpu-clock\) before, offcpu-time after/],
+      ["instructions", "cycles", /instructions before, cycles after/],
+    ] as const
+  ) {
+    using directory = directoryWith(sampleOf(before), sampleOf(after));
+    await assert.rejects(diff(directory, "table"), (error) => {
+      assert(error instanceof CliError);
+      assert.equal(error.exitStatus, ExitStatus.USAGE);
+      assert.match(error.message, words);
+      return true;
+    });
+  }
+});
+
+Deno.test("diffFiles: a text is not taken for another by its first line alone", async () => {
+  const samplesOf = async (before: string) => {
+    using directory = directoryWith(before, AFTER);
+    const { before: { samples }, functions } = JSON.parse(await diff(directory, "json"));
+    return [samples, functions.map(({ name }: { name: string }) => name).includes("f")];
+  };
+  for (const first of ["lost 3", "nl 5", "Processed 4346", "Warning:\nlost;3 12"]) {
+    assert.deepEqual(await samplesOf(`${first}\n${sampleOf("cycles")}`), [1, true], first);
+  }
+  for (const first of ["", "# made by hand\n", "stack count\n\n", "main;a 7/7 1.5\n"]) {
+    const expected = first.endsWith("1.5\n") ? 3 : 1.5;
+    assert.deepEqual(await samplesOf(`${first}main;f 1.25\nmain;g .5\nmain;g 0.25\n`), [
+      expected,
+      true,
+    ]);
+  }
+  // Ten times a tenth is one.
+  assert.deepEqual(await samplesOf("main;f 0.1\n".repeat(10)), [1, true]);
+  using directory = directoryWith("main;f 1 2\nmain;g 3 4\n", AFTER);
+  await assert.rejects(diff(directory, "json"), /has two counts in each line, as difffolded\.pl/);
+});
+
+Deno.test("diffFiles: what was left out is told, with its first line", async () => {
+  using directory = directoryWith(`${sampleOf("cycles")}what is this line\n\n`, `${AFTER}?\n`);
+  const told: string[] = [];
+  const { before, after } = directory;
+  const request = { before, after, format: "json" as const, output: directory.path };
+  const path = await diffFiles(request, undefined, (text) => told.push(text));
+  assert.deepEqual(told, [
+    `${before}: left out 1 line not understood (first: line 4)`,
+    `${after}: left out 1 line not understood (first: line 4)`,
+  ]);
+  const comparison = JSON.parse(await Deno.readTextFile(path!));
+  const leftOut = [{ kind: "unknown line", lines: 1, firstLine: 4 }];
+  assert.deepEqual([comparison.before.leftOut, comparison.after.leftOut], [leftOut, leftOut]);
 });

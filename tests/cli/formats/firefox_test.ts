@@ -67,7 +67,8 @@ Deno.test("Mozilla's reader opens what is written for the Firefox Profiler", asy
   const { categoryBreakdown, topFunctionsByTotal } = await session.ask(
     ...["thread", "samples", "--thread", threads[0].threadHandle],
   );
-  assert.equal(categoryBreakdown.totalSamples, 4);
+  // What it calls samples are milliseconds, of 10 for each sample.
+  assert.equal(categoryBreakdown.totalSamples, 40);
   const functions = topFunctionsByTotal.map(
     ({ name, totalSamples, selfSamples }: Record<string, unknown>) => [
       name,
@@ -76,15 +77,15 @@ Deno.test("Mozilla's reader opens what is written for the Firefox Profiler", asy
     ],
   );
   assert.deepEqual(functions.sort(), [
-    ["[kernel.kallsyms]!vfs_read", 2, 2],
-    ["libz.so.1![libz.so.1]", 1, 1],
-    ["web!main", 4, 0],
-    ["web!parse", 3, 1],
+    ["[kernel.kallsyms]!vfs_read", 20, 20],
+    ["libz.so.1![libz.so.1]", 10, 10],
+    ["web!main", 40, 0],
+    ["web!parse", 30, 10],
   ]);
   assert.deepEqual(
     categoryBreakdown.categories
       .map(({ name, samples }: Record<string, unknown>) => `${name} ${samples}`).sort(),
-    ["Kernel 2", "Library 1", "Program 1"],
+    ["Kernel 20", "Library 10", "Program 10"],
   );
 });
 

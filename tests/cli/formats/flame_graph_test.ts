@@ -158,7 +158,7 @@ Deno.test("each event has its own tree", async () => {
   await graph.chooseView(1);
   assert.equal(
     await graph.tooltip(2, 0.9),
-    "main\nprogram: /app/web\n100.00% of 300\n1 sample, 300; itself 100.00%",
+    "main\nprogram: /app/web\n100.00% of 300 cycles\n1 sample, 300 cycles; itself 100.00%",
   );
 });
 
@@ -178,7 +178,7 @@ Deno.test("what nobody could see is left out, so that the file stays small", asy
   );
   assert.equal(
     await graph.text("#summary"),
-    "3 samples, 100,010; without frames below 0.005%",
+    "3 samples, 100,010 cycles; without frames below 0.005%",
   );
 });
 

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { foldPerfScript } from "../../../cli/script/fold.ts";
 import { foldedLines } from "../../../cli/script/folded.ts";
-import { frameKind } from "../../../cli/script/frame_kind.ts";
 import type { StackProfile } from "../../../cli/script/stack_profile.ts";
 import { plainFold } from "./plain_fold.ts";
 import {
@@ -168,28 +167,4 @@ Deno.test("more different stacks than are known by their texts are counted all t
   assert.equal(frames.length, different + 1);
   assert.equal(stacks.length, different);
   assert.ok(stacks.every(({ samples, weight }) => samples === 3 && weight === 9));
-});
-
-Deno.test("by a function's file one sees where it runs", () => {
-  const kinds: [dso: string, kind: ReturnType<typeof frameKind>][] = [
-    ["[kernel.kallsyms]", "kernel"],
-    ["[guest.kernel.kallsyms]", "kernel"],
-    ["[xfs]", "kernel"],
-    ["[kernel.kallsyms]_text", "kernel"],
-    ["/usr/lib/modules/6.1.0/kernel/fs/xfs/xfs.ko.xz", "kernel"],
-    ["/usr/lib/debug/boot/vmlinux-6.1.0", "kernel"],
-    ["[vdso]", "library"],
-    ["/usr/lib/libc.so.6", "library"],
-    ["/usr/lib/ld-linux-x86-64.so.2 (deleted)", "library"],
-    ["/tmp/perf-12.map", "jit"],
-    ["/tmp/jitted-12-3.so", "jit"],
-    ["//anon", "jit"],
-    ["/usr/bin/web", "user"],
-    ["/usr/bin/web.solid", "user"],
-    ["[heap]", "user"],
-    ["inlined", "inlined"],
-  ];
-  for (const [dso, kind] of kinds) assert.equal(frameKind({ symbol: "f", dso }), kind, dso);
-  assert.equal(frameKind({ symbol: "[unknown]", dso: "[unknown]" }), "unknown");
-  assert.equal(frameKind({ symbol: "[unknown]", dso: "/usr/bin/web" }), "user");
 });

@@ -90,6 +90,9 @@ Deno.test("one result each and a merged one, which has all samples", async () =>
   const { samples, events } = await foldPerfScript(ReadableStream.from([bytes(merged)]));
   assert.equal(samples, 3);
   assert.equal(events[0].stacks.length, 3);
+  // Each part says what it is of, and tells readers that another clock begins.
+  const names = [...merged.matchAll(/^# ========\n# recording of : (.*)\n# ========\n/gm)];
+  assert.deepEqual(names.map(([, name]) => name).sort(), ["a-app", "b-app", "c-app"]);
 });
 
 Deno.test("both kinds of results are converted", async () => {
