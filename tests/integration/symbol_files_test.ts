@@ -130,7 +130,7 @@ Deno.test("perf script: a file of the daemon's image names no function of a cont
   await t.step("processes that have gone have their own names, or none", async () => {
     const { container } = await runProgram(containerd, targets.spin, path, START.shortly(path));
     const names = namesIn(await recordText(daemon, container), path);
-    assert.ok(names.length > 100, `${names.length} frames`);
+    assert.ok(names.length > 10, `${names.length} frames`);
     const wrong = names.filter((name) =>
       !/^(necoperf_\w+|main|_start|__\w+|\[unknown\])$/.test(name)
     );
@@ -158,7 +158,7 @@ Deno.test("perf script: a file of the daemon's image names no function of a cont
         );
         const text = await recordText(daemon, container, { inline });
         const names = namesIn(text, path);
-        assert.ok(names.length > 100, `${names.length} frames`);
+        assert.ok(names.length > 10, `${names.length} frames`);
         assert.deepEqual([...new Set(names)], ["[unknown]"]);
         assert.ok(!text.includes("decoy"));
         await containerd.stopContainer(container.id);
@@ -180,7 +180,7 @@ Deno.test("perf script: a file named as another container's through /proc says n
         const attacker = await runBelow(containerd, procDir, targets.spinBare, path);
         const text = await recordText(daemon, attacker, { inline });
         const names = namesIn(text, path);
-        assert.ok(names.length > 100, `${names.length} frames`);
+        assert.ok(names.length > 10, `${names.length} frames`);
         assert.deepEqual([...new Set(names)], ["[unknown]"]);
         assert.ok(!text.includes("decoy"));
         await containerd.stopContainer(attacker.id);
