@@ -24,6 +24,13 @@ const KEPT_PREFIXES = [
   ...["ASDF_", "MISE_", "PYENV_", "NVM_"],
 ];
 
+/**
+ * How many files of tests run at once with `--parallel`, unless `DENO_JOBS` says: more than there
+ * are processors, for most of the integration tests' time is a recording's, and never so many that
+ * their perfs and containers are in each other's way.
+ */
+const JOBS = Math.min(4, navigator.hardwareConcurrency + 1);
+
 /** The mode mask of files that the tests make: others read them, such as users of containers. */
 const UMASK = 0o022;
 
@@ -32,7 +39,7 @@ function environment(alsoKept: string[]): Record<string, string> {
     KEPT.includes(name) || alsoKept.includes(name) ||
     KEPT_PREFIXES.some((prefix) => name.startsWith(prefix))
   );
-  return { ...Object.fromEntries(kept), LANG: "C.UTF-8" };
+  return { DENO_JOBS: `${JOBS}`, ...Object.fromEntries(kept), LANG: "C.UTF-8" };
 }
 
 async function main(): Promise<void> {

@@ -37,7 +37,8 @@ export interface ClientChild extends Child {
   ): Promise<Awaited<ReturnType<Commands[Name]>>>;
 }
 
-const WAIT_MILLISECONDS = 30_000;
+/** Far more than anything takes, on a machine that has much else to do, too. */
+const WAIT_MILLISECONDS = 120_000;
 
 /** Rejects when `promise` takes longer than anything here should. */
 export async function within<T>(

@@ -100,7 +100,9 @@ Deno.test("StartRecording: a target with more threads or processes than perf may
 /** The most perfs that the daemon has at a time, until `ended`. */
 async function countPerfs(pid: number, ended: Promise<unknown>): Promise<number> {
   let [most, over] = [0, false];
-  ended.finally(() => over = true);
+  const stop = () => void (over = true);
+  // A rejection is for who waits for the recording.
+  ended.then(stop, stop);
   while (!over) {
     const perfs = (await findChildren(pid)).filter((line) => /perf (record|script) /.test(line));
     most = Math.max(most, perfs.length);
@@ -117,12 +119,12 @@ Deno.test("StartRecording: many processes that enter take a few perfs, and those
   const entered: number[] = [];
   const request = { containerId: container.id, duration: { seconds: 15, nanos: 0 } };
   const recorded = collect(daemon, request, ({ progress }) => {
-    // Two a second, for 10 s; each lives until the end.
+    // Two a second, for 10 s, or fewer where many run; each lives until the end.
     if (progress && entered.length < 20) entered.push(container.run("sh", "-c", LIGHT).pid);
   });
   const most = await countPerfs(daemon.pid, recorded);
   const events = await recorded;
-  assert.equal(entered.length, 20);
+  assert.ok(entered.length >= 10, `${entered.length} entered`);
   // A perf record and a perf script, and those of three groups.
   assert.ok(most > 2 && most <= 8, `${most} perfs`);
   const { missedProcesses, completeness } = events.at(-1)!.finished!;
@@ -132,7 +134,7 @@ Deno.test("StartRecording: many processes that enter take a few perfs, and those
   const sampled = entered.filter((pid) => new RegExp(`^sh +${pid}/`, "m").test(text));
   assert.ok(sampled.length >= 3, `${sampled}`);
   assert.ok(
-    missedProcesses > 0 && sampled.length + missedProcesses <= 20,
+    missedProcesses > 0 && sampled.length + missedProcesses <= entered.length,
     `${missedProcesses} missed`,
   );
   const line = await daemon.logged(({ message }) => `${message}`.includes("are not recorded"));

@@ -152,6 +152,8 @@ for (const sent of ["time", "stop"] as const) {
     const request = {
       containerId: `${target.pid}`,
       duration: sent === "time" ? { seconds: 2, nanos: 0 } : LONG,
+      // So that a target has its samples in time where many run.
+      options: { frequency: 999 },
     };
     const events = await collect(daemon, request, ({ accepted, progress }) => {
       if (accepted) recordingId = accepted.recordingId;

@@ -11,7 +11,7 @@ import { fromDuration } from "../../proto/duration.ts";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import { assertNothingLeft, collect, deleteResult, fetchWhole } from "../testing/calls.ts";
 import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
-import { eventually, findProcesses, run } from "../testing/process.ts";
+import { eventually, run } from "../testing/process.ts";
 import { buildTargets, BUSY_FUNCTION } from "../testing/targets.ts";
 
 const targets = await buildTargets();
@@ -297,8 +297,7 @@ Deno.test("a result beyond its limit ends its recording, with nothing left", asy
     assert.match(error.details, /more than 8Ki.*--max-result-size.*shorter time/);
     return true;
   });
-  assert.deepEqual([...Deno.readDirSync(daemon.workDir)], []);
-  assert.deepEqual(await findProcesses("perf", "record"), []);
+  await assertNothingLeft(daemon);
 });
 
 Deno.test("the oldest result goes when another needs its room", async () => {

@@ -57,6 +57,20 @@ export async function findProcesses(...words: string[]): Promise<number[]> {
   return found;
 }
 
+/** The command lines of the processes in a mount namespace, as `/proc/PID/ns/mnt` names it. */
+export async function processesIn(mountNamespace: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    // A process that ends meanwhile is none to find.
+    const namespace = await Deno.readLink(`/proc/${name}/ns/mnt`).catch(() => "");
+    if (namespace !== mountNamespace) continue;
+    const text = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (text !== "") found.push(text.replaceAll("\0", " ").trim());
+  }
+  return found;
+}
+
 /** Tries again, ten times a second, until it works; rejects with its failure at the deadline. */
 export async function eventually<T>(attempt: () => Promise<T> | T, seconds = 20): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
