@@ -34,12 +34,27 @@ const JOBS = Math.min(4, navigator.hardwareConcurrency + 1);
 /** The mode mask of files that the tests make: others read them, such as users of containers. */
 const UMASK = 0o022;
 
+/**
+ * A directory for temporary files that the tests work in: shells' scripts have it unquoted, and the
+ * path of a unix socket below it may have 107 bytes.
+ */
+const TEMPORARY = /^[\w./-]{1,50}$/;
+
 function environment(alsoKept: string[]): Record<string, string> {
   const kept = Object.entries(Deno.env.toObject()).filter(([name]) =>
     KEPT.includes(name) || alsoKept.includes(name) ||
     KEPT_PREFIXES.some((prefix) => name.startsWith(prefix))
   );
-  return { DENO_JOBS: `${JOBS}`, ...Object.fromEntries(kept), LANG: "C.UTF-8" };
+  const env: Record<string, string> = {
+    DENO_JOBS: `${JOBS}`,
+    ...Object.fromEntries(kept),
+    LANG: "C.UTF-8",
+  };
+  if (env.TMPDIR !== undefined && !TEMPORARY.test(env.TMPDIR)) {
+    console.error(`The tests use /tmp instead of TMPDIR=${env.TMPDIR}: it is too long or too odd.`);
+    delete env.TMPDIR;
+  }
+  return env;
 }
 
 async function main(): Promise<void> {

@@ -35,6 +35,13 @@ Deno.test("isolated.ts: drops what a developer's machine may say, and keeps wher
   assert.equal(env.HOME, Deno.env.get("HOME"));
 });
 
+Deno.test("isolated.ts: a directory for temporary files that scripts and sockets cannot have is not kept", async () => {
+  const program = "console.log(Deno.env.get('TMPDIR'))";
+  for (const TMPDIR of ["/var/tmp/odd one", `/var/tmp/${"long".repeat(20)}`]) {
+    assert.equal((await run(program, { TMPDIR })).printed, "undefined");
+  }
+});
+
 Deno.test("isolated.ts: --keep keeps another variable", async () => {
   const program = "console.log(Deno.env.get('KUBECONFIG'))";
   const env = { KUBECONFIG: "/mine" };
