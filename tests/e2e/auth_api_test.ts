@@ -110,6 +110,15 @@ async function containerId(namespace: string): Promise<string> {
   return status.containerStatuses[0].containerID;
 }
 
+/** Writes a container's id into the status of the target of a namespace, beside its own. */
+async function claimContainer(namespace: string, containerID: string): Promise<void> {
+  const path = `/api/v1/namespaces/${namespace}/pods/target`;
+  const pod = JSON.parse(await kubectl(["get", `--raw=${path}`]));
+  const [own] = pod.status.containerStatuses;
+  pod.status.containerStatuses = [{ ...own, containerID }];
+  await kubectl(["replace", `--raw=${path}/status`, "--filename=-"], JSON.stringify(pod));
+}
+
 interface ClusterConfig {
   server: string;
   ca: string;
@@ -433,6 +442,55 @@ Deno.test("those who may profile a container can, and nobody else", async (t) =>
       }
       assert.ok((await fetchText(next.client, tokens.a, recordingId)).includes(BUSY_FUNCTION));
     });
+
+    await t.step(
+      "what a tenant writes into a pod of theirs claims no container of another's",
+      async () => {
+        const uid = await kubectl(
+          ["get", "pod", "target", `--namespace=${b}`, "--output=jsonpath={.metadata.uid}"],
+        );
+        const refusal = await refused(tokens.a, containerB);
+        // Anybody's to write: the mark of a static pod, whose kubelet names cgroups by another UID.
+        const mark = {
+          "kubernetes.io/config.hash": uid,
+          "kubernetes.io/config.source": "file",
+        };
+        for (const hash of [uid, uid.replaceAll("-", "")]) {
+          const annotations = { ...mark, "kubernetes.io/config.hash": hash };
+          await kubectl(
+            [
+              "patch",
+              "pod",
+              "target",
+              `--namespace=${a}`,
+              "--type=merge",
+              "--patch-file=/dev/stdin",
+            ],
+            JSON.stringify({ metadata: { annotations } }),
+          );
+          // Until the kubelet writes the status anew, and as often as that takes to be seen.
+          const line = await eventually(async () => {
+            await claimContainer(a, containerB);
+            // The daemon's list of pods is no older than this.
+            await new Promise((resolve) => setTimeout(resolve, 3100));
+            assert.deepEqual(await refused(tokens.a, containerB), refusal);
+            const lines = daemon.log.filter(({ reason }) => /claimed 2 times/.test(String(reason)));
+            assert.notEqual(lines.length, 0, "the claim was not seen yet");
+            return lines.at(-1)!;
+          }, CACHES_SECONDS);
+          assert.equal(line.decision, "denied");
+          for (const pod of [`pod ${a}/target`, `pod ${b}/target`]) {
+            assert.ok(String(line.reason).includes(pod), `${line.reason}`);
+          }
+        }
+        // The kubelet writes its own status again, and all is as before.
+        await eventually(async () => {
+          assert.equal((await record(client, tokens.b, containerB)).at(-1)!.event, "finished");
+          assert.equal((await record(client, tokens.a, containerA)).at(-1)!.event, "finished");
+        }, CACHES_SECONDS);
+        assert.deepEqual(await refused(tokens.a, containerB), refusal);
+      },
+    );
 
     await t.step("a client certificate is another way in", async () => {
       const { NecoPerf } = (await import("../../proto/grpc.ts")).loadNecoPerf();
