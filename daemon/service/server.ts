@@ -5,6 +5,7 @@ import {
   loadNecoPerfDefinition,
   loadPackageDefinition,
 } from "../../proto/grpc.ts";
+import "./http2/advertise_limits.ts";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
 import type { Recordings } from "../recordings/recordings.ts";
@@ -25,7 +26,7 @@ const SERVER_OPTIONS: grpc.ServerOptions = {
 
 /** How a server listens, and what its service may do. */
 export interface ServerOptions
-  extends Omit<ListenerOptions, "serve">, Omit<ServiceOptions, "hold"> {
+  extends Omit<ListenerOptions, "serve">, Omit<ServiceOptions, "hold" | "connectionOf"> {
   /** How long calls that are under way have to end when the server closes. */
   lastCallsSeconds: number;
 }
@@ -56,7 +57,11 @@ export async function startServer(recordings: Recordings, options: ServerOptions
   };
   server.addService(
     loadNecoPerf(definition).NecoPerf.service,
-    createService(recordings, { ...options, hold }),
+    createService(recordings, {
+      ...options,
+      hold,
+      connectionOf: (peer) => listener.connectionOf(peer),
+    }),
   );
   health.addToServer(server);
   new ReflectionService({

@@ -5,6 +5,7 @@
  */
 import { createGunzip } from "node:zlib";
 import { pipeline } from "node:stream/promises";
+import type { PeerCertificate } from "node:tls";
 import { COMPLETENESS } from "../../proto/completeness.ts";
 import { formatDuration, toDuration } from "../../proto/duration.ts";
 import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
@@ -16,6 +17,7 @@ import type { Credentials } from "../caller.ts";
 import type { Call, RecordingListener } from "../recordings/recording_call.ts";
 import type { FinishedRecording, Recordings } from "../recordings/recordings.ts";
 import { StatusError } from "../status_error.ts";
+import type { ServedConnection } from "./tls_listener.ts";
 
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */
 export const PARTIAL_TRAILER = "necoperf-partial";
@@ -44,6 +46,8 @@ export interface ServiceOptions {
   describe(credentials: Credentials): Promise<GetDaemonInfoResponse>;
   /** Keeps a peer's connection while a call of it is under way; returns what ends that. */
   hold(peer: string): () => void;
+  /** The connection on which a peer calls. */
+  connectionOf(peer: string): ServedConnection | undefined;
 }
 
 /** The handlers of the service. */
@@ -211,7 +215,7 @@ type ServerCall =
   | grpc.ServerUnaryCall<unknown, unknown>
   | grpc.ServerWritableStream<unknown, unknown>;
 
-function createHandlers({ hold, stallSeconds }: ServiceOptions) {
+function createHandlers({ hold, connectionOf, stallSeconds }: ServiceOptions) {
   /** Runs a handler; the connection is kept from when it is known who calls to the call's end. */
   async function handleCall(
     method: string,
@@ -223,7 +227,7 @@ function createHandlers({ hold, stallSeconds }: ServiceOptions) {
     const call: Call = {
       method,
       peer,
-      credentials: credentialsOf(serverCall),
+      credentials: credentialsOf(serverCall, connectionOf(peer)?.certificate),
       signal: abortSignalOf(serverCall),
       identified: () => release = hold(peer),
     };
@@ -307,12 +311,10 @@ function stalled(seconds: number): StatusError {
   return new StatusError("ABORTED", words);
 }
 
-function credentialsOf(call: ServerCall): Credentials {
+function credentialsOf(call: ServerCall, certificate?: PeerCertificate): Credentials {
   const authorization = call.metadata.get("authorization").map(String);
-  // grpc-js gives a certificate only when TLS has verified it.
-  const peer = call.getAuthContext().sslPeerCertificate;
-  if (!peer) return { authorization };
-  const { subject, valid_to } = peer;
+  if (!certificate) return { authorization };
+  const { subject, valid_to } = certificate;
   return {
     authorization,
     certificate: {

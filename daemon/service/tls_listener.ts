@@ -6,19 +6,32 @@
  * @module
  */
 import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import {
   createServer as createTlsServer,
+  type PeerCertificate,
   type Server as TlsServer,
   type TLSSocket,
 } from "node:tls";
 import type { Certificates } from "./certificate_files.ts";
 import { ConnectionTable, peerOf } from "./connection_table.ts";
+import { type EndReason, GuardedConnection } from "./guarded_connection.ts";
+import { RequestBudget } from "./http2/request_budget.ts";
+import { Turns } from "./turns.ts";
 
 /** How long a peer may take to show that it speaks TLS. */
 const HANDSHAKE_DEADLINE_MS = 10_000;
 
-/** Why a connection was not served. */
-export type RefusalReason = "too-many" | "tls" | "handshake-deadline" | "client-certificate";
+/** How much the calls under way may take in memory on all connections, as the guard counts it. */
+const MAX_REQUEST_BYTES = 4 << 20;
+
+/** Why a connection was not served, or not any longer. */
+export type RefusalReason =
+  | "too-many"
+  | "tls"
+  | "handshake-deadline"
+  | "client-certificate"
+  | EndReason;
 
 /** How to listen. */
 export interface ListenerOptions {
@@ -29,9 +42,17 @@ export interface ListenerOptions {
   /** Without, connections are not encrypted. */
   certificates?: Certificates;
   /** Takes a connection to serve it. */
-  serve(connection: Socket): void;
+  serve(connection: Duplex): void;
   onRefused(reason: RefusalReason): void;
   handshakeDeadlineMs?: number;
+}
+
+/** A connection that is served. */
+export interface ServedConnection {
+  /** What TLS has verified. */
+  certificate?: PeerCertificate;
+  /** Resolves when not too much of what was sent waits for the peer, or when the connection ends. */
+  drained(): Promise<void>;
 }
 
 /** Takes connections until it is closed. */
@@ -39,6 +60,8 @@ export interface Listener {
   port: number;
   /** Keeps the connection of a peer while a call is under way; returns what ends that. */
   hold(peer: string): () => void;
+  /** What is known of the connection of a peer that is served. */
+  connectionOf(peer: string): ServedConnection | undefined;
   /** Uses other certificates for the connections to come. */
   replace(certificates: Certificates): void;
   /** Takes no more connections. Those there are go on. */
@@ -52,11 +75,13 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     options.maxConnections,
     () => options.onRefused("too-many"),
   );
+  const served = new Map<string, ServedConnection>();
+  const serve = createServe(options, table, served);
   const server = certificates
-    ? createEncrypted(options, certificates, table)
+    ? createEncrypted(options, certificates, table, serve)
     : createServer((socket) => {
       socket.on("error", ignore);
-      if (table.add(socket)) options.serve(socket);
+      if (table.add(socket)) serve(socket);
     });
   const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
   server.once("error", reject);
@@ -71,8 +96,35 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   return {
     port: (server.address() as { port: number }).port,
     hold: (peer) => table.hold(peer),
+    connectionOf: (peer) => served.get(peer),
     replace: (next) => (server as TlsServer).setSecureContext(next),
     close: () => void server.close(),
+  };
+}
+
+/** Serves connections from behind a guard, whether they are encrypted or not. */
+function createServe(
+  options: ListenerOptions,
+  table: ConnectionTable,
+  served: Map<string, ServedConnection>,
+): (socket: Socket, certificate?: PeerCertificate) => void {
+  const budget = new RequestBudget(MAX_REQUEST_BYTES);
+  const turns = new Turns();
+  return (socket, certificate) => {
+    const peer = peerOf(socket);
+    const guarded = new GuardedConnection(socket, {
+      budget,
+      turns,
+      isHeld: () => table.isHeld(peer),
+      onEnded: options.onRefused,
+    });
+    const connection = { certificate, drained: () => guarded.drained() };
+    served.set(peer, connection);
+    guarded.once("close", () => {
+      // The same peer may be back by then.
+      if (served.get(peer) === connection) served.delete(peer);
+    });
+    options.serve(guarded);
   };
 }
 
@@ -80,8 +132,9 @@ function createEncrypted(
   options: ListenerOptions,
   certificates: Certificates,
   table: ConnectionTable,
+  serve: ReturnType<typeof createServe>,
 ): Server {
-  const { onRefused, serve, handshakeDeadlineMs = HANDSHAKE_DEADLINE_MS } = options;
+  const { onRefused, handshakeDeadlineMs = HANDSHAKE_DEADLINE_MS } = options;
   const handshakes = new Map<string, ReturnType<typeof setTimeout>>();
   const handshakeEnded = (peer: string) => {
     clearTimeout(handshakes.get(peer));
@@ -117,12 +170,17 @@ function createEncrypted(
     if (socket.alpnProtocol !== "h2") {
       onRefused("tls");
       socket.destroy();
-    } else if (!socket.authorized && socket.getPeerCertificate()?.raw) {
+      return;
+    }
+    const certificate = socket.getPeerCertificate();
+    if (!certificate?.raw) {
+      serve(socket);
+    } else if (socket.authorized) {
+      serve(socket, certificate);
+    } else {
       // Expired, or of an authority that is not among the configured ones.
       onRefused("client-certificate");
       socket.destroy();
-    } else {
-      serve(socket);
     }
   });
   return server;

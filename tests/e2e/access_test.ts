@@ -127,23 +127,21 @@ Deno.test("another tenant's result and one that is none are told alike", async (
   const fetch = (tenant: Tenant, id: string) =>
     runClient(tenant, [id, ...direct], { command: "fetch" });
   let runs: ClientRunOutside[] = [];
-  const record = [...direct, "-d", "60s", "--container-id", await containerId(caller)];
+  const record = [...direct, "-d", "10s", "--container-id", await containerId(caller)];
   const recorded = await runClient(caller, record, {
-    whileRecording: async (said, interrupt) => {
+    whileRecording: async (said) => {
       const [, id] = /, id (\S+)/.exec(said)!;
-      // It is there all the time: this one waits for its end, for longer than two others take.
-      const own = fetch(caller, id);
-      const others = [await fetch(other, id), await fetch(other, crypto.randomUUID())];
-      interrupt();
-      runs = [...others, await own];
+      const others = await Promise.all([fetch(other, id), fetch(other, crypto.randomUUID())]);
+      // It is there all the time: this one waits for its end.
+      runs = [...others, await fetch(caller, id)];
     },
   });
-  assert.equal(recorded.status, ExitStatus.PARTIAL, recorded.stderr);
+  assert.equal(recorded.status, 0, recorded.stderr);
   const [others, guessed, own] = runs;
   assertRefused(others, ExitStatus.NOT_FOUND, "no such result", "only for who asked for it");
   assert.equal(guessed.status, others.status);
   assert.equal(guessed.stderr, others.stderr);
-  assert.equal(own.status, ExitStatus.PARTIAL, own.stderr);
+  assert.equal(own.status, 0, own.stderr);
   assertBusy(Object.values(own.files)[0]);
 });
 

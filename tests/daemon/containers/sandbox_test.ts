@@ -1,5 +1,4 @@
-// Names and cgroups of processes as gVisor's runsc was seen to make them (its second container in a
-// sandbox has an empty cgroup, and the sandbox's process id), and as Kata's sources have them.
+// Process names and cgroups as gVisor's and Kata's sources have them; neither runs on this machine.
 import assert from "node:assert/strict";
 import { createCgroupLookup } from "../../../daemon/containers/cgroup_lookup.ts";
 import { createCriLookup } from "../../../daemon/containers/cri_lookup.ts";
