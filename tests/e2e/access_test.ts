@@ -274,6 +274,7 @@ Deno.test("nobody is let in while the API server cannot be asked", async () => {
   await using odd = await startOddDaemon(node, caller, (container) => {
     container.args.push("--kube-api=https://10.255.255.1:1");
   });
+  await eventually(async () => (await fetch(`${odd.http}/healthz`)).body?.cancel(), 60);
   const run = await runClient(caller, [
     ...["target", "-d", "1s", "--necoperf-namespace", odd.namespace],
   ]);
