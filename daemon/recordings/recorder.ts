@@ -37,6 +37,8 @@ const PROGRESS_INTERVAL_MS = 500;
 const OVERDUE_MS = 15_000;
 /** How often a list of processes may turn out to be outdated before a recording is given up. */
 const MAX_ATTACH_ATTEMPTS = 5;
+/** After so many only those are tried that were there at the attempt before. */
+const ATTEMPTS_ON_ALL = 2;
 /** perf.data that waits in memory for perf script, or for the result; above it perf has to wait. */
 const BACKLOG_BYTES = 8 << 20;
 /** The same for processes that enter later. */
@@ -147,7 +149,7 @@ class Recording {
 
   async #sample(): Promise<RecordingSummary> {
     const { options, observer } = this;
-    const { perf, pids, threads, attached } = await this.#attach();
+    const { perf, pids, threads, late, attached } = await this.#attach();
     const counter = new PerfDataCounter(pids, threads);
     let startedAt: number | undefined;
     const elapsedSeconds = () =>
@@ -194,7 +196,7 @@ class Recording {
     await Promise.allSettled([
       this.#orGiveUp(exit),
       this.#orGiveUp(this.#deliver(perf, counter, { attached, stop: this.control.stop })),
-      this.#orGiveUp(started.then(() => this.#followEntered(sampled.signal, elapsedSeconds))),
+      this.#orGiveUp(started.then(() => this.#followEntered(late, sampled.signal, elapsedSeconds))),
     ]);
     clearTimeout(conversion);
     // What perf script says of the data of a perf record that failed is not what went wrong first.
@@ -207,26 +209,35 @@ class Recording {
     return this.#summarize(wholeDuration, targetsEnded, sampledSeconds);
   }
 
-  /** Starts perf on the container's processes, listing them again when they have changed. */
-  async #attach(): Promise<Attached> {
+  /**
+   * Starts perf on the container's processes, listing them again when they have changed. On a busy
+   * node children may end faster than perf attaches, each time. Those that last are recorded then;
+   * the `late` ones were listed beside them.
+   */
+  async #attach(): Promise<Attached & { late: number[] }> {
     const { durationSeconds, format } = this.options;
+    let before: number[] = [];
     for (let attempt = 1;; attempt++) {
       const guard = await this.parts.lookup.guard(this.container);
-      const pids = await this.#processes();
-      if (pids.length === 0) {
+      const listed = await this.#processes();
+      if (listed.length === 0) {
         throw new StatusError("NOT_FOUND", "the container has ended: it has no process any more");
       }
+      const lasting = listed.filter((pid) => before.includes(pid));
+      const pids = attempt > ATTEMPTS_ON_ALL && lasting.length > 0 ? lasting : listed;
+      const late = listed.filter((pid) => !pids.includes(pid));
+      before = listed;
       const threads = this.#requireFew(await guard.note(pids));
       try {
         const target = { pids, durationSeconds, backlogBytes: BACKLOG_BYTES };
         const mayStream = format === "script";
-        return { ...await this.#startRecord(target, guard, { mayStream }), threads };
+        return { ...await this.#startRecord(target, guard, { mayStream }), threads, late };
       } catch (error) {
         if (!isOutdated(error)) throw error;
         if (attempt < MAX_ATTACH_ATTEMPTS) continue;
         const left = await this.#processes();
         // Without a change since, it is no race that was lost.
-        throw left.length > 0 && left.join() !== pids.join() ? restless() : error;
+        throw left.length > 0 && left.join() !== listed.join() ? restless() : error;
       }
     }
   }
@@ -308,11 +319,24 @@ class Recording {
     }
   }
 
-  /** Records processes that come into the container from outside while it is recorded. */
-  async #followEntered(sampled: AbortSignal, elapsedSeconds: () => number): Promise<void> {
+  /**
+   * Records processes that come into the container from outside while it is recorded, and those that
+   * were late when perf attached.
+   */
+  async #followEntered(
+    late: readonly number[],
+    sampled: AbortSignal,
+    elapsedSeconds: () => number,
+  ): Promise<void> {
     // One stream of perf.data cannot be put behind another, and --main-process means one process.
-    if (this.options.format === "data" || this.options.mainProcess) return;
-    const entered = this.parts.lookup.entered(this.container, sampled);
+    if (this.options.format === "data" || this.options.mainProcess) {
+      if (late.length === 0) return;
+      const left = await this.#processes();
+      const missed = late.filter((pid) => left.includes(pid)).length;
+      if (missed > 0) this.#missProcesses(missed, "they started while perf attached");
+      return;
+    }
+    const entered = startingWith(late, this.parts.lookup.entered(this.container, sampled));
     const missed = await recordInGroups(entered, async (pids) => {
       // What a recorded process has started is taken for entered when its parent has ended and its
       // heir is outside. perf tells of it, at the latest when it is made to write.
@@ -512,6 +536,14 @@ class Recording {
     const missedProcesses = this.#missedProcesses;
     return { ...counts, completeness, sampledSeconds, missedProcesses };
   }
+}
+
+async function* startingWith(
+  first: readonly number[],
+  more: AsyncIterable<readonly number[]>,
+): AsyncGenerator<readonly number[]> {
+  if (first.length > 0) yield first;
+  yield* more;
 }
 
 /** Whether processes have changed since they were listed. */

@@ -42,10 +42,15 @@ export interface RunOptions {
   whileConverting?: () => Promise<unknown>;
   /** Until this resolves nobody reads the client's standard output. */
   stdoutUnreadUntil?: Promise<unknown>;
+  /** The client is killed then. Default: 90. */
+  deadlineSeconds?: number;
 }
 
 /** What a test does while the client runs. */
-type Meanwhile = Pick<RunOptions, "whileRecording" | "whileConverting" | "stdoutUnreadUntil">;
+type Meanwhile = Omit<
+  RunOptions,
+  "command" | "kubeconfig" | "outputDirectory" | "tokenFile"
+>;
 
 const RUN_DEADLINE_MS = 90_000;
 
@@ -91,7 +96,9 @@ export async function runCommand(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(RUN_DEADLINE_MS),
+    signal: AbortSignal.timeout(
+      meanwhile.deadlineSeconds ? meanwhile.deadlineSeconds * 1000 : RUN_DEADLINE_MS,
+    ),
   }).spawn();
   const [stdout, stderr, { code }] = await Promise.all([
     Promise.race([meanwhile.stdoutUnreadUntil, process.status])

@@ -5,7 +5,7 @@ const [C1, C2, C3] = ["c1", "c2", "c3"].map((digits) => digits.repeat(32));
 const HASH = "3a31a360e5aea903274416e0c4cf8ca8";
 const NODE = "Node1";
 
-/** The mirror of a static pod, as a kubelet of 1.37 made it. */
+/** The mirror of a static pod, as the kubelet makes it (pkg/kubelet/pod/mirror_client.go). */
 function mirror(changes: Partial<ApiPod["metadata"]> = {}): ApiPod {
   return {
     metadata: {

@@ -1,4 +1,5 @@
-// Process names and cgroups as gVisor's and Kata's sources have them; neither runs on this machine.
+// Names and cgroups of processes as gVisor's runsc was seen to make them (its second container in a
+// sandbox has an empty cgroup, and the sandbox's process id), and as Kata's sources have them.
 import assert from "node:assert/strict";
 import { createCgroupLookup } from "../../../daemon/containers/cgroup_lookup.ts";
 import { createCriLookup } from "../../../daemon/containers/cri_lookup.ts";

@@ -193,6 +193,39 @@ Deno.test("a process that goes away while perf attaches makes it list them again
   );
 });
 
+/** A perf that cannot attach to more than one process at a time. */
+function attachesToOne(): ReturnType<typeof standIn> {
+  const perf = standIn({ lastsMs: 500 });
+  const { startRecord } = perf;
+  perf.startRecord = (options, target, signal) =>
+    target.pids.length > 1
+      ? Promise.reject(new StatusError("NOT_FOUND", "No such process"))
+      : startRecord(options, target, signal);
+  return perf;
+}
+
+Deno.test("record: where children end faster than perf attaches, those that last are recorded", async () => {
+  const perf = attachesToOne();
+  const parts = partsOf(lookup([[1, 2], [1, 3], [1, 4], [1, 4]]), perf);
+  const output = sink();
+  const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
+  // 4 was there when perf attached, and lasts as well.
+  assert.deepEqual(perf.attachedTo, [[1], [4]]);
+  assert.equal(output.text(), "a sample\n".repeat(2));
+  assert.equal(summary.missedProcesses, 0);
+});
+
+Deno.test("record: perf.data says that a process which started while perf attached is missed", async () => {
+  const options: RecordingOptions = { ...OPTIONS, format: "data" };
+  for (const [left, missed] of [[[1, 4], 1], [[1], 0]] as const) {
+    const perf = attachesToOne();
+    const parts = partsOf(lookup([[1, 2], [1, 3], [1, 4], [...left]]), perf);
+    const summary = await record(parts, CONTAINER, options, sink().stream, control(), SILENT);
+    assert.deepEqual(perf.attachedTo, [[1]]);
+    assert.equal(summary.missedProcesses, missed);
+  }
+});
+
 Deno.test("--main-process attaches to that process and no other", async () => {
   const perf = standIn();
   const options = { ...OPTIONS, mainProcess: true };

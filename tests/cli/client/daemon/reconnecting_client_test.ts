@@ -321,11 +321,11 @@ Deno.test("patience counts from the last that arrived", async () => {
       writeStart(call);
       writeFinished(call, RESULT);
     },
-    // Five losses of at least an eighth of a second each are more than the patience for one.
-    fetch: (call, count) => count > 5 ? sendAll(call) : sendPacked(call, count * 2000),
-    loseAt: [2000, 4000, 6000, 8000, 10_000],
+    // Thirteen losses of at least an eighth of a second each are more than the patience for one.
+    fetch: (call, count) => count > 13 ? sendAll(call) : sendPacked(call, count * 700),
+    loseAt: Array.from({ length: 13 }, (_, index) => (index + 1) * 700),
   });
-  await setting.record({ retryTimeoutSeconds: 0.6 });
+  await setting.record({ retryTimeoutSeconds: 1.6 });
   assertWritten(setting);
 });
 
