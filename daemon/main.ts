@@ -38,14 +38,14 @@ async function main(args: string[]): Promise<void> {
       auth: options.auth.kind,
       tls: tls !== undefined,
     });
-    const why = await Promise.race([
+    const reason = await Promise.race([
       asked.promise.then((signal) => ({ signal })),
       daemon.outgrown.then((residentBytes) => ({
         reason: "it has outgrown --max-memory, and nothing is under way: to be started afresh",
         ...{ residentBytes, maxMemoryBytes: options.maxMemoryBytes },
       })),
     ]);
-    log.info("shutting down", why);
+    log.info("shutting down", reason);
     await daemon.shutDown(insisted.signal);
     log.info("shut down");
     Deno.exit(0);

@@ -23,8 +23,8 @@ export async function runDoctor(
 }
 
 /** A line, and the fix below it. */
-export function formatFinding({ level, words, fix }: Finding): string {
-  const lines = [`${MARKS[level]} ${words}`];
+export function formatFinding({ level, message, fix }: Finding): string {
+  const lines = [`${MARKS[level]} ${message}`];
   if (fix !== undefined) lines.push(...fix.split("\n").map((line) => `    ${line}`));
   return lines.join("\n");
 }

@@ -23,7 +23,7 @@ import type { Pod } from "../client/cluster/pod.ts";
 export interface Finding {
   level: "ok" | "warning" | "problem";
   /** What is so. */
-  words: string;
+  message: string;
   /** What to do about it. */
   fix?: string;
   /** That of a profile which meets this problem. */
@@ -125,11 +125,11 @@ async function* examineRights(
     const name = nameRight(right);
     if (answers[index]) yield ok(`may ${name}`);
     else if (right.without !== undefined) {
-      yield { level: "warning", words: `may not ${name}: ${right.without}`, fix: ruleFor(right) };
+      yield { level: "warning", message: `may not ${name}: ${right.without}`, fix: ruleFor(right) };
     } else {
       yield {
         level: "problem",
-        words: `may not ${name}`,
+        message: `may not ${name}`,
         fix: ruleFor(right),
         exitStatus: ExitStatus.NOT_ALLOWED,
       };
@@ -142,7 +142,7 @@ function describeConnection({ connection }: DaemonCredentials): Finding {
   if (connection.kind === "tls") return ok(`TLS: daemons are to be ${connection.serverName}`);
   return {
     level: "warning",
-    words: `daemons are called without TLS: ${connection.because}`,
+    message: `daemons are called without TLS: ${connection.because}`,
     fix: "deploy/make-certificates makes certificates, and the ConfigMap that tells of them",
   };
 }
@@ -158,7 +158,7 @@ async function* examineToken(
   if (!source) {
     yield {
       level: "warning",
-      words: "no token for the daemons: they refuse whoever they do not know",
+      message: "no token for the daemons: they refuse whoever they do not know",
       fix: `--service-account NAME asks for one of an account of ${namespace}; in a pod, a ` +
         `projected token for the audience ${TOKEN_AUDIENCE} (deploy/tenant has an example)`,
     };
@@ -187,18 +187,18 @@ async function* examineToken(
     else if (allowed === undefined) {
       yield {
         level: "warning",
-        words: `whether it may ${nameRight(wanted)} is not yours to ask`,
+        message: `whether it may ${nameRight(wanted)} is not yours to ask`,
         fix: `an administrator can: kubectl auth can-i create ${resourceName(wanted)}.` +
           `${wanted.group} -n ${namespace} --as=${user}`,
       };
     } else if (without === undefined) {
       yield {
         level: "problem",
-        words: `may not ${name}`,
+        message: `may not ${name}`,
         fix: ruleFor(wanted),
         exitStatus: ExitStatus.NOT_ALLOWED,
       };
-    } else yield { level: "warning", words: `may not ${name}: ${without}`, fix: ruleFor(wanted) };
+    } else yield { level: "warning", message: `may not ${name}: ${without}`, fix: ruleFor(wanted) };
   }
 }
 
@@ -212,7 +212,7 @@ async function* examineNodes(
   if (pods.length === 0) {
     yield {
       level: "problem",
-      words: `there is no necoperf-daemon in namespace ${necoperfNamespace}`,
+      message: `there is no necoperf-daemon in namespace ${necoperfNamespace}`,
       fix: `${deploy}; or name its namespace with --necoperf-namespace`,
       exitStatus: ExitStatus.NOT_FOUND,
     };
@@ -230,7 +230,8 @@ async function* examineNodes(
   }
   yield {
     level: nodeName === undefined ? "warning" : "problem",
-    words: `no daemon on ${bare.length} of ${nodes.length} nodes: ${bare.slice(0, 5).join(", ")}` +
+    message:
+      `no daemon on ${bare.length} of ${nodes.length} nodes: ${bare.slice(0, 5).join(", ")}` +
       (bare.length > 5 ? ", ..." : ""),
     fix: "see the DaemonSet's nodeSelector and tolerations, and the nodes' taints",
     exitStatus: ExitStatus.NOT_FOUND,
@@ -266,20 +267,22 @@ async function* examineDaemons(
       if (failure) yield failure;
       else {
         yield* describeDaemon(node, info);
-        const words = describeLimits(info);
-        limits.set(words, [...limits.get(words) ?? [], node]);
+        const message = describeLimits(info);
+        limits.set(message, [...limits.get(message) ?? [], node]);
       }
     }
   }
-  for (const [words, nodes] of limits) {
-    yield ok(limits.size === 1 ? words : `${words} (${nodes.length} nodes, such as ${nodes[0]})`);
+  for (const [message, nodes] of limits) {
+    yield ok(
+      limits.size === 1 ? message : `${message} (${nodes.length} nodes, such as ${nodes[0]})`,
+    );
   }
 }
 
 /** One daemon's line, and what is wrong with it. */
 export function* describeDaemon(node: string, info: DaemonInfo): Generator<Finding> {
   const { version, perfVersion, kernelRelease, runningRecordings, waitingRecordings } = info;
-  const words =
+  const message =
     `${node}: necoperf-daemon ${version}, perf ${perfVersion}, kernel ${kernelRelease}, ` +
     `${runningRecordings} recording, ${waitingRecordings} waiting`;
   if (!info.ready) {
@@ -287,22 +290,22 @@ export function* describeDaemon(node: string, info: DaemonInfo): Generator<Findi
       .map((line) => line.slice(3));
     yield {
       level: "problem",
-      words: `${words}; it is not ready: ${failed.join("; ")}`,
+      message: `${message}; it is not ready: ${failed.join("; ")}`,
       fix: `an administrator sees more with: kubectl logs -n NAMESPACE POD, and on /readyz?verbose`,
       exitStatus: ExitStatus.RECORDING_FAILED,
     };
-  } else yield ok(words);
+  } else yield ok(message);
   if (info.versionSkew) {
     yield {
       level: "warning",
-      words: `${node}: ${info.versionSkew}`,
+      message: `${node}: ${info.versionSkew}`,
       fix: "build the daemon's image with the perf of the nodes' kernel",
     };
   }
   if (version !== VERSION) {
     yield {
       level: "warning",
-      words: `${node}: its release ${version} is not this client's (${VERSION})`,
+      message: `${node}: its release ${version} is not this client's (${VERSION})`,
       fix: "use the client of the daemons' release",
     };
   }
@@ -345,13 +348,13 @@ const LAST_FIX = "try again; if it stays, ask the cluster's administrators";
 export function problem(error: unknown): Finding {
   if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
   const { message, exitStatus } = error;
-  const [, words, fix] = /^(.*?)\n(.*)$/s.exec(message) ?? /^(.*); (.*?)$/s.exec(message) ??
+  const [, problem, fix] = /^(.*?)\n(.*)$/s.exec(message) ?? /^(.*); (.*?)$/s.exec(message) ??
     [undefined, message, USUAL_FIXES[exitStatus] ?? LAST_FIX];
-  return { level: "problem", words, fix, exitStatus };
+  return { level: "problem", message: problem, fix, exitStatus };
 }
 
-function ok(words: string): Finding {
-  return { level: "ok", words };
+function ok(message: string): Finding {
+  return { level: "ok", message };
 }
 
 function resourceName({ resource, subresource }: ResourceAccess): string {

@@ -6,7 +6,7 @@ import type { Frame } from "../script/stack_profile.ts";
 import { eventUnit, isCpuTime } from "./event_unit.ts";
 import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";
-import { listed } from "./listed.ts";
+import { joinWithCommas } from "./join_with_commas.ts";
 import { NO_STACK, StackTree } from "./stack_tree.ts";
 
 /**
@@ -276,7 +276,7 @@ function* sharedText({ stacks, frames }: Tables): Generator<string> {
   yield `,"sources":`;
   yield* table(0, { uuid: [], filename: [] });
   yield `,"stringArray":[`;
-  yield* listed(strings.keys(), JSON.stringify);
+  yield* joinWithCommas(strings.keys(), JSON.stringify);
   yield "]";
 }
 
@@ -356,7 +356,7 @@ function* table(
   yield "{";
   for (const [name, values] of Object.entries(columns)) {
     yield `"${name}":[`;
-    yield* listed(values, String);
+    yield* joinWithCommas(values, String);
     yield "],";
   }
   yield `${JSON.stringify({ length, ...more }).slice(1)}`;

@@ -1,7 +1,7 @@
 import type { Frame, StackProfile } from "../script/stack_profile.ts";
 import { weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
-import { listed } from "./listed.ts";
+import { joinWithCommas } from "./join_with_commas.ts";
 
 /**
  * Writes a profile for https://www.speedscope.app: a sampled profile for each event, in which the
@@ -17,9 +17,9 @@ export function* speedscopeText(profile: StackProfile, name: string): Generator<
   }
   yield `{"$schema":"https://www.speedscope.app/file-format-schema.json","exporter":"necoperf",`;
   yield `"name":${JSON.stringify(name)},"shared":{"frames":[`;
-  yield* listed(frames, (frame) => JSON.stringify(frameOf(frame)));
+  yield* joinWithCommas(frames, (frame) => JSON.stringify(frameOf(frame)));
   if (frames.length > 0 && threads.size > 0) yield ",";
-  yield* listed(threads.keys(), (name) => JSON.stringify({ name: name || "[no name]" }));
+  yield* joinWithCommas(threads.keys(), (name) => JSON.stringify({ name: name || "[no name]" }));
   yield `]},"profiles":[`;
   for (const [index, profile] of events.entries()) {
     const { event, stacks, weight } = profile;
@@ -27,9 +27,12 @@ export function* speedscopeText(profile: StackProfile, name: string): Generator<
     if (index > 0) yield ",";
     yield `{"type":"sampled","name":${JSON.stringify(event || "samples")},"unit":"${unit}",`;
     yield `"startValue":0,"endValue":${weight},"samples":[`;
-    yield* listed(stacks, ({ command, frames }) => `[${[threads.get(command), ...frames]}]`);
+    yield* joinWithCommas(
+      stacks,
+      ({ command, frames }) => `[${[threads.get(command), ...frames]}]`,
+    );
     yield `],"weights":[`;
-    yield* listed(stacks, ({ weight }) => `${weight}`);
+    yield* joinWithCommas(stacks, ({ weight }) => `${weight}`);
     yield "]}";
   }
   yield "]}\n";

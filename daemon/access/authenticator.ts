@@ -145,6 +145,6 @@ function isName(text: string): boolean {
   return /^[\x20-\x7e]+$/.test(text);
 }
 
-function unauthenticated(words: string): StatusError {
-  return new StatusError("UNAUTHENTICATED", words);
+function unauthenticated(message: string): StatusError {
+  return new StatusError("UNAUTHENTICATED", message);
 }

@@ -114,6 +114,6 @@ export class PerfDataRecords {
   }
 }
 
-function garbage(how: string): StatusError {
-  return new StatusError("INTERNAL", `perf record failed: its output ${how}`);
+function garbage(reason: string): StatusError {
+  return new StatusError("INTERNAL", `perf record failed: its output ${reason}`);
 }

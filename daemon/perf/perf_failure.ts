@@ -53,22 +53,22 @@ export function hasDroppedEvent(stderr: string): boolean {
 
 /** Turns the messages of a failed perf into an error with words for the caller. */
 export function perfError(command: string, stderr: string): StatusError {
-  const words = summarize(stderr);
+  const message = summarize(stderr);
   switch (classifyPerfFailure(stderr)) {
     case "no-such-process":
       return new StatusError("NOT_FOUND", "the container ended before perf could attach to it");
     case "not-permitted":
-      return new StatusError("FAILED_PRECONDITION", `perf may not record on this node: ${words}`);
+      return new StatusError("FAILED_PRECONDITION", `perf may not record on this node: ${message}`);
     case "too-many-events":
       return new StatusError(
         "FAILED_PRECONDITION",
         "the container has too many threads for perf on this node: record the main process only " +
-          `(--main-process), or fewer events. perf said: ${words}`,
+          `(--main-process), or fewer events. perf said: ${message}`,
       );
     case "not-supported":
-      return new StatusError("FAILED_PRECONDITION", `this node cannot record that: ${words}`);
+      return new StatusError("FAILED_PRECONDITION", `this node cannot record that: ${message}`);
     default:
-      return new StatusError("INTERNAL", `${command} failed: ${words}`);
+      return new StatusError("INTERNAL", `${command} failed: ${message}`);
   }
 }
 
@@ -90,7 +90,7 @@ function summarize(stderr: string): string {
   // Whatever perf warns of comes before: kptr_restrict's warning alone has seven lines.
   let start = lines.findIndex((line) => classifyPerfFailure(line) !== "other");
   if (start < 0) start = lines.findIndex((line) => line.startsWith("Error:"));
-  const words = lines.slice(Math.max(start, 0)).map((line) => line.replace(/^Error:\s*/, ""));
-  return words.filter((line) => line !== "").slice(0, 3).join(" ").slice(0, 400) ||
+  const said = lines.slice(Math.max(start, 0)).map((line) => line.replace(/^Error:\s*/, ""));
+  return said.filter((line) => line !== "").slice(0, 3).join(" ").slice(0, 400) ||
     "it said nothing about why";
 }

@@ -276,10 +276,10 @@ async function ownFileSize(path: string, uid: number | null): Promise<number> {
   return stat.size;
 }
 
-function exhausted(words: string): StatusError {
+function exhausted(message: string): StatusError {
   return new StatusError(
     "RESOURCE_EXHAUSTED",
-    `${words}. Record for a shorter time, at a lower frequency, or with frame pointers ` +
+    `${message}. Record for a shorter time, at a lower frequency, or with frame pointers ` +
       "(--call-graph fp) to get a smaller one",
   );
 }

@@ -31,10 +31,10 @@ export function describeConnectionFailure(
   const flaw = serverName === undefined
     ? describePlainFailure(reason, failure.plainBecause)
     : describeTlsFailure(reason, serverName, failure.clientCertificate);
-  const unreachable = (words: string) => new CliError(ExitStatus.UNREACHABLE, words);
+  const unreachable = (message: string) => new CliError(ExitStatus.UNREACHABLE, message);
   if (flaw) {
     return {
-      error: unreachable(`no connection to ${daemon}: ${flaw.words}`),
+      error: unreachable(`no connection to ${daemon}: ${flaw.message}`),
       final: flaw.final,
     };
   }
@@ -57,7 +57,7 @@ function withoutFrame(details: string): string {
 }
 
 interface Flaw {
-  words: string;
+  message: string;
   final: boolean;
 }
 
@@ -67,7 +67,7 @@ function describeTlsFailure(
   serverName: string,
   clientCertificate: boolean,
 ): Flaw | undefined {
-  const final = (words: string) => ({ words, final: true });
+  const final = (message: string) => ({ message, final: true });
   if (/certificate has expired/i.test(reason)) {
     return final("its certificate has expired; ask the cluster's administrators to renew it");
   }
@@ -104,18 +104,18 @@ function describeTlsFailure(
     );
   }
   if (/^Failed to connect$|socket hang up|ECONNRESET|disconnected before/.test(reason)) {
-    const why = clientCertificate
+    const reason = clientCertificate
       ? "; does it accept this client's certificate, and does it speak TLS"
       : "; does it speak TLS, and does it want a client certificate (--client-cert-file)";
-    return { words: `it closed the connection${why}?`, final: false };
+    return { message: `it closed the connection${reason}?`, final: false };
   }
 }
 
 function describePlainFailure(reason: string, because?: string): Flaw | undefined {
   if (/^Failed to connect$|socket hang up|ECONNRESET|rotocol error/.test(reason)) {
-    const why = because ? `, because ${because}` : "";
+    const reason = because ? `, because ${because}` : "";
     return {
-      words: "it closed the connection; does the daemon speak TLS? This client did not" + why,
+      message: "it closed the connection; does the daemon speak TLS? This client did not" + reason,
       final: false,
     };
   }

@@ -100,10 +100,12 @@ export function describeRpcFailure(
   const retryMilliseconds = Number(failure.metadata?.get("grpc-retry-pushback-ms")[0]);
   if (retryMilliseconds > 0) {
     const wait = formatDuration(Math.ceil(retryMilliseconds / 1000));
-    const text = `${daemon}: ${words(name, escapeControls(failure.details))}; try again in ${wait}`;
+    const text = `${daemon}: ${
+      describe(name, escapeControls(failure.details))
+    }; try again in ${wait}`;
     return new BusyError(status, text, retryMilliseconds, { cause: failure });
   }
-  const text = words(name, escapeControls(failure.details));
+  const text = describe(name, escapeControls(failure.details));
   return new CliError(status, `${daemon}: ${text}${hint}`, {
     cause: failure,
   });
@@ -112,7 +114,7 @@ export function describeRpcFailure(
 const TOKEN_HINT = "no token was sent: name a service account of the pod's namespace with " +
   "--service-account, or a file with a token for the audience 'necoperf' with --token-file";
 
-function words(name: string, details: string): string {
+function describe(name: string, details: string): string {
   switch (name) {
     // Not by this client: the daemon was ended with the call still open.
     case "CANCELLED":

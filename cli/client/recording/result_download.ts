@@ -146,10 +146,10 @@ async function* fetchPacked(
   }
 }
 
-function damaged(how: string): CliError {
+function damaged(reason: string): CliError {
   return new CliError(
     ExitStatus.OTHER,
-    `the result was damaged on its way: ${how}; nothing was kept, try again`,
+    `the result was damaged on its way: ${reason}; nothing was kept, try again`,
   );
 }
 

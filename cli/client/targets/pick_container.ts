@@ -32,8 +32,8 @@ export function pickContainer(pod: Pod, containerName?: string): RunningContaine
     throw notFound(`${podName} has no container '${containerName}'; it has ${listContainers(pod)}`);
   }
   if (!pod.nodeName) {
-    const why = pod.unschedulable ? ` (${pod.unschedulable})` : "";
-    throw notFound(`${podName} is ${pod.phase}: no node runs it yet${why}`);
+    const reason = pod.unschedulable ? ` (${pod.unschedulable})` : "";
+    throw notFound(`${podName} is ${pod.phase}: no node runs it yet${reason}`);
   }
   // An init container runs while its pod is still Pending: the container's own state decides.
   if (container.state.is === "running" && container.id) {

@@ -38,12 +38,12 @@ Deno.test("what is wrong with a daemon is told apart", () => {
   const readiness = "[+]accepting ok\n[-]perf failed: not permitted\n";
   assert.deepEqual(levels({ ready: false, readiness }), ["problem"]);
   const [finding] = describeDaemon("node1", { ...INFO, ready: false, readiness });
-  assert.match(finding.words, /it is not ready: perf failed: not permitted$/);
+  assert.match(finding.message, /it is not ready: perf failed: not permitted$/);
 });
 
 Deno.test("a fix is below what it is for", () => {
   assert.equal(
-    formatFinding({ level: "problem", words: "no token", fix: "ask\nagain" }),
+    formatFinding({ level: "problem", message: "no token", fix: "ask\nagain" }),
     "[-] no token\n    ask\n    again",
   );
 });
@@ -52,15 +52,15 @@ Deno.test("what to do is taken out of a failure's words, or is what mostly helps
   const found = (status: ExitStatus, message: string) => problem(new CliError(status, message));
   assert.deepEqual(found(ExitStatus.NOT_ALLOWED, "not allowed; for now\na Role\nallows it"), {
     level: "problem",
-    words: "not allowed; for now",
+    message: "not allowed; for now",
     fix: "a Role\nallows it",
     exitStatus: 4,
   });
-  const { words, fix } = found(ExitStatus.UNREACHABLE, "no answer: a; b; is it running?");
-  assert.deepEqual([words, fix], ["no answer: a; b", "is it running?"]);
+  const { message, fix } = found(ExitStatus.UNREACHABLE, "no answer: a; b; is it running?");
+  assert.deepEqual([message, fix], ["no answer: a; b", "is it running?"]);
   for (const status of Object.values(ExitStatus)) {
     if (status === ExitStatus.INTERRUPTED) continue;
-    assert.equal(found(status, "broken").words, "broken");
+    assert.equal(found(status, "broken").message, "broken");
     assert.match(found(status, "broken").fix!, /./, `status ${status}`);
   }
 });
@@ -79,7 +79,7 @@ Deno.test("each thing that is in the way has a fix below it", async () => {
     );
     const signal = new AbortController().signal;
     for (
-      const [options, words, fix] of [
+      const [options, message, fix] of [
         [{}, /^cannot reach the API server/, /kubectl get pods/],
         [{ context: "nope" }, /no context 'nope'/, /its contexts: x|kubectl config get-contexts/],
         [{ access: { tokenFile: "/nowhere/token" } }, /\/nowhere\/token/, /the option/],
@@ -90,7 +90,7 @@ Deno.test("each thing that is in the way has a fix below it", async () => {
       );
       const bad = findings.filter(({ level }) => level !== "ok");
       assert.equal(bad.length, 1);
-      assert.match(bad[0].words, words);
+      assert.match(bad[0].message, message);
       assert.match(bad[0].fix!, fix);
     }
   } finally {

@@ -2,7 +2,10 @@
 const PIECE_LENGTH = 4096;
 
 /** Writes values with commas between them, some at a time. */
-export function* listed<T>(values: Iterable<T>, write: (value: T) => string): Generator<string> {
+export function* joinWithCommas<T>(
+  values: Iterable<T>,
+  write: (value: T) => string,
+): Generator<string> {
   let piece = "";
   let separator = "";
   for (const value of values) {
