@@ -4,14 +4,14 @@
  */
 const EXTRA_LINES = [
   // srcline: `  file:line`, `  dso[address]`
-  /^ {2}\S.*(:\d+( \(.*\))?|\[[0-9a-f]+\])$/,
+  /^ {2}\S.*(:\d+|\[[0-9a-f]+\])( .*)?$/,
   // srccode
   /^\|\d+ /,
   // iregs, uregs, and what follows them
   /^ (ABI:\d+ |\s*[A-Za-z][A-Za-z0-9_]*:0x[0-9a-f]+ )/,
   // brstack, brstackoff, brstacksym
   /^\s*0x[0-9a-f]+(\(.*\))?\/0x[0-9a-f]+/,
-  /\/[PMN-]\/[X-]\/[A-]\/\d+/,
+  /^ ?(?!.*: ).*\/[PMN-]\/[X-]\/[A-]\/\d+/,
   // brstackinsn and its likes
   /^\t[0-9a-f]{16}(\t|$)/,
   /^\t\S.*:(\t.*)?$/,

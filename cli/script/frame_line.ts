@@ -33,8 +33,9 @@ export function parseCopiedFrame(line: string): SampleFrame | undefined {
   return /^ +[0-9a-f]{1,16} .*(\)|\+0x[0-9a-f]+)$/s.test(line) ? parseFrame(line) : undefined;
 }
 
-/** An address field takes 16 places and the space before them, so that other numbers are none. */
-const ADDRESS = /(?<=^|\s)(?=[\s0-9a-f]{16} )\s*[0-9a-f]{1,16} (?=\S)/g;
+/** A number that something follows. That of an address is 16 places wide, with spaces before it. */
+const NUMBER = / *(?<=^|\s)[0-9a-f]{1,16} (?=\S)/g;
+const ADDRESS_LENGTH = 16;
 
 /**
  * Where perf's further fields begin, after the instruction's address: registers, branches, the
@@ -51,7 +52,9 @@ const FURTHER =
 export function parseOnlyFrame(rest: string): SampleFrame | undefined {
   const text = rest.trimEnd().replace(FURTHER, "");
   let last: RegExpExecArray | undefined;
-  for (const match of text.matchAll(ADDRESS)) last = match;
+  for (const match of text.matchAll(NUMBER)) {
+    if (match[0].length > ADDRESS_LENGTH) last = match;
+  }
   if (!last || !/(\)|\+0x[0-9a-f]+|\[unknown\])$/.test(text)) return undefined;
   return parseFrame(text.slice(last.index));
 }

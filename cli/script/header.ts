@@ -1,3 +1,5 @@
+import { parseOnlyFrame } from "./frame_line.ts";
+
 /** The first line of a sample, as `grammar.md` has it. */
 export interface Header {
   thread: Thread;
@@ -9,6 +11,8 @@ export interface Header {
   event: string;
   /** What follows the event: fields that few ask for, and the only frame where there is no stack. */
   rest: string;
+  /** Other lines look like it, too: it is a header only when a stack or a frame follows. */
+  needsFrame?: true;
 }
 
 /** The fields before the time: whose sample it is, and where that ran. */
@@ -27,10 +31,12 @@ export const MAX_THREAD_LENGTH = 256;
 export const MAX_COMMAND_LENGTH = 15;
 
 /** What `perf script --show-mmap-events` and its likes print in the place of the event. */
-const OTHER_RECORD = "PERF_RECORD_";
+const RECORD = /(?<=^|\s)PERF_RECORD_[A-Z]/;
 
 const TOD = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+`;
 const MACHINE = String.raw`(?:VM: *-?\d+ +)?(?:VCPU:\d+ +)?`;
+/** What is before a thread's name. */
+export const BEFORE_NAME = new RegExp(String.raw`^\s*${MACHINE}`);
 const MISC = String.raw`[KUHGgMESp]{1,6}`;
 const CPU = String.raw`\[(-?\d+)\]`;
 /** The last thread that may be one: names have spaces and digits in them. */
@@ -41,16 +47,18 @@ const THREAD = new RegExp(
 );
 /** `--fields comm,time`: there is no number of a thread. */
 const COMMAND = new RegExp(
-  String.raw`^\s*${MACHINE}(\S.*?)?(?:\s+${MISC})?(?:\s+${TOD})?\s*$`,
+  String.raw`^\s*${MACHINE}(\S.*?)??(?:\s+${MISC})?(?:\s*${TOD})?\s*$`,
   "s",
 );
 const TIME = /(?<=^| )(\d+\.\d+):(?= |$)/g;
-/** The name of an event may have spaces and colons in it, but not one behind the other. */
-const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S.*?)?:(?=\s|$)/s;
-const PERIOD_ONLY = /^ *(\d+)? *$/;
+/** The name of an event may have a space or a colon in it, but not one behind the other. */
+const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S(?:(?!  ).)*?)?:(?=\s|$)/s;
+const PERIOD = /^ (?=[ \d]{10,} *)(?: {0,9}(\d+)(?= |$))/;
+/** The fields that may follow where an event is not asked for: weights, a control group. */
+const NO_EVENT = /^ *(\d+ *)*( \/.*)?$/;
 /** An address takes 16 places, and a period of so few digits fewer, with an event behind it. */
+const ADDRESS = /^( *[0-9a-f]{1,16}) \S/;
 const STARTS_WITH_PERIOD = /^ *\d+ +\S+:( |$)/;
-const STARTS_WITH_ADDRESS = /^(?=[ 0-9a-f]{16,17} ) *[0-9a-f]{1,16} \S/;
 
 /**
  * Reads the first line of a sample, of which any field may be missing (perf-script(1), `--fields`).
@@ -75,6 +83,8 @@ export function parseThread(text: string): Thread | undefined {
   const match = THREAD.exec(text);
   if (!match) return undefined;
   const [, command = "", pid, tid, ...cpus] = match;
+  // The path of a file that was mapped may look like what follows a thread's name.
+  if (command.length > MAX_COMMAND_LENGTH && RECORD.test(command)) return undefined;
   const cpu = cpus.find((digits) => digits !== undefined);
   return { command, pid: number(pid), tid: number(tid), cpu: number(cpu) };
 }
@@ -92,53 +102,84 @@ function parseEvent(
   text: string,
   timeSeconds?: number,
 ): Header | "other record" | undefined {
-  if (text.trimStart().startsWith(OTHER_RECORD)) return "other record";
+  if (/^ *PERF_RECORD_/.test(text)) return "other record";
   // With `--fields +metric` perf prints such lines besides.
   if (/^ ?\t/.test(text)) return "other record";
-  const startsWithAddress = STARTS_WITH_ADDRESS.test(text) && !STARTS_WITH_PERIOD.test(text);
-  const match = startsWithAddress ? null : PERIOD_AND_EVENT.exec(text);
+  // Without an event the period is told by its width.
+  const [field, period] = PERIOD.exec(text) ?? [""];
+  const rest = ` ${text.slice(field.length)}`;
+  const match = startsWithAddress(text) || period && hasAddressFirst(rest)
+    ? null
+    : PERIOD_AND_EVENT.exec(text);
   if (match) {
     const [{ length }, period, event = ""] = match;
     return { thread, timeSeconds, period, event, rest: text.slice(length) };
   }
-  const period = PERIOD_ONLY.exec(text);
-  if (period) return { thread, timeSeconds, period: period[1], event: "", rest: "" };
-  return startsWithAddress ? { thread, timeSeconds, event: "", rest: ` ${text}` } : undefined;
+  return NO_EVENT.test(rest) || parseOnlyFrame(rest)
+    ? { thread, timeSeconds, period, event: "", rest }
+    : undefined;
 }
 
-/** `--fields comm,tid,event`: the event is the last word with a colon that a thread is before. */
+function startsWithAddress(text: string): boolean {
+  return hasAddressFirst(text) && !STARTS_WITH_PERIOD.test(text);
+}
+
+function hasAddressFirst(text: string): boolean {
+  const [, field = ""] = ADDRESS.exec(text) ?? [];
+  return field.length >= 16;
+}
+
+/** `--fields comm,tid,event`: the event is the first word with a colon that a thread is before. */
 function parseTimeless(line: string): Header | "other record" | undefined {
   const start = line.slice(0, MAX_THREAD_LENGTH);
-  const record = /(?<=^|\s)PERF_RECORD_[A-Z]/.exec(start);
-  if (record) return "other record";
-  let found: Header | undefined;
-  for (const match of start.matchAll(/(?<=\s)(\S+):(?=\s|$)/g)) {
-    const before = line.slice(0, match.index);
-    const period = /(?<=[\d\]KUHGgMESp])( +)(\d+) +$/.exec(before);
-    const [withPeriod, without] = [
-      period && parseThread(`${before.slice(0, period.index)} `),
-      parseThread(before),
-    ];
-    // As wide as perf prints a period, or with no other number for a thread.
-    const isPeriod = withPeriod && period && (period[0].trimEnd().length >= 11 || !without);
-    const thread = isPeriod ? withPeriod : without;
-    if (!thread || found && thread.command.length > MAX_COMMAND_LENGTH) continue;
-    found = {
-      thread,
-      period: isPeriod ? period[2] : undefined,
-      event: match[1],
-      rest: line.slice(match.index + match[0].length),
-    };
+  if (RECORD.test(start)) return "other record";
+  for (const match of start.matchAll(/(?<=^|\s)(\S+):(?=\s|$)/g)) {
+    const fields = parseThreadAndPeriod(line.slice(0, match.index));
+    if (!fields) continue;
+    // Longer names are those of the kernel's threads, which have no spaces in them.
+    const { command } = fields.thread;
+    if (command.length > MAX_COMMAND_LENGTH && command.includes(" ")) continue;
+    const rest = line.slice(match.index + match[0].length);
+    // Messages of programs look like it, but for what perf ends a header with.
+    if (fields.needsFrame && !startsWithAddress(rest) && rest !== " ") continue;
+    return { ...fields, event: match[1], rest };
   }
-  if (found) return found;
-  const thread = parseThread(line.endsWith(" ") ? line : `${line} `);
-  return thread && { thread, event: "", rest: "" };
+  const fields = parseThreadAndPeriod(line.endsWith(" ") ? line : `${line} `);
+  if (!fields || fields.needsFrame && !line.endsWith(" ")) return undefined;
+  // Many a line ends with a number. perf puts a space behind it, and some before it.
+  const isPlain = /[ \]][ \d-]{3}\d+ +$|\/\d+ +$|\] +$/.test(line);
+  return { ...fields, ...(!isPlain && { needsFrame: true }), event: "", rest: "" };
+}
+
+/** Reads what is before an event, where there are no times. */
+function parseThreadAndPeriod(
+  text: string,
+): Pick<Header, "thread" | "period" | "needsFrame"> | undefined {
+  const thread = parseThread(text);
+  const [number, period] = / *(\d+) +$/.exec(text) ?? [];
+  if (number !== undefined) {
+    const before = text.slice(0, -number.length);
+    // perf gives a period 10 places, and fewer to a thread.
+    const isWide = number.trimEnd().length >= (before === "" ? 10 : 11);
+    const ofBefore = parseThread(`${before} `);
+    if (ofBefore && (isWide || !thread)) return { thread: ofBefore, period };
+    if (isWide && isCommand(before)) {
+      return { thread: { command: before.trim() }, period, needsFrame: true };
+    }
+  }
+  if (thread) return { thread };
+  return isCommand(text) ? { thread: { command: text.trim() }, needsFrame: true } : undefined;
+}
+
+function isCommand(text: string): boolean {
+  return text.trim().length <= MAX_COMMAND_LENGTH;
 }
 
 /** `--fields comm,time,event`, where neither a thread nor a processor has a number. */
 function parseThreadless(line: string): Header | "other record" | undefined {
   for (const { start, end, seconds } of timesIn(line)) {
     const [, command = ""] = COMMAND.exec(line.slice(0, start)) ?? [];
+    if (command.length > MAX_COMMAND_LENGTH) return undefined;
     return parseEvent({ command }, line.slice(end), seconds);
   }
 }

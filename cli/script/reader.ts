@@ -1,5 +1,6 @@
 import { parseCopiedFrame, parseFrame, parseOnlyFrame } from "./frame_line.ts";
 import {
+  BEFORE_NAME,
   type Header,
   MAX_COMMAND_LENGTH,
   MAX_THREAD_LENGTH,
@@ -66,6 +67,9 @@ const BUFFER_BYTES = 4 * MAX_LINE_BYTES;
 /** Nobody records for as long, so that such a step in time leads to another machine's clock. */
 const OTHER_CLOCK_SECONDS = 3600;
 
+/** There are texts with nothing but stacks. */
+const NO_HEADER: Header = { thread: { command: "" }, event: "", rest: "" };
+
 const NO_THREAD = -2;
 
 const TAB = 0x09;
@@ -114,6 +118,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
   let skipping = false;
   let lineNumber = 0;
   let within: Within = "nothing";
+  let weakHeader = NO_HEADER;
   let skippedLines = 0;
   const leftOut = new Map<LeftOut["kind"], LeftOut>();
 
@@ -242,11 +247,13 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
   }
 
   /** Reads a header of any form. */
-  function anyHeader(start: number, end: number, needsTime: boolean): boolean {
+  function anyHeader(start: number, end: number, isIndented: boolean): boolean {
     const line = text(start, end);
     const header = parseHeader(line);
-    if (header === undefined || header !== "other record" && needsTime && !hasTime(header)) {
-      return false;
+    if (header === undefined) return false;
+    // Lines of source code and what fields come behind a stack look like it, too.
+    if (header !== "other record" && isOpen && !hasTime(header)) {
+      if (header.needsFrame && sample.depth > 0 || isIndented && isExtraLine(line)) return false;
     }
     endSample();
     if (header === "other record") {
@@ -255,21 +262,25 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
       within = "record";
       return true;
     }
-    const { thread, timeSeconds = NaN, period, event, rest } = header;
+    const frame = header.rest ? parseOnlyFrame(header.rest) : undefined;
+    if (header.needsFrame && !frame) {
+      dropName();
+      weakHeader = header;
+      within = "weak";
+    } else {
+      beginWith(header);
+      setOnlyFrame(frame && { frame });
+      within = "sample";
+    }
+    return true;
+  }
+
+  function beginWith({ thread, timeSeconds = NaN, period, event }: Header): void {
     setThread(thread, handler.commandId(thread.command));
     sample.timeSeconds = timeSeconds;
     setPeriod(period);
     sample.eventId = handler.eventId(event);
     beginSample();
-    const frame = rest ? parseOnlyFrame(rest) : undefined;
-    setOnlyFrame(frame && { frame });
-    within = "sample";
-    // Many a line ends with a number. perf puts a space behind it, and some before it.
-    if (!hasTime(header) && event === "" && !/[ \]][ \d-]{3}\d+ +$|\/\d+ +$|\] +$/.test(line)) {
-      isOpen = false;
-      within = "weak";
-    }
-    return true;
   }
 
   /**
@@ -393,10 +404,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
         frameId = handler.frameId(frame);
         knownLines.add(view, start, next, hash, frameId);
       }
-      if (!isOpen) {
-        if (within === "nothing") withoutHeader();
-        beginSample();
-      }
+      if (!isOpen) beginWith(within === "weak" ? weakHeader : NO_HEADER);
       hasTabs = hasStacks = true;
       push(frameId);
       within = "sample";
@@ -405,27 +413,16 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     else otherLine(start, end);
   }
 
-  /** There are texts with nothing but stacks. */
-  function withoutHeader(): void {
-    setThread({ command: "" }, handler.commandId(""));
-    sample.eventId = handler.eventId("");
-    sample.timeSeconds = NaN;
-    setPeriod(undefined);
-  }
-
   function otherLine(start: number, end: number): void {
     const isIndented = buffer[start] === SPACE;
     dropWeak();
-    if (usualHeader(start, end) || anyHeader(start, end, isIndented && within === "sample")) return;
+    if (usualHeader(start, end) || anyHeader(start, end, isIndented)) return;
     const isBeside = within === "sample" || within === "record" || samplesOfPart > 0;
     const frame = isIndented && !hasTabs ? parseCopiedFrame(text(start, end)) : undefined;
     if (frame) {
       dropName();
       if (within === "unknown" || within === "comment") return leaveOut("stack without a sample");
-      if (!isOpen) {
-        withoutHeader();
-        beginSample();
-      }
+      if (!isOpen) beginWith(NO_HEADER);
       push(handler.frameId(frame));
       hasStacks = true;
       within = "sample";
@@ -436,8 +433,8 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
       return;
     }
     // perf prints the name of a thread as it is, even when it has newlines in it.
-    const name = `${nameStart}${text(start, end).trimStart()}\n`;
-    if (name.length <= MAX_COMMAND_LENGTH && (within !== "sample" || sample.depth === 0)) {
+    const name = `${nameStart}${text(start, end).replace(BEFORE_NAME, "")}\n`;
+    if (name.length <= MAX_COMMAND_LENGTH) {
       nameStart = name;
       nameLines++;
       return;

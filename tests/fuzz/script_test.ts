@@ -1,8 +1,16 @@
-/** Whatever text is said to be a perf script, both readers make the same of it. */
+/** Whatever text is said to be a perf script, it is read by perf's grammar. */
 import assert from "node:assert/strict";
 import { foldPerfScript } from "../../cli/script/fold.ts";
 import { foldedLines } from "../../cli/script/folded.ts";
+import { parsePerfScript } from "../../cli/script/parse.ts";
+import type { ScriptSummary } from "../../cli/script/stack_profile.ts";
 import { plainFold } from "../cli/script/plain_fold.ts";
+import {
+  type Layout,
+  pickLayout,
+  type PrintedSample,
+  printScript,
+} from "../cli/script/print_script.ts";
 import { inChunks } from "../cli/script/recordings.ts";
 import { CASES, createRandom, type Random, SEED } from "./random.ts";
 
@@ -96,6 +104,84 @@ Deno.test("fuzz: folding is the same as counting samples, whatever the text and 
     } catch (error) {
       const input = JSON.stringify(new TextDecoder().decode(bytes));
       throw new Error(`seed ${SEED}, case ${count}: ${input}`, { cause: error });
+    }
+  }
+});
+
+/** Names of threads that look like what follows them, where a time tells where that begins. */
+const TRICKY_COMMANDS = [
+  // A line that begins with it is never a sample's.
+  ...COMMANDS.filter((command) => !command.startsWith("#")),
+  ...["PERF_RECORD_x", "nl\nname", "VM Thread", "web:1 2/3 U"],
+];
+const SYMBOLS = ["work", "[unknown]", "f(int, (g)) const", "std::vector<a, b>::at", "a: b", "(x)"];
+const FILES = [
+  "/srv/web",
+  "[unknown]",
+  "[kernel.kallsyms]",
+  "/srv/a b (deleted)",
+  "/tmp/perf-7.map",
+];
+
+function sampleOf(random: Random, layout: Layout, timeSeconds: number): PrintedSample {
+  const hasNoId = !layout.tid && !layout.pid;
+  const commands = layout.time === "no" || hasNoId ? ["web", "worker-1"] : TRICKY_COMMANDS;
+  const ids = random.pick([[7, 9], [4711, 4711], [-1, -1], [4194304, 4194304]]);
+  const frame = () => {
+    const symbol = random.pick(SYMBOLS);
+    return {
+      address: BigInt(random.pick([0x55d000001010, 0x10, 0x7f1200000000])),
+      symbol,
+      offset: symbol === "[unknown]" ? 0 : random.integer(4096),
+      dso: random.pick(FILES),
+    };
+  };
+  return {
+    command: random.pick(commands),
+    ...{ pid: ids[0], tid: ids[1], cpu: random.pick([0, 12, -1]) },
+    timeSeconds,
+    period: random.pick([0, 1, 250_000, 10_101_010, 123_456_789_012]),
+    event: random.pick(["cycles:P", "cpu-clock", "cpu_core/cycles/Pu", "sched:sched_switch"]),
+    frames: Array.from({ length: 1 + random.integer(4) }, frame),
+  };
+}
+
+Deno.test("fuzz: what perf prints of samples is read as these samples, whatever its fields", async () => {
+  const random = createRandom(SEED);
+  for (let count = 0; count < CASES / 4; count++) {
+    const layout = pickLayout(random);
+    const printed = Array.from(
+      { length: 1 + random.integer(5) },
+      (_, index) => sampleOf(random, layout, 12.5 + index / 8),
+    );
+    const text = printScript(printed, layout, random);
+    try {
+      const bytes = inChunks(new TextEncoder().encode(text), 1 + random.integer(200));
+      let summary: ScriptSummary | undefined;
+      const samples = await Array.fromAsync(
+        parsePerfScript(bytes, { onEnd: (end) => summary = end }),
+      );
+      const expected = printed.map((sample) => ({
+        command: layout.comm ? sample.command.replace(/^\s+|\s+$/g, "") : "",
+        pid: layout.pid && layout.tid ? sample.pid : undefined,
+        tid: layout.tid ? sample.tid : layout.pid ? sample.pid : undefined,
+        cpu: layout.cpu ? sample.cpu : undefined,
+        timeSeconds: layout.time === "no" ? undefined : sample.timeSeconds,
+        period: layout.period ? sample.period : undefined,
+        event: layout.event ? sample.event : "",
+        frames: sample.frames.slice(0, layout.hasCallGraph ? undefined : 1).map((frame) => ({
+          ...frame,
+          offset: frame.symbol === "[unknown]" ? undefined : frame.offset,
+        })),
+      }));
+      assert.deepEqual(
+        samples.map(({ pid, tid, cpu, ...sample }) => ({ pid, tid, cpu, ...sample })),
+        expected.map(({ command, ...sample }) => ({ ...sample, command })),
+      );
+      assert.deepEqual([summary?.leftOut, summary?.truncated], [[], false]);
+    } catch (error) {
+      const layoutText = JSON.stringify(layout);
+      throw new Error(`seed ${SEED}, case ${count}: ${layoutText}\n${text}`, { cause: error });
     }
   }
 });

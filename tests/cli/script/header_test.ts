@@ -27,7 +27,7 @@ Deno.test("parseHeader: reads the fields that perf prints for any options", () =
       timeSeconds: 12.000000001,
       event: "cpu/event=0x3c,umask=0/u",
     }],
-    ["web 9", { command: "web", tid: 9, event: "" }],
+    ["web 9", { command: "web", tid: 9, event: "", needsFrame: true }],
     ["web 7/9 cycles: ", { command: "web", pid: 7, tid: 9, event: "cycles" }],
     ["web [002] 1.5: cycles:", {
       command: "web",

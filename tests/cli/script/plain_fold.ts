@@ -5,7 +5,7 @@ import {
   parseOnlyFrame,
   toFrame,
 } from "../../../cli/script/frame_line.ts";
-import { type Header, parseHeader } from "../../../cli/script/header.ts";
+import { BEFORE_NAME, type Header, parseHeader } from "../../../cli/script/header.ts";
 import type { SampleFrame } from "../../../cli/script/sample.ts";
 import type {
   EventProfile,
@@ -105,14 +105,22 @@ function plainRead(text: string) {
     if (within === "weak") dropHeld(number);
     const indented = line.startsWith(" ");
     const header = parseHeader(line);
-    const isHeader = header && (header === "other record" || header.timeSeconds !== undefined ||
-      !(indented && within === "sample"));
+    const isBesideStack = typeof header === "object" && header.timeSeconds === undefined && open &&
+      (header.needsFrame && open.frames.length > 0 || indented && isExtraLine(line));
+    const isHeader = header && !isBesideStack;
     if (isHeader) {
       end();
       if (header === "other record") {
         skippedLines += 1 + name.length;
         name = [];
         within = "record";
+        return;
+      }
+      const onlyFrame = header.rest ? parseOnlyFrame(header.rest) : undefined;
+      if (header.needsFrame && !onlyFrame) {
+        dropHeld(number);
+        weak = header;
+        within = "weak";
         return;
       }
       const command = [...name, header.thread.command].join("\n");
@@ -122,15 +130,6 @@ function plainRead(text: string) {
         name = [];
         header.thread = { ...header.thread, command };
       }
-      if (
-        header.timeSeconds === undefined && header.event === "" &&
-        !/[ \]][ \d-]{3}\d+ +$|\/\d+ +$|\] +$/.test(line)
-      ) {
-        weak = header;
-        within = "weak";
-        return;
-      }
-      const onlyFrame = header.rest ? parseOnlyFrame(header.rest) : undefined;
       if (onlyFrame?.dso) hasFiles = true;
       open = { header, frames: [], onlyFrame };
       within = "sample";
@@ -148,11 +147,9 @@ function plainRead(text: string) {
       hasStacks = true;
       within = "sample";
     } else if (isBeside && isExtraLine(line)) skippedLines++;
-    else if (
-      [...name, line.trimStart(), ""].join("\n").length <= 15 &&
-      (within !== "sample" || open?.frames.length === 0)
-    ) name.push(line.trimStart());
-    else {
+    else if ([...name, line.replace(BEFORE_NAME, ""), ""].join("\n").length <= 15) {
+      name.push(line.replace(BEFORE_NAME, ""));
+    } else {
       dropHeld(number);
       leaveOut("unknown line", number);
       if (within !== "sample") within = "unknown";
