@@ -1,4 +1,7 @@
+import { FileHolders } from "./file_holders.ts";
 import {
+  PERF_RECORD_COMM,
+  PERF_RECORD_EXIT,
   PERF_RECORD_MMAP,
   PERF_RECORD_MMAP2,
   PerfDataRecords,
@@ -8,6 +11,16 @@ import {
 // Where the file's name begins, which is padded with zeros to 8 bytes (struct perf_record_mmap and
 // perf_record_mmap2 in tools/lib/perf/include/perf/event.h).
 const NAME_OFFSETS = new Map([[PERF_RECORD_MMAP, 40], [PERF_RECORD_MMAP2, 72]]);
+/** Where the number of the process is in them. */
+const PID_OFFSET = 8;
+// In PERF_RECORD_MMAP2: u64 address, length and offset in the file, then what identifies the file.
+const ADDRESS_OFFSET = 16;
+const FILE_ID_OFFSET = 40;
+const FILE_ID_END = 56;
+/** Above all addresses that a process can have. */
+const NO_ADDRESS = 0x7f00_0000_0000_0000n;
+/** PERF_RECORD_MISC_COMM_EXEC: the process has become another program. */
+const COMM_EXEC = 1 << 13;
 /** A record's size is an unsigned 16-bit number. */
 const MAX_RECORD_BYTES = 65535;
 
@@ -32,6 +45,9 @@ const latin1 = new TextDecoder("latin1");
  * called `/proc/PID/root/...`. Relative to an empty directory there is none. docs/decisions/
  * symbol-files.md has the whole of it.
  *
+ * perf script looks for a file where the process that mapped it last is. When that is not the only
+ * one, it is told once more of another one, which may be there for longer.
+ *
  * `rewrite` throws a `StatusError` when the bytes are not such a stream.
  */
 export class RelativeNames implements PerfDataVisitor {
@@ -44,6 +60,7 @@ export class RelativeNames implements PerfDataVisitor {
   /** The size of the record that is held; 0 for one that passes by. */
   #heldSize = 0;
   #nameOffset = 0;
+  readonly #holders = new FileHolders();
 
   /** Returns what becomes of a chunk, good until the next call. */
   rewrite(chunk: Uint8Array): Uint8Array {
@@ -52,11 +69,15 @@ export class RelativeNames implements PerfDataVisitor {
     return this.#output.subarray(0, this.#length);
   }
 
-  headBytes(): number {
-    return 0;
+  headBytes(type: number): number {
+    // u32 pid, tid; u32 pid, ppid, tid.
+    return type === PERF_RECORD_COMM ? 8 : type === PERF_RECORD_EXIT ? 12 : 0;
   }
 
   head(type: number, view: DataView): void {
+    const pid = view.getUint32(PID_OFFSET, true);
+    if (type === PERF_RECORD_COMM && view.getUint16(4, true) & COMM_EXEC) this.#holders.forget(pid);
+    if (type === PERF_RECORD_EXIT && view.getUint32(16, true) === pid) this.#holders.forget(pid);
     const mode = view.getUint16(4, true) & CPUMODE_MASK;
     this.#nameOffset = KERNEL_CPUMODES.includes(mode) ? 0 : NAME_OFFSETS.get(type) ?? 0;
     this.#heldSize = this.#nameOffset > 0 ? view.getUint16(6, true) : 0;
@@ -82,7 +103,17 @@ export class RelativeNames implements PerfDataVisitor {
     renamed[this.#nameOffset] = DOT;
     renamed.set(name, this.#nameOffset + 1);
     renamed.set(rest, this.#nameOffset + renamedBytes);
-    new DataView(renamed.buffer).setUint16(6, renamed.length, true);
+    const view = new DataView(renamed.buffer);
+    view.setUint16(6, renamed.length, true);
+    this.#emit(renamed);
+    if (view.getUint32(0, true) !== PERF_RECORD_MMAP2) return;
+    const file = latin1.decode(renamed.subarray(FILE_ID_OFFSET, FILE_ID_END)) + latin1.decode(name);
+    const holder = this.#holders.mapped(file, view.getUint32(PID_OFFSET, true));
+    if (holder === undefined) return;
+    view.setUint32(PID_OFFSET, holder, true);
+    view.setUint32(PID_OFFSET + 4, holder, true);
+    view.setBigUint64(ADDRESS_OFFSET, NO_ADDRESS, true);
+    view.setBigUint64(ADDRESS_OFFSET + 8, 4096n, true);
     this.#emit(renamed);
   }
 

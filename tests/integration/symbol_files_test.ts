@@ -11,7 +11,12 @@ import {
   createContainerLookup,
   type OpenContainerLookup,
 } from "../../daemon/containers/container_lookup.ts";
-import { startContainerd, type TestContainer, type TestContainerd } from "../testing/containerd.ts";
+import {
+  poll,
+  startContainerd,
+  type TestContainer,
+  type TestContainerd,
+} from "../testing/containerd.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { buildTargets, BUSY_FUNCTION, DECOY_FUNCTION } from "../testing/targets.ts";
 
@@ -112,6 +117,10 @@ async function runBelow(
   return container;
 }
 
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => true, () => false);
+}
+
 function openLookup(): OpenContainerLookup & Disposable {
   const lookup = createContainerLookup({
     by: "cgroup",
@@ -137,6 +146,21 @@ Deno.test("perf script: a file of the daemon's image names no function of a cont
     assert.deepEqual([...new Set(wrong)], []);
     await containerd.stopContainer(container.id);
   });
+
+  await t.step(
+    "processes that have gone have the names of files that others have, too",
+    async () => {
+      // Never sampled, so that perf has not read its files when it reads of the others.
+      const start = `${path} 0 & sleep 1; kill -STOP $!; >/tmp/stopped; ${START.shortly(path)}`;
+      const { container, pid } = await runProgram(containerd, targets.spin, path, start);
+      await poll("a process to be stopped", () => exists(`/proc/${pid}/root/tmp/stopped`));
+      const names = namesIn(await recordText(daemon, container), path);
+      assert.ok(names.length > 10, `${names.length} frames`);
+      assert.ok(names.includes(BUSY_FUNCTION));
+      assert.ok(!names.includes("[unknown]"), names.join());
+      await containerd.stopContainer(container.id);
+    },
+  );
 
   await t.step("a process that is there has the names of its own file", async () => {
     const { container } = await runProgram(containerd, targets.spin, path);

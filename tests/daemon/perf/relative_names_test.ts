@@ -98,6 +98,54 @@ Deno.test("RelativeNames: takes a name as long as a path can be, and one that no
   );
 });
 
+/** A mapping of a file by a process. */
+function mappingOf(pid: number, name: string, file = 1n): Uint8Array {
+  const bytes = mmap(MMAP2, USER, name);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, pid, true);
+  view.setUint32(12, pid, true);
+  view.setBigUint64(48, file, true);
+  return bytes;
+}
+
+/** The processes of the mappings in a stream, in turn. */
+function pidsOf(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const pids: number[] = [];
+  for (let at = 16; at < bytes.length; at += view.getUint16(at + 6, true)) {
+    if (view.getUint32(at, true) === MMAP2) pids.push(view.getUint32(at + 8, true));
+  }
+  return pids;
+}
+
+/** PERF_RECORD_COMM or PERF_RECORD_EXIT of a process. */
+function eventOf(type: number, misc: number, words: number[]): Uint8Array {
+  const bytes = new Uint8Array(8 + words.length * 4);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, type, true);
+  view.setUint16(4, misc, true);
+  view.setUint16(6, bytes.length, true);
+  words.forEach((word, index) => view.setUint32(8 + index * 4, word, true));
+  return bytes;
+}
+
+Deno.test("RelativeNames: says once more which other process has a file", () => {
+  const records = [mappingOf(1, "/lib/c"), mappingOf(2, "/lib/c")];
+  assert.deepEqual(pidsOf(rewritten(records)), [1, 2, 1]);
+  // The same name can be another file, and the same file can have another name.
+  assert.deepEqual(pidsOf(rewritten([...records, mappingOf(3, "/lib/c", 2n)])), [1, 2, 1, 3]);
+  assert.deepEqual(pidsOf(rewritten([...records, mappingOf(3, "/c")])), [1, 2, 1, 3]);
+  // u32 pid, ppid, tid, ptid: a thread that ends leaves its process.
+  const [ended, threadEnded] = [[1, 0, 1, 0], [1, 0, 5, 0]].map((ids) => eventOf(4, 0, ids));
+  const again = mappingOf(3, "/lib/c");
+  assert.deepEqual(pidsOf(rewritten([...records, threadEnded, again])), [1, 2, 1, 3, 1]);
+  assert.deepEqual(pidsOf(rewritten([...records, ended, again])), [1, 2, 1, 3, 2]);
+  // What was renamed is the same program, what was executed is another.
+  const [renamed, executed] = [0, 0x2000].map((misc) => eventOf(3, misc, [1, 1, 0x61, 0]));
+  assert.deepEqual(pidsOf(rewritten([...records, renamed, again])), [1, 2, 1, 3, 1]);
+  assert.deepEqual(pidsOf(rewritten([...records, executed, again])), [1, 2, 1, 3, 2]);
+});
+
 async function absolute(text: string, chunkBytes: number): Promise<string> {
   const bytes = encoder.encode(text);
   async function* chunks() {
