@@ -52,7 +52,7 @@ const COMMAND = new RegExp(
 );
 const TIME = /(?<=^| )(\d+\.\d+):(?= |$)/g;
 /** The name of an event may have a space or a colon in it, but not one behind the other. */
-const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S(?:(?!  ).)*?)?:(?=\s|$)/s;
+const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S(?:(?! {2}).)*?)?:(?=\s|$)/s;
 const PERIOD = /^ (?=[ \d]{10,} *)(?: {0,9}(\d+)(?= |$))/;
 /** The fields that may follow where an event is not asked for: weights, a control group. */
 const NO_EVENT = /^ *(\d+ *)*( \/.*)?$/;
