@@ -1,4 +1,7 @@
-/* orphans SECONDS: starts a process each so many seconds that has no parent left, and burns for 2 s. */
+/*
+ * orphans SECONDS: starts a process each so many seconds that has no parent left, lives for 2 s and
+ * burns a tenth of a processor.
+ */
 #include "busy.h"
 
 #include <stdlib.h>
@@ -14,7 +17,10 @@ int main(int argc, char **argv) {
     if (child == 0) {
       pid_t orphan = fork();
       if (orphan != 0) _exit(orphan < 0);
-      necoperf_serve_requests(2, &never);
+      for (int i = 0; i < 10; i++) {
+        necoperf_serve_requests(0.02, &never);
+        usleep(180000);
+      }
       _exit(0);
     }
     waitpid(child, NULL, 0);
