@@ -70,7 +70,7 @@ function temporaryDirectory() {
   return { path, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-Deno.test("--version and --help need no library's permission, so they load none", async () => {
+Deno.test("necoperf-client: --version and --help need no library's permission, so they load none", async () => {
   // In which shells say what they have started.
   const flags = ["--no-prompt", "--allow-env=_"];
   assert.deepEqual(await run(["--version"], { flags }), {
@@ -83,7 +83,7 @@ Deno.test("--version and --help need no library's permission, so they load none"
   assert.match(help.stdout, /^Usage: necoperf-client/);
 });
 
-Deno.test("prints the path of the result, and nothing else, on standard output", async () => {
+Deno.test("necoperf-client: prints the path of the result, and nothing else, on standard output", async () => {
   using directory = temporaryDirectory();
   await using daemon = await startDaemon("COMPLETENESS_FULL");
   const { status, stdout, stderr } = await run(argumentsFor(daemon, "-o", "out", "-d", "2"), {
@@ -96,7 +96,7 @@ Deno.test("prints the path of the result, and nothing else, on standard output",
   assert.match(stderr, /7 samples in 2s, none lost/);
 });
 
-Deno.test("-o - prints the result itself; --quiet says nothing", async () => {
+Deno.test("necoperf-client: -o - prints the result itself; --quiet says nothing", async () => {
   await using daemon = await startDaemon("COMPLETENESS_FULL");
   assert.deepEqual(await run(argumentsFor(daemon, "-o", "-", "--quiet")), {
     status: 0,
@@ -105,7 +105,7 @@ Deno.test("-o - prints the result itself; --quiet says nothing", async () => {
   });
 });
 
-Deno.test("--json prints one object about the result, also when quiet", async () => {
+Deno.test("necoperf-client: --json prints one object about the result, also when quiet", async () => {
   using directory = temporaryDirectory();
   const text = "web 7/7 1.0: 1000000000 cpu-clock: \n\t 10 sort+0x1 (/bin/web)\n\n";
   await using daemon = await startDaemon(
@@ -134,7 +134,7 @@ Deno.test("--json prints one object about the result, also when quiet", async ()
   assert.match(both.stderr, /--json and the result itself/);
 });
 
-Deno.test("--json prints a failure as an object, too", async () => {
+Deno.test("necoperf-client: --json prints a failure as an object, too", async () => {
   using directory = temporaryDirectory();
   await using daemon = await startStandInDaemon({
     start: (call) =>
@@ -156,7 +156,7 @@ Deno.test("--json prints a failure as an object, too", async () => {
   assert.equal(JSON.parse(fetched.stdout).error.exitStatus, 5);
 });
 
-Deno.test("says afterwards where the time went, and what spoils the result", async () => {
+Deno.test("necoperf-client: says afterwards where the time went, and what spoils the result", async () => {
   using directory = temporaryDirectory();
   const text = "web 7/7 1.0: 20000000 cpu-clock: \n\t 10 sort+0x1 (/bin/web)\n\n";
   await using daemon = await startDaemon("COMPLETENESS_FULL", new TextEncoder().encode(text), 3);
@@ -169,7 +169,7 @@ Deno.test("says afterwards where the time went, and what spoils the result", asy
   assert.match(lines[at + 3], /^necoperf-client: warning: the target was mostly idle/);
 });
 
-Deno.test("delivers a partial result with exit status 7 and says why, even when quiet", async () => {
+Deno.test("necoperf-client: delivers a partial result with exit status 7 and says why, even when quiet", async () => {
   using directory = temporaryDirectory();
   await using daemon = await startDaemon("COMPLETENESS_TARGET_ENDED");
   const { status, stdout, stderr } = await run(
@@ -183,7 +183,7 @@ Deno.test("delivers a partial result with exit status 7 and says why, even when 
   );
 });
 
-Deno.test("leaves no file when the recording fails", async () => {
+Deno.test("necoperf-client: leaves no file when the recording fails", async () => {
   using directory = temporaryDirectory();
   await using daemon = await startStandInDaemon({
     start: (call) => {
@@ -199,7 +199,7 @@ Deno.test("leaves no file when the recording fails", async () => {
   assert.deepEqual([...Deno.readDirSync(directory.path)], []);
 });
 
-Deno.test("the token file and TLS, by flags; nothing that is said has the token in it", async () => {
+Deno.test("necoperf-client: the token file and TLS, by flags; nothing that is said has the token in it", async () => {
   using directory = temporaryDirectory();
   using authority = await createAuthority("right");
   const server = await authority.sign({ name: "perf.example" });
@@ -231,7 +231,7 @@ Deno.test("the token file and TLS, by flags; nothing that is said has the token 
   assert.doesNotMatch(stdout + stderr, /t0ken-that-nobody-may-see/);
 });
 
-Deno.test("finds a bad token file before it calls anything, and does not tell what is in it", async () => {
+Deno.test("necoperf-client: finds a bad token file before it calls anything, and does not tell what is in it", async () => {
   using directory = temporaryDirectory();
   await using daemon = await startDaemon("COMPLETENESS_FULL");
   const tokenFile = join(directory.path, "token");
@@ -252,7 +252,7 @@ Deno.test("finds a bad token file before it calls anything, and does not tell wh
   assert.match(byPod.stderr, /the token file/);
 });
 
-Deno.test("says in one line that kernel samples are left out, unless that was asked for", async () => {
+Deno.test("necoperf-client: says in one line that kernel samples are left out, unless that was asked for", async () => {
   await using daemon = await startStandInDaemon({
     start: (call) => {
       call.write({ accepted: { recordingId: "recording-1" } });
@@ -270,7 +270,7 @@ Deno.test("says in one line that kernel samples are left out, unless that was as
   assert.equal((await lines("--all-user")).length, 0);
 });
 
-Deno.test("finds an output directory that cannot be written before it calls the daemon", async () => {
+Deno.test("necoperf-client: finds an output directory that cannot be written before it calls the daemon", async () => {
   let called = false;
   await using daemon = await startStandInDaemon({ start: () => called = true });
   const { status, stderr } = await run(argumentsFor(daemon, "-o", MAIN));
@@ -285,7 +285,7 @@ for (
     number,
   ][]
 ) {
-  Deno.test(`${signals.join(" and ")} while it records: exit status ${status}`, async () => {
+  Deno.test(`necoperf-client: ${signals.join(" and ")} while it records: exit status ${status}`, async () => {
     using directory = temporaryDirectory();
     const answersStop = signals.length === 1;
     let startCall: Parameters<typeof writeStart>[0];

@@ -5,7 +5,7 @@ import { nameProgram } from "../../cli/program_name.ts";
 
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
-Deno.test("a plug-in of kubectl is called as kubectl calls it", () => {
+Deno.test("nameProgram: a plug-in of kubectl is called as kubectl calls it", () => {
   assert.equal(nameProgram("kubectl-necoperf"), "kubectl necoperf");
   assert.equal(nameProgram("kubectl-neco_perf-now"), "kubectl neco-perf now");
 });
@@ -20,7 +20,7 @@ async function run(file: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
 }
 
-Deno.test("help and messages name the program as it was started", async () => {
+Deno.test("nameProgram: help and messages name the program as it was started", async () => {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-plugin-" });
   try {
     const started = async (name: string, ...args: string[]) => {

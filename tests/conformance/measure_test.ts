@@ -28,18 +28,18 @@ async function assertCrashes(child: Child, traffic: () => Promise<unknown>): Pro
   assert.match(`${signal}`, /^SIG(ABRT|SEGV|BUS|TRAP)$/, stderr);
 }
 
-Deno.test("without the measure, a client that closes its connection crashes the server", async () => {
+Deno.test("measure: without the measure, a client that closes its connection crashes the server", async () => {
   await using server = await startServer({ perturb: true, withoutMeasure: true });
   await using client = await startClient(server.address, { perturb: false });
   await assertCrashes(server, () => client.ask("churn", 1));
 });
 
-Deno.test("without the measure, GOAWAY with an error crashes the server", async () => {
+Deno.test("measure: without the measure, GOAWAY with an error crashes the server", async () => {
   await using server = await startServer({ perturb: true, withoutMeasure: true });
   await assertCrashes(server, () => sayGoawayToServer(server.address, 11));
 });
 
-Deno.test("without the measure, a server that ends crashes the client", async () => {
+Deno.test("measure: without the measure, a server that ends crashes the client", async () => {
   const address = `127.0.0.1:${freePort()}`;
   await using client = await startClient(address, { perturb: true, withoutMeasure: true });
   await assertCrashes(client, async () => {
@@ -49,7 +49,7 @@ Deno.test("without the measure, a server that ends crashes the client", async ()
   });
 });
 
-Deno.test("without the measure, GOAWAY with an error crashes the client", async () => {
+Deno.test("measure: without the measure, GOAWAY with an error crashes the client", async () => {
   const port = freePort();
   const variant = { perturb: true, withoutMeasure: true };
   await using client = await startClient(`127.0.0.1:${port}`, variant);
@@ -57,7 +57,7 @@ Deno.test("without the measure, GOAWAY with an error crashes the client", async 
   await assertCrashes(client, () => client.ask("deadline", 1, 1000));
 });
 
-Deno.test("without the measure, a container runtime that ends crashes its client", async () => {
+Deno.test("measure: without the measure, a container runtime that ends crashes its client", async () => {
   await using directory = await temporaryDirectory();
   const address = `unix://${directory.path}/runtime.sock`;
   await using client = await startClient(address, { perturb: true, withoutMeasure: true });
@@ -68,7 +68,7 @@ Deno.test("without the measure, a container runtime that ends crashes its client
   });
 });
 
-Deno.test("without the measure, GOAWAY with an error crashes the runtime's client", async () => {
+Deno.test("measure: without the measure, GOAWAY with an error crashes the runtime's client", async () => {
   await using directory = await temporaryDirectory();
   const path = `${directory.path}/runtime.sock`;
   const variant = { perturb: true, withoutMeasure: true };

@@ -17,7 +17,7 @@ function refusal(...args: string[]): string {
   throw new assert.AssertionError({ message: `${args.join(" ")} was not refused` });
 }
 
-Deno.test("the defaults are those of the contract", () => {
+Deno.test("parseArguments: the defaults are those of the contract", () => {
   const options = start();
   assert.equal(options.port, 6543);
   assert.equal(options.metricsPort, 6541);
@@ -30,7 +30,7 @@ Deno.test("the defaults are those of the contract", () => {
   assert.equal(options.maxResultsBytes, 2 * 1024 ** 3);
 });
 
-Deno.test("each flag sets its option", () => {
+Deno.test("parseArguments: each flag sets its option", () => {
   const options = start(
     ...["--port", "1", "--metrics-port=2", "--work-dir", "/w", "--proc-dir=/p"],
     ...[
@@ -74,7 +74,7 @@ Deno.test("each flag sets its option", () => {
   assert.equal(options.maxMemoryBytes, 300 * 2 ** 20);
 });
 
-Deno.test("what is not understood is named", () => {
+Deno.test("parseArguments: what is not understood is named", () => {
   assert.match(refusal(), /necoperf-daemon start/);
   assert.match(refusal("stop"), /stop/);
   assert.match(refusal("start", "--ports", "1"), /--ports/);
@@ -90,7 +90,7 @@ Deno.test("what is not understood is named", () => {
   assert.match(refusal("start", "--allowed-events", "a b"), /'a b'/);
 });
 
-Deno.test("taking process ids for containers goes with loopback only", () => {
+Deno.test("parseArguments: taking process ids for containers goes with loopback only", () => {
   assert.match(refusal("start", "--container-lookup", "pid"), /127\.0\.0\.1/);
   const onAll = ["start", "--container-lookup", "pid", "--address", "10.0.0.1"];
   assert.match(refusal(...onAll), /10\.0\.0\.1/);
@@ -99,14 +99,14 @@ Deno.test("taking process ids for containers goes with loopback only", () => {
   }
 });
 
-Deno.test("--help and --version print to standard output's text", () => {
+Deno.test("parseArguments: --help and --version print to standard output's text", () => {
   const help = parseArguments(["start", "--help"], "1.2.3") as { text: string };
   assert.match(help.text, /--runtime-endpoint/);
   const version = parseArguments(["--version"], "1.2.3") as { text: string };
   assert.equal(version.text.trim(), "1.2.3");
 });
 
-Deno.test("who may profile is Kubernetes' to say, unless told otherwise", () => {
+Deno.test("parseArguments: who may profile is Kubernetes' to say, unless told otherwise", () => {
   assert.deepEqual(start("--node-name", "n1").auth, {
     kind: "kubernetes",
     tokenAudience: "necoperf",
@@ -123,7 +123,7 @@ Deno.test("who may profile is Kubernetes' to say, unless told otherwise", () => 
   assert.equal(other.tokenAudience, "x");
 });
 
-Deno.test("TLS takes a certificate and its key", () => {
+Deno.test("parseArguments: TLS takes a certificate and its key", () => {
   assert.equal(start().tls, undefined);
   const files = ["--tls-cert-file", "/c", "--tls-key-file", "/k"];
   assert.deepEqual(start(...files).tls, {
@@ -134,7 +134,7 @@ Deno.test("TLS takes a certificate and its key", () => {
   assert.equal(start(...files, "--client-ca-file", "/a").tls?.clientCaFile, "/a");
 });
 
-Deno.test("what does not go together, or would let anybody in, is refused", () => {
+Deno.test("parseArguments: what does not go together, or would let anybody in, is refused", () => {
   const refused = (words: RegExp, ...args: string[]) =>
     assert.match(refusal("start", ...args), words);
   const files = ["--tls-cert-file", "/c", "--tls-key-file", "/k"];

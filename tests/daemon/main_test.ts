@@ -4,7 +4,7 @@ import { VERSION } from "../../version.ts";
 
 const MAIN = join(import.meta.dirname!, "../../daemon/main.ts");
 
-Deno.test("--version and --help need no permission, so they load no library", async () => {
+Deno.test("necoperf-daemon: --version and --help need no permission, so they load no library", async () => {
   const run = async (arg: string) => {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "--quiet", "--frozen", "--no-prompt", MAIN, arg],

@@ -12,7 +12,7 @@ interface Platform {
   bin: string;
 }
 
-Deno.test("a release's manifest is one that Krew installs", async () => {
+Deno.test("krew: a release's manifest is one that Krew installs", async () => {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-krew-" });
   try {
     const sums = new Map<string, string>();

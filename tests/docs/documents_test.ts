@@ -136,7 +136,7 @@ Deno.test("documents: each is in the index of its directory, or of docs/", () =>
   }
 });
 
-Deno.test("the metrics are those that the daemon has", () => {
+Deno.test("documents: the metrics are those that the daemon has", () => {
   const source = Deno.readTextFileSync(join(ROOT, "daemon/operations/metrics.ts"));
   const metric = /\b(?:necoperf_[a-z_]+|process_resident_memory_bytes)\b/g;
   const there = new Set(source.match(metric));
@@ -144,13 +144,13 @@ Deno.test("the metrics are those that the daemon has", () => {
   assert.deepEqual([...told].sort(), [...there].sort());
 });
 
-Deno.test("the table of exit statuses is the program's", () => {
+Deno.test("documents: the table of exit statuses is the program's", () => {
   const [, section] = /^## Exit status$(.*?)^## /ms.exec(pageOf("docs/tenants.md"))!;
   const told = [...section.matchAll(/^\| (\d+) /gm)].map(([, status]) => Number(status));
   assert.deepEqual(told, Object.values(ExitStatus).sort((a, b) => a - b));
 });
 
-Deno.test("the kinds of warnings are the client's", () => {
+Deno.test("documents: the kinds of warnings are the client's", () => {
   const [, type] = /kind:\s*((?:\| "[\w ]+"\s*)+);/.exec(
     Deno.readTextFileSync(join(ROOT, "cli/analysis/advice.ts")),
   )!;
@@ -160,7 +160,7 @@ Deno.test("the kinds of warnings are the client's", () => {
   assert.deepEqual(kinds(told, "`"), kinds(type, '"'));
 });
 
-Deno.test("the messages that are explained are the programs'", () => {
+Deno.test("documents: the messages that are explained are the programs'", () => {
   const [, section] = /^## What the messages mean$(.*)/ms.exec(pageOf("docs/tenants.md"))!;
   const told = [...section.matchAll(/^\| `([^`]+)`/gm)].map(([, message]) => message);
   assert(told.length > 10, "the table was not found");

@@ -24,7 +24,7 @@ async function testNames(file: string): Promise<RegExp[]> {
   });
 }
 
-Deno.test("each row of the table of faults names tests that are there", async () => {
+Deno.test("reliability: each row of the table of faults names tests that are there", async () => {
   const rows = await tableBelow("Faults");
   assert.ok(rows.length > 10);
   for (const row of rows) {

@@ -89,7 +89,7 @@ async function tokenFile(name: string, token: string): Promise<string> {
   return file;
 }
 
-Deno.test("a tenant profiles its own container, by its id as well", async () => {
+Deno.test("access: a tenant profiles its own container, by its id as well", async () => {
   const run = await runClient(caller, [
     ...direct,
     "-d",
@@ -101,7 +101,7 @@ Deno.test("a tenant profiles its own container, by its id as well", async () => 
   assertBusy(Object.values(run.files)[0]);
 });
 
-Deno.test("another tenant's container and one that is none are refused alike", async () => {
+Deno.test("access: another tenant's container and one that is none are refused alike", async () => {
   const others = await runClient(caller, [
     ...direct,
     "-d",
@@ -123,7 +123,7 @@ Deno.test("another tenant's container and one that is none are refused alike", a
   assert.equal(anonymous(guessed), anonymous(others));
 });
 
-Deno.test("another tenant's result and one that is none are told alike", async () => {
+Deno.test("access: another tenant's result and one that is none are told alike", async () => {
   const fetch = (tenant: Tenant, id: string) =>
     runClient(tenant, [id, ...direct], { command: "fetch" });
   let runs: ClientRunOutside[] = [];
@@ -148,7 +148,7 @@ Deno.test("another tenant's result and one that is none are told alike", async (
 });
 
 for (const id of ["kubepods", "../../etc/passwd", "a/b", "x".repeat(64), "0f\n0f"]) {
-  Deno.test(`a container id such as ${JSON.stringify(id)} is a usage error`, async () => {
+  Deno.test(`access: a container id such as ${JSON.stringify(id)} is a usage error`, async () => {
     assertRefused(
       await runClient(caller, [...direct, "-d", "1s", "--container-id", id]),
       ExitStatus.USAGE,
@@ -156,7 +156,7 @@ for (const id of ["kubepods", "../../etc/passwd", "a/b", "x".repeat(64), "0f\n0f
   });
 }
 
-Deno.test("without a token the caller is asked for one", async () => {
+Deno.test("access: without a token the caller is asked for one", async () => {
   const run = await runClient(caller, [
     ...direct,
     "-d",
@@ -169,14 +169,14 @@ Deno.test("without a token the caller is asked for one", async () => {
   assertRefused(run, ExitStatus.NOT_ALLOWED, "token");
 });
 
-Deno.test("a token for the API server is not accepted, nor even sent", async () => {
+Deno.test("access: a token for the API server is not accepted, nor even sent", async () => {
   const file = await tokenFile("api-token", await requestToken(caller.namespace));
   const run = await runClient(caller, ["target", "-d", "1s"], { tokenFile: file });
   assertRefused(run, ExitStatus.NOT_ALLOWED, "necoperf");
   assert.ok(!run.stderr.includes(await Deno.readTextFile(file)));
 });
 
-Deno.test("a token is not sent where the daemons' authority is not known", async () => {
+Deno.test("access: a token is not sent where the daemons' authority is not known", async () => {
   const withoutAuthority = direct.filter((arg, index) =>
     !["--ca-file", "--tls-server-name"].includes(arg) &&
     !["--ca-file", "--tls-server-name"].includes(direct[index - 1])
@@ -191,7 +191,7 @@ Deno.test("a token is not sent where the daemons' authority is not known", async
   assertRefused(run, ExitStatus.NOT_ALLOWED, "the token was not sent", "not be encrypted");
 });
 
-Deno.test("an authority that is not the daemons' is refused", async () => {
+Deno.test("access: an authority that is not the daemons' is refused", async () => {
   const { success } = await new Deno.Command("openssl", {
     args: [
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
@@ -211,7 +211,7 @@ Deno.test("an authority that is not the daemons' is refused", async () => {
   assertRefused(run, ExitStatus.UNREACHABLE, "certificate");
 });
 
-Deno.test("a person gets in by a service account that they may request tokens of", async () => {
+Deno.test("access: a person gets in by a service account that they may request tokens of", async () => {
   const args = ["-n", caller.namespace, "target", "-d", "1s"];
   const asAccount = [...args, "--service-account", TENANT_ACCOUNT];
   const options = { tokenFile: "", kubeconfig: caller.kubeconfig };
@@ -231,7 +231,7 @@ Deno.test("a person gets in by a service account that they may request tokens of
   assertBusy(Object.values(run.files)[0]);
 });
 
-Deno.test("the kernel's side takes a right of its own", async () => {
+Deno.test("access: the kernel's side takes a right of its own", async () => {
   const plain = await runClient(caller, ["target", "-d", "1s"]);
   assert.equal(plain.status, 0, plain.stderr);
   assert.match(plain.stderr, /profiles\/kernel/);
@@ -254,7 +254,7 @@ Deno.test("the kernel's side takes a right of its own", async () => {
   });
 });
 
-Deno.test("a right that is taken away counts after seconds", async () => {
+Deno.test("access: a right that is taken away counts after seconds", async () => {
   await kubectl(["delete", "rolebinding", "necoperf-client", `--namespace=${caller.namespace}`]);
   await apply(...allow(caller, "only-get", caller.namespace, [
     { apiGroups: [""], resources: ["pods"], verbs: ["get"] },
@@ -272,7 +272,7 @@ Deno.test("a right that is taken away counts after seconds", async () => {
   }
 });
 
-Deno.test("nobody is let in while the API server cannot be asked", async () => {
+Deno.test("access: nobody is let in while the API server cannot be asked", async () => {
   await using odd = await startOddDaemon(node, caller, (container) => {
     container.args.push("--kube-api=https://10.255.255.1:1");
   });

@@ -206,7 +206,7 @@ function deleteCall(client: Client, token: string, recordingId: string): Promise
 const config = await readConfig();
 const [node, otherNode] = await readyNodes();
 
-Deno.test("those who may profile a container can, and nobody else", async (t) => {
+Deno.test("auth api: those who may profile a container can, and nobody else", async (t) => {
   const [a, b] = [await createNamespace("auth-dev-a"), await createNamespace("auth-dev-b")];
   const directory = await Deno.makeTempDir({ prefix: "necoperf-auth-" });
   const objects: KubernetesObject[] = [

@@ -69,14 +69,14 @@ async function assertFails(
   return run;
 }
 
-Deno.test("no such pod", async () => {
+Deno.test("bad input: no such pod", async () => {
   await assertFails(["nobody"], {
     status: ExitStatus.NOT_FOUND,
     words: [`no pod ${tenant.namespace}/nobody`],
   });
 });
 
-Deno.test("a pod that is Pending", async () => {
+Deno.test("bad input: a pod that is Pending", async () => {
   await apply(targetPod(tenant.namespace, "pending", { spin: TARGET.spin }, {
     nodeSelector: { "kubernetes.io/hostname": "nowhere" },
   }));
@@ -88,7 +88,7 @@ Deno.test("a pod that is Pending", async () => {
   });
 });
 
-Deno.test("a pod that has Succeeded", async () => {
+Deno.test("bad input: a pod that has Succeeded", async () => {
   await apply(targetPod(tenant.namespace, "over", { done: ["true"] }, { restartPolicy: "Never" }));
   await waitForField(tenant.namespace, "over", ".status.phase", "Succeeded");
   await assertFails(["over"], {
@@ -97,7 +97,7 @@ Deno.test("a pod that has Succeeded", async () => {
   });
 });
 
-Deno.test("a pod that is being deleted", async () => {
+Deno.test("bad input: a pod that is being deleted", async () => {
   // As the first process of its container, idle does not end for SIGTERM.
   await startPods(
     tenant,
@@ -114,14 +114,14 @@ Deno.test("a pod that is being deleted", async () => {
   await kubectl(["delete", "--force", "--grace-period=0", ...pod]);
 });
 
-Deno.test("no such container: the error lists those there are", async () => {
+Deno.test("bad input: no such container: the error lists those there are", async () => {
   await assertFails(["target", "-c", "nobody"], {
     status: ExitStatus.NOT_FOUND,
     words: ["'nobody'", "spin, idle"],
   });
 });
 
-Deno.test("a container that waits", async () => {
+Deno.test("bad input: a container that waits", async () => {
   const pod = targetPod(tenant.namespace, "waiting", { spin: TARGET.spin });
   pod.spec.containers[0].image = "necoperf-missing:e2e";
   await apply(pod);
@@ -133,7 +133,7 @@ Deno.test("a container that waits", async () => {
   });
 });
 
-Deno.test("a container that has terminated", async () => {
+Deno.test("bad input: a container that has terminated", async () => {
   await apply(
     targetPod(tenant.namespace, "half", { done: ["sh", "-c", "exit 3"], idle: TARGET.idle }, {
       restartPolicy: "Never",
@@ -147,7 +147,7 @@ Deno.test("a container that has terminated", async () => {
   });
 });
 
-Deno.test("no daemon on the node", async () => {
+Deno.test("bad input: no daemon on the node", async () => {
   const namespace = await createNamespace("necoperf-none");
   try {
     await apply(...allowDaemons(tenant, namespace));
@@ -160,7 +160,7 @@ Deno.test("no daemon on the node", async () => {
   }
 });
 
-Deno.test("a daemon that cannot be reached", async () => {
+Deno.test("bad input: a daemon that cannot be reached", async () => {
   await using odd = await startOddDaemon(node, tenant, (container) => {
     container.command = ["sleep", "86400"];
     container.args = [];
@@ -173,7 +173,7 @@ Deno.test("a daemon that cannot be reached", async () => {
   });
 });
 
-Deno.test("an API server that cannot be reached", async () => {
+Deno.test("bad input: an API server that cannot be reached", async () => {
   const config = JSON.parse(await Deno.readTextFile(tenant.kubeconfig));
   config.clusters[0].cluster.server = "https://127.0.0.1:1";
   const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-kubeconfig-" });
@@ -188,14 +188,14 @@ Deno.test("an API server that cannot be reached", async () => {
   }
 });
 
-Deno.test("pods of a namespace that the tenant may not get", async () => {
+Deno.test("bad input: pods of a namespace that the tenant may not get", async () => {
   await assertFails(["-n", "kube-system", "anything"], {
     status: ExitStatus.NOT_ALLOWED,
     words: ["not allowed to get pods in namespace kube-system"],
   });
 });
 
-Deno.test("a rule that is missing for the tenant's own namespace", async () => {
+Deno.test("bad input: a rule that is missing for the tenant's own namespace", async () => {
   await withoutBinding("necoperf-client", tenant.namespace, () =>
     assertFails(["target"], {
       status: ExitStatus.NOT_ALLOWED,
@@ -203,7 +203,7 @@ Deno.test("a rule that is missing for the tenant's own namespace", async () => {
     }));
 });
 
-Deno.test("a rule that is missing for the daemons' namespace", async () => {
+Deno.test("bad input: a rule that is missing for the daemons' namespace", async () => {
   const namespace = DAEMON_NAMESPACE.cgroup;
   await withoutBinding(
     `necoperf-client-${tenant.namespace}`,
@@ -230,7 +230,7 @@ async function withoutBinding(
 }
 
 for (const duration of ["0", "-1s", "abc"]) {
-  Deno.test(`a duration of ${duration}`, async () => {
+  Deno.test(`bad input: a duration of ${duration}`, async () => {
     await assertFails(["target", `--duration=${duration}`], {
       status: ExitStatus.USAGE,
       words: ["duration", duration],
@@ -238,21 +238,21 @@ for (const duration of ["0", "-1s", "abc"]) {
   });
 }
 
-Deno.test("a duration beyond the daemon's limit", async () => {
+Deno.test("bad input: a duration beyond the daemon's limit", async () => {
   await assertFails(["target", "-d", "11m"], {
     status: ExitStatus.USAGE,
     words: ["duration", /11m|660/, /10m|600/],
   });
 });
 
-Deno.test("an unknown event", async () => {
+Deno.test("bad input: an unknown event", async () => {
   await assertFails(["target", "-e", "no-such-event"], {
     status: ExitStatus.USAGE,
     words: ["event", "no-such-event"],
   });
 });
 
-Deno.test("an output directory that cannot be written, found before the recording", async () => {
+Deno.test("bad input: an output directory that cannot be written, found before the recording", async () => {
   const run = await assertFails(["target"], {
     status: ExitStatus.USAGE,
     words: ["output directory /dev/null/profiles"],
@@ -260,7 +260,7 @@ Deno.test("an output directory that cannot be written, found before the recordin
   assert.doesNotMatch(run.stderr, /recording/);
 });
 
-Deno.test("a node without perf", async () => {
+Deno.test("bad input: a node without perf", async () => {
   await using odd = await startOddDaemon(node, tenant, (container) => {
     container.env.push({ name: "PATH", value: "/nonexistent" });
   });
@@ -271,7 +271,7 @@ Deno.test("a node without perf", async () => {
   });
 });
 
-Deno.test("a node where perf is not permitted", async () => {
+Deno.test("bad input: a node where perf is not permitted", async () => {
   await using odd = await startOddDaemon(node, tenant, (container) => {
     container.securityContext.capabilities.add = [];
   });
@@ -289,14 +289,14 @@ async function assertNotReady(http: string, words: string): Promise<void> {
   assert.match(text, new RegExp(`^\\[-\\].*${words}`, "m"));
 }
 
-Deno.test("a target that sleeps through the recording", async () => {
+Deno.test("bad input: a target that sleeps through the recording", async () => {
   await assertFails(["target", "-c", "idle", "-d", "1s"], {
     status: ExitStatus.RECORDING_FAILED,
     words: ["no sample", "sleeps"],
   });
 });
 
-Deno.test("a target that ends halfway: what was recorded arrives", async () => {
+Deno.test("bad input: a target that ends halfway: what was recorded arrives", async () => {
   await startPods(
     tenant,
     targetPod(tenant.namespace, "ending", { spin: TARGET.spin }, { restartPolicy: "Never" }),

@@ -48,7 +48,7 @@ async function run(path: string, args: string[], env: Record<string, string> = {
 }
 
 for (const program of ["client", "daemon"] as const) {
-  Deno.test(`necoperf-${program} prints its version and its help`, async () => {
+  Deno.test(`compile: necoperf-${program} prints its version and its help`, async () => {
     const version = await run(compiled(program), ["--version"]);
     assert.deepEqual([version.status, version.stderr], [0, ""]);
     assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
@@ -58,7 +58,7 @@ for (const program of ["client", "daemon"] as const) {
   });
 }
 
-Deno.test("necoperf-client runs no credential plugin but those it knows", async () => {
+Deno.test("compile: necoperf-client runs no credential plugin but those it knows", async () => {
   const kubeconfig = `${directory}/kubeconfig`;
   const exec = { apiVersion: "client.authentication.k8s.io/v1beta1", command: "/bin/echo" };
   await Deno.writeTextFile(
@@ -81,7 +81,7 @@ Deno.test("necoperf-client runs no credential plugin but those it knows", async 
   );
 });
 
-Deno.test("necoperf-daemon comes up, answers over HTTP and ends in order", async () => {
+Deno.test("compile: necoperf-daemon comes up, answers over HTTP and ends in order", async () => {
   compiled("daemon");
   await using daemon = await startDaemon({ args: ["--container-lookup=cgroup"] });
   const response = await fetch(`${daemon.http}/healthz`);
@@ -90,7 +90,7 @@ Deno.test("necoperf-daemon comes up, answers over HTTP and ends in order", async
   assert.equal((await daemon.status).code, 0);
 });
 
-Deno.test("necoperf-daemon says that it may not write elsewhere", async () => {
+Deno.test("compile: necoperf-daemon says that it may not write elsewhere", async () => {
   const args = ["start", "--auth=none", "--work-dir=/etc"];
   const { status, stdout, stderr } = await run(compiled("daemon"), args);
   assert.equal(status, 1);
@@ -123,7 +123,7 @@ const ALLOWED = {
 };
 
 for (const program of ["client", "daemon"] as const) {
-  Deno.test(`necoperf-${program}'s permissions refuse what it does not need`, async () => {
+  Deno.test(`compile: necoperf-${program}'s permissions refuse what it does not need`, async () => {
     const attempts = [...REFUSED[program], ...ALLOWED[program]];
     const { stdout, stderr } = await run(`${directory}/probe-${program}`, attempts);
     const expected = [
@@ -137,7 +137,7 @@ for (const program of ["client", "daemon"] as const) {
 /** The client's command that gets as far as grpc-js: a cache would have been written by then. */
 const UNREACHABLE = ["--daemon", "127.0.0.1:1", "--container-id", "1", "--retry-timeout", "1s"];
 
-Deno.test("necoperf-client leaves nothing in the temporary directory", async () => {
+Deno.test("compile: necoperf-client leaves nothing in the temporary directory", async () => {
   const TMPDIR = await Deno.makeTempDir({ dir: directory });
   const { status, stderr } = await run(compiled("client"), UNREACHABLE, { TMPDIR });
   assert.equal(status, 5, stderr);
@@ -145,7 +145,7 @@ Deno.test("necoperf-client leaves nothing in the temporary directory", async () 
 });
 
 for (const program of ["client", "daemon"] as const) {
-  Deno.test(`necoperf-${program} opens no code cache that somebody else has put there`, async () => {
+  Deno.test(`compile: necoperf-${program} opens no code cache that somebody else has put there`, async () => {
     const TMPDIR = await Deno.makeTempDir({ dir: directory });
     // Who opens a named pipe waits until somebody writes into it.
     const planted = join(TMPDIR, `deno-compile-necoperf-${program}.cache`);

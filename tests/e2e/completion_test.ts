@@ -48,7 +48,7 @@ async function assertCompleted(words: string[], expected: readonly string[]): Pr
   );
 }
 
-Deno.test("pods, their containers, nodes, namespaces and contexts are the cluster's", async () => {
+Deno.test("completion: pods, their containers, nodes, namespaces and contexts are the cluster's", async () => {
   await assertCompleted(["web"], ["web-0", "web-1"]);
   await assertCompleted(["-n", tenant.namespace, "pod/web-"], ["pod/web-0", "pod/web-1"]);
   await assertCompleted(["web-0", "-c", ""], ["app", "sidecar"]);
@@ -58,7 +58,7 @@ Deno.test("pods, their containers, nodes, namespaces and contexts are the cluste
   await assertCompleted(["--context", ""], ["tenant"]);
 });
 
-Deno.test("events are those that the daemon of the pod's node allows", async () => {
+Deno.test("completion: events are those that the daemon of the pod's node allows", async () => {
   await using odd = await startOddDaemon(nodes[0], tenant, (container) => {
     container.args.push("--allowed-events=cpu-clock,minor-faults");
   });

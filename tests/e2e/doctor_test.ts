@@ -31,7 +31,7 @@ function marked(stdout: string, mark: string): string[] {
   return stdout.split("\n").filter((line) => line.startsWith(mark));
 }
 
-Deno.test("a tenant with what deploy/tenant gives has nothing in the way", async () => {
+Deno.test("doctor: a tenant with what deploy/tenant gives has nothing in the way", async () => {
   const run = await runCommand(tenant.kubeconfig, ["doctor", "--token-file", tenant.tokenFile]);
   assert.equal(run.status, ExitStatus.DONE, run.stdout + run.stderr);
   assert.deepEqual(marked(run.stdout, "[-]"), []);
@@ -51,7 +51,7 @@ Deno.test("a tenant with what deploy/tenant gives has nothing in the way", async
   );
 });
 
-Deno.test("an administrator sees what a tenant's account may, and that each node has a daemon", async () => {
+Deno.test("doctor: an administrator sees what a tenant's account may, and that each node has a daemon", async () => {
   const run = await runCommand(ADMIN, [
     ...["doctor", "-n", tenant.namespace, "--service-account", TENANT_ACCOUNT],
   ]);
@@ -64,7 +64,7 @@ Deno.test("an administrator sees what a tenant's account may, and that each node
   );
 });
 
-Deno.test("an account without rights is told each, with a rule that gives it", async () => {
+Deno.test("doctor: an account without rights is told each, with a rule that gives it", async () => {
   const args = ["doctor", "--token-file", bare.tokenFile];
   const run = await runCommand(bare.kubeconfig, args);
   assert.equal(run.status, ExitStatus.NOT_ALLOWED, run.stdout + run.stderr);
@@ -83,7 +83,7 @@ Deno.test("an account without rights is told each, with a rule that gives it", a
   assert.match(asked.stdout, /^\[-\] may not create profiles\.necoperf\.cybozu\.io in \S+ as /m);
 });
 
-Deno.test("a daemon that is nowhere, not reached or not told of is a finding", async () => {
+Deno.test("doctor: a daemon that is nowhere, not reached or not told of is a finding", async () => {
   const nowhere = await runCommand(ADMIN, ["doctor", "--necoperf-namespace", "default"]);
   assert.equal(nowhere.status, ExitStatus.NOT_FOUND, nowhere.stdout + nowhere.stderr);
   assert.match(nowhere.stdout, /^\[-\] there is no necoperf-daemon in namespace default$/m);
@@ -111,7 +111,7 @@ Deno.test("a daemon that is nowhere, not reached or not told of is a finding", a
   assert.equal(marked(unknown.stdout, "[-] the daemon on").length, nodes.length, unknown.stdout);
 });
 
-Deno.test("one node's daemon is asked when it is named", async () => {
+Deno.test("doctor: one node's daemon is asked when it is named", async () => {
   const args = ["doctor", "--token-file", tenant.tokenFile, "--node"];
   const one = await runCommand(tenant.kubeconfig, [...args, nodes[0]]);
   assert.equal(one.status, ExitStatus.DONE, one.stdout + one.stderr);

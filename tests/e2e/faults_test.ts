@@ -190,7 +190,7 @@ async function startSlowDaemon(): Promise<OddDaemon & { sh(script: string): Prom
 }
 
 Deno.test(
-  { name: "targets that end during the conversion are recorded whole", ignore },
+  { name: "faults: targets that end during the conversion are recorded whole", ignore },
   async () => {
     await using daemon = await startSlowDaemon();
     const args = ["-d", "2s", "--necoperf-namespace", daemon.namespace];
@@ -210,68 +210,77 @@ Deno.test(
   },
 );
 
-Deno.test({ name: "a daemon killed during a download goes on with it", ignore }, async () => {
-  await using daemon = await startSlowDaemon();
-  await daemon.sh(": >/var/necoperf/large; : >/var/necoperf/released");
-  const reading = Promise.withResolvers<void>();
-  const args = ["steady", "-d", "1s", "--necoperf-namespace", daemon.namespace, "-o", "-"];
-  const run = await runClient(tenant, args, {
-    stdoutUnreadUntil: reading.promise,
-    whileRecording: async () => {
-      try {
-        await eventually(() => daemon.sh("ls /var/necoperf/*.result.json"), 60);
-        const kill = () => killContainer(daemon.namespace, "daemon");
-        await restart(kill, "daemon", daemon.namespace);
-      } finally {
-        reading.resolve();
-      }
-    },
-  });
-  assert.equal(run.status, 0, run.stderr);
-  assertBusy(run.stdout);
-  assert.ok(run.stdout.length > 12_000_000);
-  assert.match(run.stderr, /the connection was lost .*; trying again for 1m/);
-  assert.doesNotMatch(run.stderr, /recording again/);
-  assert.deepEqual(run.files, {});
-  await eventually(async () =>
-    assert.equal(await daemon.sh("ls /var/necoperf/*.result.* || :"), "")
-  );
-});
-
-Deno.test({ name: "a daemon killed during a recording is asked again", ignore }, async () => {
-  const { cgroup: namespace } = DAEMON_NAMESPACE;
-  const run = await runClient(tenant, ["steady", "-d", "3s"], {
-    whileRecording: async () => {
-      const { metadata: { name } } = await daemonPod(namespace);
-      await killContainer(namespace, name);
-    },
-  });
-  assertProfile(run, 0, /the recording was lost with the connection; recording again/);
-  await assertWorks();
-});
-
-Deno.test({ name: "a daemon pod evicted during a recording ends it first", ignore }, async () => {
-  const { cgroup: namespace } = DAEMON_NAMESPACE;
-  const { metadata: { name } } = await daemonPod(namespace);
-  const run = await runClient(tenant, ["steady", "-d", "5s"], {
-    whileRecording: () => {
-      const path = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`;
-      const metadata = { name, namespace };
-      const eviction = { apiVersion: "policy/v1beta1", kind: "Eviction", metadata };
-      return kubectl(["create", `--raw=${path}`, "--filename=-"], JSON.stringify(eviction));
-    },
-  });
-  assertProfile(run, 0);
-  assert.doesNotMatch(run.stderr, /connection was lost|recording again/);
-  await eventually(
-    async () => assert.notEqual((await daemonPod(namespace)).metadata.name, name),
-    60,
-  );
-  await assertWorks();
-});
+Deno.test(
+  { name: "faults: a daemon killed during a download goes on with it", ignore },
+  async () => {
+    await using daemon = await startSlowDaemon();
+    await daemon.sh(": >/var/necoperf/large; : >/var/necoperf/released");
+    const reading = Promise.withResolvers<void>();
+    const args = ["steady", "-d", "1s", "--necoperf-namespace", daemon.namespace, "-o", "-"];
+    const run = await runClient(tenant, args, {
+      stdoutUnreadUntil: reading.promise,
+      whileRecording: async () => {
+        try {
+          await eventually(() => daemon.sh("ls /var/necoperf/*.result.json"), 60);
+          const kill = () => killContainer(daemon.namespace, "daemon");
+          await restart(kill, "daemon", daemon.namespace);
+        } finally {
+          reading.resolve();
+        }
+      },
+    });
+    assert.equal(run.status, 0, run.stderr);
+    assertBusy(run.stdout);
+    assert.ok(run.stdout.length > 12_000_000);
+    assert.match(run.stderr, /the connection was lost .*; trying again for 1m/);
+    assert.doesNotMatch(run.stderr, /recording again/);
+    assert.deepEqual(run.files, {});
+    await eventually(async () =>
+      assert.equal(await daemon.sh("ls /var/necoperf/*.result.* || :"), "")
+    );
+  },
+);
 
 Deno.test(
-  { name: "a daemon pod gone without its time is asked again where the next is", ignore },
+  { name: "faults: a daemon killed during a recording is asked again", ignore },
+  async () => {
+    const { cgroup: namespace } = DAEMON_NAMESPACE;
+    const run = await runClient(tenant, ["steady", "-d", "3s"], {
+      whileRecording: async () => {
+        const { metadata: { name } } = await daemonPod(namespace);
+        await killContainer(namespace, name);
+      },
+    });
+    assertProfile(run, 0, /the recording was lost with the connection; recording again/);
+    await assertWorks();
+  },
+);
+
+Deno.test(
+  { name: "faults: a daemon pod evicted during a recording ends it first", ignore },
+  async () => {
+    const { cgroup: namespace } = DAEMON_NAMESPACE;
+    const { metadata: { name } } = await daemonPod(namespace);
+    const run = await runClient(tenant, ["steady", "-d", "5s"], {
+      whileRecording: () => {
+        const path = `/api/v1/namespaces/${namespace}/pods/${name}/eviction`;
+        const metadata = { name, namespace };
+        const eviction = { apiVersion: "policy/v1beta1", kind: "Eviction", metadata };
+        return kubectl(["create", `--raw=${path}`, "--filename=-"], JSON.stringify(eviction));
+      },
+    });
+    assertProfile(run, 0);
+    assert.doesNotMatch(run.stderr, /connection was lost|recording again/);
+    await eventually(
+      async () => assert.notEqual((await daemonPod(namespace)).metadata.name, name),
+      60,
+    );
+    await assertWorks();
+  },
+);
+
+Deno.test(
+  { name: "faults: a daemon pod gone without its time is asked again where the next is", ignore },
   async () => {
     const { cgroup: namespace } = DAEMON_NAMESPACE;
     const run = await runClient(tenant, ["steady", "-d", "10s"], {
@@ -298,7 +307,7 @@ for (const lookup of LOOKUPS) {
 }
 
 Deno.test(
-  { name: "without the API server recordings go on, and new ones are told", ignore },
+  { name: "faults: without the API server recordings go on, and new ones are told", ignore },
   async () => {
     let during: ClientRunOutside | undefined;
     const run = await runClient(tenant, ["steady", "-d", "25s"], {

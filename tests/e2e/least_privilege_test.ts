@@ -200,13 +200,13 @@ const RIGHTS: Record<string, { without: Oddity; breaks: Break }> = {
 
 for (const [right, { without, breaks }] of Object.entries(RIGHTS)) {
   const ignore = right.startsWith("`--allow") && !BREAKABLE;
-  Deno.test(`without ${right}`, { ignore }, async () => {
+  Deno.test(`least privilege: without ${right}`, { ignore }, async () => {
     await using daemon = await startOddDaemon(node, tenant, without);
     await breaks(daemon);
   });
 }
 
-Deno.test("the table in deploy/README.md has these rights and no others", async () => {
+Deno.test("least privilege: the table in deploy/README.md has these rights and no others", async () => {
   const text = await Deno.readTextFile(`${ROOT}/deploy/README.md`);
   const table = /\| Right .*\n\|[- |]+\n((?:\|.*\n)+)/.exec(text);
   assert.ok(table, "there is no such table");
@@ -214,7 +214,7 @@ Deno.test("the table in deploy/README.md has these rights and no others", async 
   assert.deepEqual(rows.sort(), Object.keys(RIGHTS).sort());
 });
 
-Deno.test("the pods run under what the restricted profile asks for, but for the table's rows", async () => {
+Deno.test("least privilege: the pods run under what the restricted profile asks for, but for the table's rows", async () => {
   const objects = await kustomize("deploy/base");
   const { spec } = objects.find(({ kind }) => kind === "DaemonSet")!.spec.template;
   const [{ securityContext }, ...others] = spec.containers;

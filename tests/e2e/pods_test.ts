@@ -144,7 +144,8 @@ for (const lookup of LOOKUPS) {
 }
 
 Deno.test({
-  name: `without a container's name a restartable init container is not meant (${SIDECARS.since})`,
+  name:
+    `pods: without a container's name a restartable init container is not meant (${SIDECARS.since})`,
   ignore: SIDECARS.ignore,
   fn: async () => {
     const run = await runClient(tenant, ["meshed", "-d", "1s"]);
@@ -154,7 +155,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a restartable init container is profiled while its pod is Pending (${SIDECARS.since})`,
+  name:
+    `pods: a restartable init container is profiled while its pod is Pending (${SIDECARS.since})`,
   ignore: SIDECARS.ignore,
   fn: async () => {
     const pod = targetPod(tenant.namespace, "pending", { app: TARGET.idle });

@@ -59,7 +59,7 @@ async function nodes(): Promise<[string, string]> {
 
 for (const pod of ["first", "last"]) {
   for (const container of ["dynamic", "static"]) {
-    Deno.test(`a client in a pod profiles a ${container} program on the ${pod} node`, async () => {
+    Deno.test(`profile: a client in a pod profiles a ${container} program on the ${pod} node`, async () => {
       const args = ["-n", tenant.namespace, pod, "-c", container, "-o", "/tmp/out", "-d", "1s"];
       const run = await runInPod(tenant, "client", ["necoperf-client", ...args]);
       assert.equal(run.status, 0, run.stderr);
@@ -80,7 +80,7 @@ for (const pod of ["first", "last"]) {
   }
 }
 
-Deno.test("a client outside of the cluster profiles with a kubeconfig", async () => {
+Deno.test("profile: a client outside of the cluster profiles with a kubeconfig", async () => {
   const run = await runClient(tenant, [
     "-n",
     tenant.namespace,
@@ -93,7 +93,7 @@ Deno.test("a client outside of the cluster profiles with a kubeconfig", async ()
   assertBusy(onlyResult(run));
 });
 
-Deno.test("namespace and container have defaults, and '-' is standard output", async () => {
+Deno.test("profile: namespace and container have defaults, and '-' is standard output", async () => {
   // The context's namespace, and the first container.
   const run = await runClient(tenant, ["last", "-d", "1s", "-o", "-"]);
   assert.equal(run.status, 0, run.stderr);
@@ -101,7 +101,7 @@ Deno.test("namespace and container have defaults, and '-' is standard output", a
   assert.deepEqual(run.files, {});
 });
 
-Deno.test("an init container that runs is profiled by its name", async () => {
+Deno.test("profile: an init container that runs is profiled by its name", async () => {
   const pod = targetPod(tenant.namespace, "initializing", { after: TARGET.idle });
   const [container] = pod.spec.containers;
   pod.spec.initContainers = [{ ...container, name: "setup", command: TARGET.spin }];

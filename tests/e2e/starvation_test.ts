@@ -25,7 +25,7 @@ Deno.test.afterAll(async () => {
   await removeDaemons();
 });
 
-Deno.test("a starved daemon starts, records and is not restarted", async () => {
+Deno.test("starvation: a starved daemon starts, records and is not restarted", async () => {
   await using daemon = await startOddDaemon(node, tenant, (container) => {
     // What its share comes to beside some thirty busy processes on a processor.
     container.resources = { requests: { cpu: "10m" }, limits: { cpu: "30m", memory: "1Gi" } };

@@ -129,7 +129,7 @@ async function podsOf(selector: string): Promise<string[]> {
   return list.trim().split("\n").sort();
 }
 
-Deno.test("a deployment is all of its pods that run, on all of their nodes", async () => {
+Deno.test("workloads: a deployment is all of its pods that run, on all of their nodes", async () => {
   const run = await runClient(tenant, ["deploy/web", "-d", "1s"]);
   assert.equal(run.status, 0, run.stderr);
   const { pods, merged } = resultsOf(run);
@@ -143,7 +143,7 @@ Deno.test("a deployment is all of its pods that run, on all of their nodes", asy
   assert.match(run.stderr, /web-crashing is skipped: .*(CrashLoopBackOff|exit code 1)/);
 });
 
-Deno.test("names of several types in one go", async () => {
+Deno.test("workloads: names of several types in one go", async () => {
   const names = ["sts/db", "daemonsets.apps/agent", "job/import", "svc/cart", "po/db-0"];
   const run = await runClient(tenant, [...names, "-d", "1s", "--max-concurrent", "2"]);
   assert.equal(run.status, 0, run.stderr);
@@ -156,7 +156,7 @@ Deno.test("names of several types in one go", async () => {
   assertBusy(merged!);
 });
 
-Deno.test("pods by their labels, and all of the namespace", async () => {
+Deno.test("workloads: pods by their labels, and all of the namespace", async () => {
   const selected = await runClient(tenant, [
     ...["-l", "app in (web,db),tier!=back", "--no-merge", "-d", "1s"],
   ]);
@@ -175,7 +175,7 @@ Deno.test("pods by their labels, and all of the namespace", async () => {
   assert.equal(misread.status, ExitStatus.USAGE, misread.stderr);
 });
 
-Deno.test("what is not there does not touch the others", async () => {
+Deno.test("workloads: what is not there does not touch the others", async () => {
   const run = await runClient(tenant, ["db-0", "nobody", "deploy/nothing", "-d", "1s"]);
   assert.equal(run.status, ExitStatus.PARTIAL, run.stderr);
   assert.deepEqual(resultsOf(run).pods, ["db-0"]);
@@ -192,7 +192,7 @@ function kubectlLogs(
   return runKubectl(logs, { kubeconfig });
 }
 
-Deno.test("names that are not there fail as kubectl's do, in its words", async () => {
+Deno.test("workloads: names that are not there fail as kubectl's do, in its words", async () => {
   // The tenant may read these, and no others.
   const types = ["", "po/", "deploy/", "Deployment/", "deployments.v1.apps/", "sts/", "ds/", "rs/"]
     .concat("job/", "jobs.batch/", "svc/", "rc/");
@@ -218,7 +218,7 @@ Deno.test("names that are not there fail as kubectl's do, in its words", async (
   }
 });
 
-Deno.test("a workload's pods are asked for with the query of kubectl", async () => {
+Deno.test("workloads: a workload's pods are asked for with the query of kubectl", async () => {
   await apply(workload("apps/v1", "Deployment", "odd", {
     replicas: 0,
     selector: {
@@ -247,7 +247,7 @@ Deno.test("a workload's pods are asked for with the query of kubectl", async () 
   }
 });
 
-Deno.test("-v=6 prints the requests to the API server without the token", async () => {
+Deno.test("workloads: -v=6 prints the requests to the API server without the token", async () => {
   const run = await runClient(tenant, ["deploy/web", "-d", "1s", "-v=6"]);
   assert.equal(run.status, 0, run.stderr);
   assert.match(run.stderr, /\/namespaces\/\S+\/pods\?/);
@@ -255,7 +255,7 @@ Deno.test("-v=6 prints the requests to the API server without the token", async 
   assert(!run.stderr.includes(users[0].user.token));
 });
 
-Deno.test("without the right to read workloads there are labels", async () => {
+Deno.test("workloads: without the right to read workloads there are labels", async () => {
   const { namespace } = tenant;
   const rules = [
     { apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] },

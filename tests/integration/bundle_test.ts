@@ -63,11 +63,11 @@ async function run(args: string[], kubeconfig = api.kubeconfig): Promise<string>
 
 const RECORD = ["web-0", "--duration", "1s", "-o", "-", "--quiet"];
 
-Deno.test("the bundled client finds a pod and its daemon, and delivers the result", async () => {
+Deno.test("bundle: the bundled client finds a pod and its daemon, and delivers the result", async () => {
   assert.equal(await run(RECORD), new TextDecoder().decode(RESULT));
 });
 
-Deno.test("the bundled client asks the API server through a SOCKS proxy", async () => {
+Deno.test("bundle: the bundled client asks the API server through a SOCKS proxy", async () => {
   await using proxy = await startSocksProxy();
   const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
   config.clusters[0].cluster["proxy-url"] = `socks5://${proxy.address}`;

@@ -62,7 +62,7 @@ function start(clock: Clock, workDir: string): Promise<TestDaemon> {
 }
 
 for (const [name, steps] of Object.entries({ forwards: [DAY, DAY], backwards: [-DAY, -DAY] })) {
-  Deno.test(`a clock that is set ${name} by a day changes nothing for a recording and its result`, async () => {
+  Deno.test(`StartRecording: a clock that is set ${name} by a day changes nothing for a recording and its result`, async () => {
     await using clock = await createClock();
     await using target = run(targets.spin);
     const workDir = await Deno.makeTempDir();
@@ -99,7 +99,7 @@ for (const [name, steps] of Object.entries({ forwards: [DAY, DAY], backwards: [-
   });
 }
 
-Deno.test("a clock that is set while no daemon runs leaves a result for who comes back at once", async () => {
+Deno.test("StartRecording: a clock that is set while no daemon runs leaves a result for who comes back at once", async () => {
   await using clock = await createClock();
   await using target = run(targets.spin);
   for (const ahead of [DAY, -DAY]) {

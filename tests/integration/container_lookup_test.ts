@@ -47,7 +47,7 @@ function lookups(containerd: TestContainerd): OpenContainerLookup[] {
   ];
 }
 
-Deno.test("container lookups over a real containerd", async (t) => {
+Deno.test("createContainerLookup: container lookups over a real containerd", async (t) => {
   await using containerd = await startContainerd();
   const [byCgroup, byCri] = lookups(containerd);
   using _close = { [Symbol.dispose]: () => [byCgroup, byCri].forEach((lookup) => lookup.close()) };

@@ -53,7 +53,7 @@ async function profile(daemon: TestDaemon, request: PerfProfileRequest): Promise
 const SECOND = { seconds: 1, nanos: 0 };
 const LONG = { seconds: 60, nanos: 0 };
 
-Deno.test("Record and Profile answer with perf script text that names the busy function", async () => {
+Deno.test("necoperf-daemon: Record and Profile answer with perf script text that names the busy function", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const containerId = `${target.pid}`;
@@ -66,7 +66,7 @@ Deno.test("Record and Profile answer with perf script text that names the busy f
   await assertNothingLeft(daemon);
 });
 
-Deno.test("Record refuses a text larger than it may answer with, Profile does not", async () => {
+Deno.test("necoperf-daemon: Record refuses a text larger than it may answer with, Profile does not", async () => {
   await using daemon = await start({ args: ["--max-record-response", "1000"] });
   await using target = run(targets.spin);
   const containerId = `${target.pid}`;
@@ -79,7 +79,7 @@ Deno.test("Record refuses a text larger than it may answer with, Profile does no
   await assertNothingLeft(daemon);
 });
 
-Deno.test("StartRecording reports in order, and the result is what its digest says", async () => {
+Deno.test("necoperf-daemon: StartRecording reports in order, and the result is what its digest says", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const events = await collect(daemon, {
@@ -115,7 +115,7 @@ Deno.test("StartRecording reports in order, and the result is what its digest sa
   await assertNothingLeft(daemon);
 });
 
-Deno.test("a result can be fetched while it is made", async () => {
+Deno.test("necoperf-daemon: a result can be fetched while it is made", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   let fetched: Promise<Uint8Array> | undefined;
@@ -131,7 +131,7 @@ Deno.test("a result can be fetched while it is made", async () => {
   assert.equal((await fetched!).length, events.at(-1)!.finished!.compressedSize);
 });
 
-Deno.test("each option changes what is recorded", async () => {
+Deno.test("necoperf-daemon: each option changes what is recorded", async () => {
   await using daemon = await start();
   // Not the static one: perf finds no unwind tables in that.
   await using target = run(targets.spinDynamic);
@@ -154,7 +154,7 @@ Deno.test("each option changes what is recorded", async () => {
   assert.ok(samples(fast) > samples(slow) * 3, `${samples(fast)} and ${samples(slow)} samples`);
 });
 
-Deno.test("perf.data is one that perf reads, with as many samples as were counted", async () => {
+Deno.test("necoperf-daemon: perf.data is one that perf reads, with as many samples as were counted", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const events = await collect(daemon, {
@@ -177,7 +177,7 @@ Deno.test("perf.data is one that perf reads, with as many samples as were counte
   }
 });
 
-Deno.test("a request beyond a limit is refused with field, value and limit", async () => {
+Deno.test("necoperf-daemon: a request beyond a limit is refused with field, value and limit", async () => {
   await using daemon = await start({
     args: ["--max-duration", "30s", "--max-frequency", "100", "--allowed-events", "cpu-clock"],
   });
@@ -204,7 +204,7 @@ Deno.test("a request beyond a limit is refused with field, value and limit", asy
   assert.match(metrics, /necoperf_recordings_total\{outcome="invalid_argument"\} 5/);
 });
 
-Deno.test("no text of a request reaches a command line or a file name", async () => {
+Deno.test("necoperf-daemon: no text of a request reaches a command line or a file name", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const mark = `${daemon.workDir}/smuggled`;
@@ -240,7 +240,7 @@ Deno.test("no text of a request reaches a command line or a file name", async ()
   await assertNothingLeft(daemon);
 });
 
-Deno.test("a process that sleeps gives no sample and says what that means", async () => {
+Deno.test("necoperf-daemon: a process that sleeps gives no sample and says what that means", async () => {
   await using daemon = await start();
   await using target = run(targets.idle);
   const request = { containerId: `${target.pid}`, duration: SECOND };
@@ -252,7 +252,7 @@ Deno.test("a process that sleeps gives no sample and says what that means", asyn
   await assertNothingLeft(daemon);
 });
 
-Deno.test("a process that ends halfway gives what was recorded, with its symbols", async () => {
+Deno.test("necoperf-daemon: a process that ends halfway gives what was recorded, with its symbols", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const request = { containerId: `${target.pid}`, duration: LONG };
@@ -272,7 +272,7 @@ Deno.test("a process that ends halfway gives what was recorded, with its symbols
   assert.ok(named > samples * 0.8, `${named} of ${samples} samples have their function's name`);
 });
 
-Deno.test("a process that is not there is NOT_FOUND", async () => {
+Deno.test("necoperf-daemon: a process that is not there is NOT_FOUND", async () => {
   await using daemon = await start();
   const target = run(targets.idle);
   await target[Symbol.asyncDispose]();
@@ -281,7 +281,7 @@ Deno.test("a process that is not there is NOT_FOUND", async () => {
   await assertNothingLeft(daemon);
 });
 
-Deno.test("a process that vanishes while perf reads its maps makes it list them again", async () => {
+Deno.test("necoperf-daemon: a process that vanishes while perf reads its maps makes it list them again", async () => {
   // The real perf ends with 255 and without a word then. A script that does so once and is the real
   // perf after that stands in for it: the moment cannot be met on command.
   const directory = await Deno.makeTempDir();
@@ -309,7 +309,7 @@ exec ${directory}/real "$@"
   }
 });
 
-Deno.test("StopRecording ends the sampling and delivers what there is", async () => {
+Deno.test("necoperf-daemon: StopRecording ends the sampling and delivers what there is", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   let recordingId = "";
@@ -332,7 +332,7 @@ function filesOfPerf(): Set<string> {
   return new Set(names.filter((name) => name.startsWith("perf-")));
 }
 
-Deno.test("a caller that cancels leaves nothing behind, not even of perf's own", async () => {
+Deno.test("necoperf-daemon: a caller that cancels leaves nothing behind, not even of perf's own", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const before = filesOfPerf();
@@ -346,7 +346,7 @@ Deno.test("a caller that cancels leaves nothing behind, not even of perf's own",
   assert.deepEqual(filesOfPerf().difference(before), new Set());
 });
 
-Deno.test("recordings beyond --max-concurrent wait, and say how many go first", async () => {
+Deno.test("necoperf-daemon: recordings beyond --max-concurrent wait, and say how many go first", async () => {
   await using daemon = await start({ args: ["--max-concurrent", "1", "--max-queue", "1"] });
   await using target = run(targets.spin);
   const containerId = `${target.pid}`;
@@ -365,7 +365,7 @@ Deno.test("recordings beyond --max-concurrent wait, and say how many go first", 
   assert.deepEqual(order.slice(0, 3), ["accepted", "queued", "started"]);
 });
 
-Deno.test("SIGTERM lets a running recording end, takes no other, and leaves nothing", async () => {
+Deno.test("necoperf-daemon: SIGTERM lets a running recording end, takes no other, and leaves nothing", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const containerId = `${target.pid}`;
@@ -394,7 +394,7 @@ Deno.test("SIGTERM lets a running recording end, takes no other, and leaves noth
   await assertNothingLeft(daemon);
 });
 
-Deno.test("after the grace period a recording is stopped and delivers what it has", async () => {
+Deno.test("necoperf-daemon: after the grace period a recording is stopped and delivers what it has", async () => {
   await using daemon = await start({ args: ["--shutdown-grace", "1s"] });
   await using target = run(targets.spin);
   let recordingId = "";
@@ -413,7 +413,7 @@ Deno.test("after the grace period a recording is stopped and delivers what it ha
   await assertNothingLeft(daemon);
 });
 
-Deno.test("perf ends by itself when the daemon is killed, and the next one cleans up", async () => {
+Deno.test("necoperf-daemon: perf ends by itself when the daemon is killed, and the next one cleans up", async () => {
   await using target = run(targets.spin);
   const workDir = await Deno.makeTempDir();
   try {
@@ -440,7 +440,7 @@ Deno.test("perf ends by itself when the daemon is killed, and the next one clean
   }
 });
 
-Deno.test("a work directory that is full is told, and the daemon goes on", async () => {
+Deno.test("necoperf-daemon: a work directory that is full is told, and the daemon goes on", async () => {
   await using daemon = await start({
     prepare: "mount -t tmpfs -o size=4k,mode=777 tmpfs /var/necoperf",
   });
@@ -460,7 +460,7 @@ Deno.test("a work directory that is full is told, and the daemon goes on", async
   assert.equal((await fetch(`${daemon.http}/healthz`)).status, 200);
 });
 
-Deno.test("without a perf the daemon serves, is not ready and says why", async () => {
+Deno.test("necoperf-daemon: without a perf the daemon serves, is not ready and says why", async () => {
   // An empty directory stands in for those where perf would be.
   await using daemon = await start({
     prepare: "mkdir -p /tmp/none && mount -t tmpfs none /usr/bin",
@@ -478,7 +478,7 @@ Deno.test("without a perf the daemon serves, is not ready and says why", async (
 
 const AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
-Deno.test("where perf is not permitted the daemon is not ready and says why", async () => {
+Deno.test("necoperf-daemon: where perf is not permitted the daemon is not ready and says why", async () => {
   // By process id the daemon tries perf on itself, otherwise on process 1, which is root's.
   await using daemon = await startDaemon({
     wrapper: AS_NOBODY,
@@ -489,7 +489,7 @@ Deno.test("where perf is not permitted the daemon is not ready and says why", as
   assert.match(await readyz.text(), /\[-\]perf failed: perf may not record on this node: Access/);
 });
 
-Deno.test("a recording that perf is not permitted to make is refused with perf's words", async () => {
+Deno.test("necoperf-daemon: a recording that perf is not permitted to make is refused with perf's words", async () => {
   await using daemon = await start({ wrapper: AS_NOBODY });
   await using target = run(targets.spin);
   const request = { containerId: `${target.pid}`, duration: SECOND };
@@ -501,7 +501,7 @@ Deno.test("a recording that perf is not permitted to make is refused with perf's
   await assertNothingLeft(daemon);
 });
 
-Deno.test("versions, metrics, log and readiness say what is going on", async () => {
+Deno.test("necoperf-daemon: versions, metrics, log and readiness say what is going on", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const containerId = `${target.pid}`;

@@ -9,7 +9,7 @@ const targets = await buildTargets();
 
 const TOO_SMALL = ["--container-lookup", "pid", "--max-memory", "1Mi"];
 
-Deno.test("a daemon that has outgrown its bound ends in order while nothing is under way", async () => {
+Deno.test("--max-memory: a daemon that has outgrown its bound ends in order while nothing is under way", async () => {
   await using daemon = await startDaemon({ args: TOO_SMALL });
   assert.equal((await daemon.status).code, 0);
   const told = daemon.log.filter(({ message }) => message === "shutting down");
@@ -19,7 +19,7 @@ Deno.test("a daemon that has outgrown its bound ends in order while nothing is u
   assert.ok(Number(told[0].residentBytes) > 1 << 20);
 });
 
-Deno.test("it does not end before all recordings are over, and loses no result", async () => {
+Deno.test("--max-memory: it does not end before all recordings are over, and loses no result", async () => {
   const workDir = await Deno.makeTempDir();
   const binds = { "/var/necoperf": workDir };
   try {

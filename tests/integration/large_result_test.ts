@@ -135,10 +135,10 @@ async function readByMany(start: Start, caFile?: string): Promise<void> {
   }, start);
 }
 
-Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB", () =>
+Deno.test("FetchResult: ten readers of 1 MB/s and a fast one of a result of 1 GB", () =>
   readByMany(startDaemon));
 
-Deno.test("ten readers of 1 MB/s and a fast one of a result of 1 GB, by TLS", () =>
+Deno.test("FetchResult: ten readers of 1 MB/s and a fast one of a result of 1 GB, by TLS", () =>
   withAuthority(async (authority, directory) => {
     await authority.issue("server", { dnsName: SERVER_NAME });
     const connection = encryptedTo(authority);
@@ -159,7 +159,7 @@ async function fetchTo(path: string, daemon: TestDaemon, recordingId: string): P
   }
 }
 
-Deno.test("a reader of 1 MB/s of a text of 1 GB from Profile", async () => {
+Deno.test("FetchResult: a reader of 1 MB/s of a text of 1 GB from Profile", async () => {
   await withLargePerf(async (daemon) => {
     await using target = run(targets.spin);
     await using readers = startSlowReaders(daemon.address, {
@@ -177,7 +177,7 @@ Deno.test("a reader of 1 MB/s of a text of 1 GB from Profile", async () => {
   });
 });
 
-Deno.test("a text of 1 GB from Record is refused", async () => {
+Deno.test("FetchResult: a text of 1 GB from Record is refused", async () => {
   await withLargePerf(async (daemon) => {
     await using target = run(targets.spin);
     const error = await new Promise<grpc.ServiceError | null>((resolve) =>

@@ -65,7 +65,7 @@ async function clientAt(address: string, target: Running, method: number): Promi
   }
 }
 
-Deno.test(`each of ${CLIENTS} clients at once gets a result or is refused`, async () => {
+Deno.test(`necoperf-daemon: each of ${CLIENTS} clients at once gets a result or is refused`, async () => {
   await using daemon = await startDaemon({
     args: ["--container-lookup", "pid", "--max-concurrent", "4", "--max-queue", `${MAX_QUEUE}`],
   });

@@ -51,10 +51,11 @@ async function move(pid: number, cgroup: string): Promise<void> {
 
 const found = await hierarchies();
 
-Deno.test("this machine has a cgroup hierarchy", () => assert.notEqual(found.size, 0));
+Deno.test("nested cgroups: this machine has a cgroup hierarchy", () =>
+  assert.notEqual(found.size, 0));
 
 for (const [version, place] of found) {
-  Deno.test(`lookup by cgroup, ${version}: a tenant's processes stay the tenant's, whatever their cgroups are called`, async () => {
+  Deno.test(`nested cgroups: lookup by cgroup, ${version}: a tenant's processes stay the tenant's, whatever their cgroups are called`, async () => {
     using root = makeRoot(place);
     const lookup = createContainerLookup({ by: "cgroup", procDir: "/proc" });
     const tenants = `${root.path}/kubepods/pod${TENANT_POD}/${TENANT}`;

@@ -84,7 +84,7 @@ async function assertFails(
 
 for (const format of ["FORMAT_SCRIPT", "FORMAT_DATA"] as const) {
   for (const sent of ["SIGKILL", "SIGTERM"] as const) {
-    Deno.test(`a perf record ended by ${sent} gives what it has sampled, as ${format}`, async () => {
+    Deno.test(`StartRecording: a perf record ended by ${sent} gives what it has sampled, as ${format}`, async () => {
       await using daemon = await start();
       await using target = run(targets.spin);
       let killed: Promise<void> | undefined;
@@ -121,7 +121,7 @@ async function readPerfData(data: Uint8Array): Promise<string> {
   }
 }
 
-Deno.test("a perf record that is killed before it has a sample is told", async () => {
+Deno.test("StartRecording: a perf record that is killed before it has a sample is told", async () => {
   await using daemon = await start();
   await using target = run(targets.idle);
   await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG }, {
@@ -130,7 +130,7 @@ Deno.test("a perf record that is killed before it has a sample is told", async (
   });
 });
 
-Deno.test("a perf script that is killed is told at once", async () => {
+Deno.test("StartRecording: a perf script that is killed is told at once", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   let killed = false;
@@ -144,7 +144,7 @@ Deno.test("a perf script that is killed is told at once", async () => {
 });
 
 for (const sent of ["time", "stop"] as const) {
-  Deno.test(`a perf record that does not end by ${sent} is killed, what it sampled is kept`, async () => {
+  Deno.test(`StartRecording: a perf record that does not end by ${sent} is killed, what it sampled is kept`, async () => {
     await using daemon = await start();
     await using target = run(targets.spin);
     let recordingId = "";
@@ -175,7 +175,7 @@ for (const sent of ["time", "stop"] as const) {
   });
 }
 
-Deno.test("a perf record that never begins is killed and told", async () => {
+Deno.test("StartRecording: a perf record that never begins is killed and told", async () => {
   await using daemon = await startWith("record*--control*) exec sleep 600 ;;");
   await using target = run(targets.spin);
   await assertFails(daemon, { containerId: `${target.pid}`, duration: LONG }, {
@@ -249,7 +249,7 @@ Deno.test("StartRecording: an event that perf leaves out is refused", async () =
   }
 });
 
-Deno.test("a perf record whose output is no perf.data is ended and told", async () => {
+Deno.test("StartRecording: a perf record whose output is no perf.data is ended and told", async () => {
   await using daemon = await startWith(
     'record*--control*) head -c 100000 /dev/urandom; exec $perf "$@" ;;',
   );
@@ -262,7 +262,7 @@ Deno.test("a perf record whose output is no perf.data is ended and told", async 
   }
 });
 
-Deno.test("a perf script that prints no text, or nothing, is told", async () => {
+Deno.test("StartRecording: a perf script that prints no text, or nothing, is told", async () => {
   for (
     const [fault, words] of [
       [
@@ -280,7 +280,7 @@ Deno.test("a perf script that prints no text, or nothing, is told", async () => 
   }
 });
 
-Deno.test("a perf script that hangs at the end is killed and told", async () => {
+Deno.test("StartRecording: a perf script that hangs at the end is killed and told", async () => {
   await using daemon = await startWith(
     // Deaf to being asked to end, too.
     'script*) trap "" TERM; $perf "$@"; exec sleep 600 ;;',
@@ -318,7 +318,7 @@ for (const much of [false, true]) {
 }
 
 for (const format of ["FORMAT_DATA", "FORMAT_SCRIPT"] as const) {
-  Deno.test(`a disk that is full ends the recording at once, as ${format}`, async () => {
+  Deno.test(`StartRecording: a disk that is full ends the recording at once, as ${format}`, async () => {
     await using daemon = await start({
       prepare: "mount -t tmpfs -o size=4k,mode=777 tmpfs /var/necoperf",
     });
@@ -332,7 +332,7 @@ for (const format of ["FORMAT_DATA", "FORMAT_SCRIPT"] as const) {
   });
 }
 
-Deno.test("a work directory that takes no more files is told, and comes back to use", async () => {
+Deno.test("StartRecording: a work directory that takes no more files is told, and comes back to use", async () => {
   await using daemon = await start({ prepare: "mount -t tmpfs tmpfs /var/necoperf" });
   await using target = run(targets.spin);
   const remount = async (mode: "ro" | "rw") => {

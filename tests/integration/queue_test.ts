@@ -49,7 +49,7 @@ async function assertIdle(daemon: TestDaemon): Promise<void> {
   await assertNothingLeft(daemon);
 }
 
-Deno.test("who asks for much does not hold up who asks for the first time", async () => {
+Deno.test("RecordingQueue: who asks for much does not hold up who asks for the first time", async () => {
   await using daemon = await start("--max-concurrent", "1");
   await using proxy = await startProxy(daemon.address, { from: "127.0.0.2" });
   const other = through(daemon, proxy.address);
@@ -85,7 +85,7 @@ Deno.test("who asks for much does not hold up who asks for the first time", asyn
   other.client.close();
 });
 
-Deno.test("a container that is recorded is not recorded twice at a time", async () => {
+Deno.test("RecordingQueue: a container that is recorded is not recorded twice at a time", async () => {
   await using daemon = await start("--max-concurrent", "3");
   await using target = run(targets.spin);
   await using other = run(targets.spin);
@@ -102,7 +102,7 @@ Deno.test("a container that is recorded is not recorded twice at a time", async 
   assert.deepEqual(order.slice(0, 3), ["accepted", "queued", "started"]);
 });
 
-Deno.test("beyond the queue's length one is refused, and told when to try again", async () => {
+Deno.test("RecordingQueue: beyond the queue's length one is refused, and told when to try again", async () => {
   await using daemon = await start("--max-concurrent", "1", "--max-queue", "1");
   await using target = run(targets.spin);
   const containerId = `${target.pid}`;
@@ -123,7 +123,7 @@ Deno.test("beyond the queue's length one is refused, and told when to try again"
   );
 });
 
-Deno.test("a caller's deadline ends its waiting, and leaves nothing", async () => {
+Deno.test("RecordingQueue: a caller's deadline ends its waiting, and leaves nothing", async () => {
   await using daemon = await start("--max-concurrent", "1");
   await using target = run(targets.spin);
   const request = { containerId: `${target.pid}`, duration: LONG };
@@ -136,7 +136,7 @@ Deno.test("a caller's deadline ends its waiting, and leaves nothing", async () =
   await assertIdle(daemon);
 });
 
-Deno.test("a caller that is cut off without a word is found out, and its recording ended", async () => {
+Deno.test("RecordingQueue: a caller that is cut off without a word is found out, and its recording ended", async () => {
   await using daemon = await start();
   await using proxy = await startProxy(daemon.address);
   const caller = through(daemon, proxy.address);
@@ -171,7 +171,7 @@ function startUntaken({ address, client }: TestDaemon, request: StartRecordingRe
   return { [Symbol.dispose]: () => session.destroy() };
 }
 
-Deno.test("a caller that takes no events loses its recording, and the log tells why once", async () => {
+Deno.test("RecordingQueue: a caller that takes no events loses its recording, and the log tells why once", async () => {
   await using daemon = await start("--stall-timeout", "1s");
   await using target = run(targets.spin);
   const duration = { seconds: 600, nanos: 0 };

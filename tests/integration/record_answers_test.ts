@@ -67,7 +67,7 @@ function record({ client }: TestDaemon, containerId: string): Promise<number> {
   );
 }
 
-Deno.test("answers of Record that nobody takes are bounded, and forgotten with their calls", async () => {
+Deno.test("Record: answers of Record that nobody takes are bounded, and forgotten with their calls", async () => {
   await withDaemon(async (daemon) => {
     await using target = run(targets.spin);
     const containerId = `${target.pid}`;

@@ -50,7 +50,7 @@ const kinds = ({ warnings }: Report) =>
 const textOf = ({ warnings }: Report, kind: Report["warnings"][number]["kind"]) =>
   warnings.find((warning) => warning.kind === kind)?.text ?? "";
 
-Deno.test("a busy program: its functions, its CPU, and no warning", async () => {
+Deno.test("--json: a busy program: its functions, its CPU, and no warning", async () => {
   await using daemon = await start();
   const { hottest, cpuUse, warnings, summary } = await report(daemon, [targets.spin]);
   assert.deepEqual(warnings.filter(({ kind }) => kind !== "idle"), []);
@@ -64,7 +64,7 @@ Deno.test("a busy program: its functions, its CPU, and no warning", async () => 
   assert(summary.samples > 20);
 });
 
-Deno.test("perf.data tells of no functions, but of the CPU", async () => {
+Deno.test("--json: perf.data tells of no functions, but of the CPU", async () => {
   await using daemon = await start();
   const { hottest, cpuUse } = await report(daemon, [targets.spin], { format: "data" });
   assert.deepEqual(hottest, []);
@@ -86,7 +86,7 @@ async function sourceDirectory(name: string, source: string) {
   };
 }
 
-Deno.test("a program without frame pointers, and what is said to do about it", async () => {
+Deno.test("--json: a program without frame pointers, and what is said to do about it", async () => {
   const source = `#include <stdint.h>
 __attribute__((noipa)) uint64_t work(uint64_t seed) { while (seed % 3001) seed++; return seed; }
 int main(void) { for (uint64_t i = 1;; i++) work(i); }
@@ -135,7 +135,7 @@ func handle(seed uint64) uint64 { for i := 0; i < 3000; i++ { seed = seed*31 + 1
 });
 
 Deno.test({
-  name: "Java without frame pointers and names",
+  name: "--json: Java without frame pointers and names",
   ignore: javaRelease() < PERF_MAP_RELEASE,
   async fn() {
     const source = `public class Busy {
@@ -156,7 +156,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "Node.js with and without the names of its functions",
+  name: "--json: Node.js with and without the names of its functions",
   ignore: !askProgram("node", "--version"),
   async fn() {
     await using daemon = await start();
@@ -172,14 +172,14 @@ Deno.test({
   },
 });
 
-Deno.test("a target that is mostly idle", async () => {
+Deno.test("--json: a target that is mostly idle", async () => {
   await using daemon = await start();
   const loop = ["sh", "-c", "while :; do sleep 0.2; done"];
   const { warnings } = await report(daemon, loop, { frequencyHz: 999 });
   assert.equal(warnings[0]?.kind, "idle", JSON.stringify(warnings));
 });
 
-Deno.test("a kernel whose names perf may not read", async () => {
+Deno.test("--json: a kernel whose names perf may not read", async () => {
   const copy = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1k"];
   await using blind = await start({ prepare: "mount --bind /dev/null /proc/kallsyms" });
   assert(kinds(await report(blind, copy)).includes("kernel"));

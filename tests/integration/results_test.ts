@@ -72,7 +72,7 @@ function startAndLose(daemon: TestDaemon, pid: number, last: string): Promise<st
   );
 }
 
-Deno.test("the last message of a result says what all of it is, wherever one starts", async () => {
+Deno.test("FetchResult: the last message of a result says what all of it is, wherever one starts", async () => {
   await using daemon = await start({ args: ["--result-retention", "1m"] });
   await using target = run(targets.spin);
   const events = await collect(daemon, { containerId: `${target.pid}`, duration: SECOND });
@@ -90,7 +90,7 @@ Deno.test("the last message of a result says what all of it is, wherever one sta
   assert.equal(nothing.compressed.length, 0);
 });
 
-Deno.test("a caller lost during the conversion finds the result", async () => {
+Deno.test("FetchResult: a caller lost during the conversion finds the result", async () => {
   await using perf = await slowPerf();
   await using daemon = await start(perf);
   await using target = run(targets.spin);
@@ -106,7 +106,7 @@ Deno.test("a caller lost during the conversion finds the result", async () => {
   assert.equal(line.requestId, recordingId);
 });
 
-Deno.test("a target that is killed during the conversion is recorded whole", async () => {
+Deno.test("FetchResult: a target that is killed during the conversion is recorded whole", async () => {
   await using perf = await slowPerf();
   await using daemon = await start(perf);
   await using target = run(targets.spin);
@@ -128,7 +128,7 @@ Deno.test("a target that is killed during the conversion is recorded whole", asy
   await assertNothingLeft(daemon);
 });
 
-Deno.test("a caller lost before the conversion ends the recording, with nothing kept", async () => {
+Deno.test("FetchResult: a caller lost before the conversion ends the recording, with nothing kept", async () => {
   await using daemon = await start();
   await using target = run(targets.spin);
   const recordingId = await startAndLose(daemon, target.pid, "progress");
@@ -138,7 +138,7 @@ Deno.test("a caller lost before the conversion ends the recording, with nothing 
 });
 
 for (const stage of ["progress", "converting"]) {
-  Deno.test(`DeleteResult gives a recording up that has come to ${stage}`, async () => {
+  Deno.test(`FetchResult: DeleteResult gives a recording up that has come to ${stage}`, async () => {
     await using perf = await slowPerf();
     await using daemon = await start(perf);
     await using target = run(targets.spin);
@@ -164,7 +164,7 @@ for (const stage of ["progress", "converting"]) {
   });
 }
 
-Deno.test("Profile drops what it made when its caller is lost, also during the conversion", async () => {
+Deno.test("FetchResult: Profile drops what it made when its caller is lost, also during the conversion", async () => {
   await using perf = await slowPerf();
   await using daemon = await start(perf);
   await using target = run(targets.spin);
@@ -200,7 +200,7 @@ async function recordOnce(daemon: TestDaemon, pid: number, options = {}) {
   return { recordingId: events[0].accepted!.recordingId, finished: events.at(-1)!.finished! };
 }
 
-Deno.test("a daemon that is killed leaves its whole results to the next one", async () => {
+Deno.test("FetchResult: a daemon that is killed leaves its whole results to the next one", async () => {
   await using target = run(targets.spin);
   await withWorkDir(async (startThere, workDir) => {
     let recordingId: string;
@@ -240,7 +240,7 @@ Deno.test("a daemon that is killed leaves its whole results to the next one", as
   });
 });
 
-Deno.test("results that can still be fetched stay when the daemon ends in order", async () => {
+Deno.test("FetchResult: results that can still be fetched stay when the daemon ends in order", async () => {
   await using target = run(targets.spin);
   await withWorkDir(async (startThere) => {
     let recordingId: string;
@@ -255,7 +255,7 @@ Deno.test("results that can still be fetched stay when the daemon ends in order"
   });
 });
 
-Deno.test("a result whose time is over, or whose file is cut, is not served after a restart", async () => {
+Deno.test("FetchResult: a result whose time is over, or whose file is cut, is not served after a restart", async () => {
   await using target = run(targets.spin);
   await withWorkDir(async (startThere, workDir) => {
     const ids: string[] = [];
@@ -289,7 +289,7 @@ const LARGE = {
   stackSize: 65528,
 } as const;
 
-Deno.test("a result beyond its limit ends its recording, with nothing left", async () => {
+Deno.test("FetchResult: a result beyond its limit ends its recording, with nothing left", async () => {
   await using daemon = await start({ args: ["--max-result-size", "8Ki"] });
   await using target = run(targets.spin);
   await assert.rejects(recordOnce(daemon, target.pid, LARGE), (error: grpc.ServiceError) => {
@@ -300,7 +300,7 @@ Deno.test("a result beyond its limit ends its recording, with nothing left", asy
   await assertNothingLeft(daemon);
 });
 
-Deno.test("the oldest result goes when another needs its room", async () => {
+Deno.test("FetchResult: the oldest result goes when another needs its room", async () => {
   await using daemon = await start({ args: ["--max-results-size", "16Ki"] });
   await using target = run(targets.spin);
   const ids: string[] = [];
@@ -318,7 +318,7 @@ Deno.test("the oldest result goes when another needs its room", async () => {
   assert.ok(sizes.reduce((sum, size) => sum + size, 0) <= 16 * 1024);
 });
 
-Deno.test("a disk that fills up and one that is read-only are told, with nothing left", async () => {
+Deno.test("FetchResult: a disk that fills up and one that is read-only are told, with nothing left", async () => {
   await using full = await start({
     prepare: "mount -t tmpfs -o size=16k,mode=777 tmpfs /var/necoperf",
   });
@@ -377,7 +377,7 @@ function openResults(pid: number): string[] {
   });
 }
 
-Deno.test("a caller that takes nothing of a result is let go, and may go on later", async () => {
+Deno.test("FetchResult: a caller that takes nothing of a result is let go, and may go on later", async () => {
   await withWorkDir(async (startThere, workDir) => {
     const recordingId = await keepPendingResult(workDir, 8 << 20);
     await using daemon = await startThere(["--stall-timeout", "1s"]);
@@ -399,7 +399,7 @@ Deno.test("a caller that takes nothing of a result is let go, and may go on late
   });
 });
 
-Deno.test("one caller reads a bounded number of results at a time, and may go on later", async () => {
+Deno.test("FetchResult: one caller reads a bounded number of results at a time, and may go on later", async () => {
   await withWorkDir(async (startThere, workDir) => {
     const recordingId = await keepPendingResult(workDir, 1 << 20);
     await using daemon = await startThere();

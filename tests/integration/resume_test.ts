@@ -167,7 +167,7 @@ async function assertNothingLeft({ daemon }: Setting, files = 0): Promise<void> 
   });
 }
 
-Deno.test("a daemon that is killed before it accepts is asked again", async () => {
+Deno.test("fetchResult: a daemon that is killed before it accepts is asked again", async () => {
   let chunks = 0;
   const { promise: asked, resolve: onAsked } = Promise.withResolvers<void>();
   const { promise: killed, resolve: onKilled } = Promise.withResolvers<void>();
@@ -192,7 +192,7 @@ Deno.test("a daemon that is killed before it accepts is asked again", async () =
   await assertNothingLeft(setting);
 });
 
-Deno.test("a daemon that is killed while the recording waits is asked again", async () => {
+Deno.test("fetchResult: a daemon that is killed while the recording waits is asked again", async () => {
   await using setting = await set({ args: ["--max-concurrent", "1"] });
   await using target = run(targets.spin);
   await using other = run(targets.spin);
@@ -212,7 +212,7 @@ Deno.test("a daemon that is killed while the recording waits is asked again", as
   await assertNothingLeft(setting);
 });
 
-Deno.test("a daemon that is killed while it samples records again", async () => {
+Deno.test("fetchResult: a daemon that is killed while it samples records again", async () => {
   await using setting = await set();
   await using target = run(targets.spin);
   const client = setting.startClient(target.pid);
@@ -226,7 +226,7 @@ Deno.test("a daemon that is killed while it samples records again", async () => 
   await assertNothingLeft(setting);
 });
 
-Deno.test("a daemon that is killed while it converts records again", async () => {
+Deno.test("fetchResult: a daemon that is killed while it converts records again", async () => {
   await using setting = await set({ held: true });
   await using target = run(targets.spin);
   const client = setting.startClient(target.pid);
@@ -258,7 +258,7 @@ function stopped({ outcome, method }: Record<string, unknown>): boolean {
   return method === "StartRecording" && outcome === "stopped";
 }
 
-Deno.test("a download goes on where it stopped when the daemon was killed", async () => {
+Deno.test("fetchResult: a download goes on where it stopped when the daemon was killed", async () => {
   const { onBytes, reached, release } = barrier(50_000);
   await using setting = await set({ onBytes });
   await using target = run(targets.spinDynamic);
@@ -282,7 +282,7 @@ Deno.test("a download goes on where it stopped when the daemon was killed", asyn
   await assertNothingLeft(setting);
 });
 
-Deno.test("a client that stood still for longer than the daemon waits records again", async () => {
+Deno.test("fetchResult: a client that stood still for longer than the daemon waits records again", async () => {
   await using setting = await set();
   await using target = run(targets.spin);
   const client = setting.startClient(target.pid, "-d", "5m");
@@ -298,7 +298,7 @@ Deno.test("a client that stood still for longer than the daemon waits records ag
   await assertNothingLeft(setting);
 });
 
-Deno.test("a daemon that is killed when all has arrived changes nothing", async () => {
+Deno.test("fetchResult: a daemon that is killed when all has arrived changes nothing", async () => {
   await using setting = await set();
   await using target = run(targets.spin);
   const client = setting.startClient(target.pid);
@@ -310,7 +310,7 @@ Deno.test("a daemon that is killed when all has arrived changes nothing", async 
   await assertDelivered(setting, client);
 });
 
-Deno.test("a client that is killed while it waits or samples leaves nothing", async () => {
+Deno.test("fetchResult: a client that is killed while it waits or samples leaves nothing", async () => {
   await using setting = await set({ args: ["--max-concurrent", "1"] });
   await using target = run(targets.spin);
   await using other = run(targets.spin);
@@ -325,7 +325,7 @@ Deno.test("a client that is killed while it waits or samples leaves nothing", as
   await assertNothingLeft(setting);
 });
 
-Deno.test("the result of a client that was killed in the conversion is fetched", async () => {
+Deno.test("fetchResult: the result of a client that was killed in the conversion is fetched", async () => {
   await using setting = await set({ held: true });
   await using target = run(targets.spin);
   const client = setting.startClient(target.pid);
@@ -347,7 +347,7 @@ Deno.test("the result of a client that was killed in the conversion is fetched",
   await assertNothingLeft(setting);
 });
 
-Deno.test("a fetch goes on from what a killed client has left, and then there is nothing", async () => {
+Deno.test("fetchResult: a fetch goes on from what a killed client has left, and then there is nothing", async () => {
   const { onBytes, reached, release } = barrier(50_000);
   await using setting = await set({ onBytes });
   await using target = run(targets.spinDynamic);
@@ -379,7 +379,7 @@ Deno.test("a fetch goes on from what a killed client has left, and then there is
   assert.match(again.said, /record again/);
 });
 
-Deno.test("a daemon that stays away: exit status 5, and the command that goes on later", async () => {
+Deno.test("fetchResult: a daemon that stays away: exit status 5, and the command that goes on later", async () => {
   await using setting = await set({ held: true });
   await using target = run(targets.spin);
   const client = setting.startClient(target.pid, "--retry-timeout", "2s");

@@ -94,7 +94,7 @@ const WAYS: [what: string, code: grpc.status, revoke: (rules: AccessRules) => vo
   ["a service account", grpc.status.UNAUTHENTICATED, ({ tokens }) => tokens.clear()],
 ];
 
-Deno.test("a right that is taken away closes every way to a profile in the documented time", async (t) => {
+Deno.test("revocation: a right that is taken away closes every way to a profile in the documented time", async (t) => {
   await using containerd = await startContainerd();
   const [first, second] = [
     await containerd.run({ command: BUSY, podNamespace: "shop", podName: "web-0" }),
@@ -159,7 +159,7 @@ Deno.test("a right that is taken away closes every way to a profile in the docum
   }
 });
 
-Deno.test("a right to the kernel's side that is taken away while a recording waits leaves it the user's side", async () => {
+Deno.test("revocation: a right to the kernel's side that is taken away while a recording waits leaves it the user's side", async () => {
   await using containerd = await startContainerd();
   const target = await containerd.run({ command: BUSY, podNamespace: "shop", podName: "web-0" });
   const rules: AccessRules = {
@@ -191,7 +191,7 @@ Deno.test("a right to the kernel's side that is taken away while a recording wai
   assert.equal(await fetch(daemon, token, idOf(queued)).ended, undefined);
 });
 
-Deno.test("the client of a caller whose right is taken away meanwhile says so, and leaves no file", async () => {
+Deno.test("revocation: the client of a caller whose right is taken away meanwhile says so, and leaves no file", async () => {
   await using containerd = await startContainerd();
   const target = await containerd.run({ command: BUSY, podNamespace: "shop", podName: "web-0" });
   const rules: AccessRules = {

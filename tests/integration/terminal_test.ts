@@ -62,7 +62,7 @@ function start(): Promise<TestDaemon> {
   return startDaemon({ args: ["--container-lookup", "pid"] });
 }
 
-Deno.test("on a terminal a line moves, never wraps, and is gone at the end", async () => {
+Deno.test("necoperf-client: on a terminal a line moves, never wraps, and is gone at the end", async () => {
   await using daemon = await start();
   const { status, written, lines } = await runOnTerminal(daemon, ["-d", "2s"]);
   assert.equal(status, 0, written);
@@ -73,7 +73,7 @@ Deno.test("on a terminal a line moves, never wraps, and is gone at the end", asy
   assert.match(lines.join("\n"), /SELF {3}TOTAL {2}FUNCTION\n[^]*\.perf\.txt$/);
 });
 
-Deno.test("Ctrl-C leaves what was sampled, and clean lines", async () => {
+Deno.test("necoperf-client: Ctrl-C leaves what was sampled, and clean lines", async () => {
   await using daemon = await start();
   const { status, written, lines } = await runOnTerminal(daemon, ["-d", "50s"], { keys: "\x03" });
   assert.equal(status, 7, written);
@@ -88,7 +88,7 @@ for (
     ["--quiet", ["--quiet"], {}],
   ] as const
 ) {
-  Deno.test(`with ${name} a terminal gets no control codes`, async () => {
+  Deno.test(`necoperf-client: with ${name} a terminal gets no control codes`, async () => {
     await using daemon = await start();
     const { status, written } = await runOnTerminal(daemon, ["-d", "1s", ...args], { env });
     assert.equal(status, 0, written);

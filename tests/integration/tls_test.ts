@@ -106,7 +106,7 @@ async function exchange(daemon: TestDaemon, bytes: Uint8Array | string): Promise
 const CLIENT_HELLO = new Uint8Array([22, 3, 1, 0, 5, 1, 0, 0, 1, 3]);
 const HTTP1 = "GET /necoperf.NecoPerf/Record HTTP/1.1\r\nHost: necoperf\r\n\r\n";
 
-Deno.test("with a certificate calls are encrypted, and a metric tells when it expires", async () => {
+Deno.test("TLS: with a certificate calls are encrypted, and a metric tells when it expires", async () => {
   await withAuthority(async (authority, directory) => {
     await authority.issue("server", { dnsName: SERVER_NAME });
     await using daemon = await startEncrypted(directory, "server");
@@ -120,7 +120,7 @@ Deno.test("with a certificate calls are encrypted, and a metric tells when it ex
   });
 });
 
-Deno.test("a client refuses a certificate that expired, has another name or authority", async () => {
+Deno.test("TLS: a client refuses a certificate that expired, has another name or authority", async () => {
   await withAuthority(async (authority, directory) => {
     const stranger = await createAuthority(directory, "stranger");
     await authority.issue("expired", { dnsName: SERVER_NAME, expired: true });
@@ -135,7 +135,7 @@ Deno.test("a client refuses a certificate that expired, has another name or auth
   });
 });
 
-Deno.test("files that do not fit together keep the daemon from starting", async () => {
+Deno.test("TLS: files that do not fit together keep the daemon from starting", async () => {
   await withAuthority(async (authority, directory) => {
     const server = await authority.issue("server", { dnsName: SERVER_NAME });
     const other = await authority.issue("other");
@@ -185,7 +185,7 @@ Deno.test("client certificates: a good one is a caller, a bad one is refused", a
   });
 });
 
-Deno.test("whoever speaks something else is sent away, and the next is served", async () => {
+Deno.test("TLS: whoever speaks something else is sent away, and the next is served", async () => {
   await withAuthority(async (authority, directory) => {
     await authority.issue("server", { dnsName: SERVER_NAME });
     await using encrypted = await startEncrypted(directory, "server");
@@ -218,14 +218,14 @@ Deno.test("whoever speaks something else is sent away, and the next is served", 
   });
 });
 
-Deno.test("a message above the limit is refused, and the next call is served", async () => {
+Deno.test("TLS: a message above the limit is refused, and the next call is served", async () => {
   await using daemon = await startDaemon({ args: ["--container-lookup", "pid"] });
   const { code } = await ask(daemon.client, "x".repeat(1 << 20));
   assert.equal(code, grpc.status.RESOURCE_EXHAUSTED);
   await assertServed(daemon.client);
 });
 
-Deno.test("a thousand connections that say nothing take no place and leave nothing", async (t) => {
+Deno.test("TLS: a thousand connections that say nothing take no place and leave nothing", async (t) => {
   await withAuthority(async (authority, directory) => {
     await authority.issue("server", { dnsName: SERVER_NAME });
     for (const tls of [true, false]) {
@@ -279,7 +279,7 @@ Deno.test("a thousand connections that say nothing take no place and leave nothi
   });
 });
 
-Deno.test("a certificate that is replaced on disk is used; one that does not fit is not", async () => {
+Deno.test("TLS: a certificate that is replaced on disk is used; one that does not fit is not", async () => {
   await withAuthority(async (authority, directory) => {
     const [first, second] = [
       await authority.issue("first", { dnsName: SERVER_NAME }),

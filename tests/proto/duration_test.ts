@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatDuration, fromDuration, parseDuration, toDuration } from "../../proto/duration.ts";
 
-Deno.test("parseDuration reads what people write", () => {
+Deno.test("parseDuration: reads what people write", () => {
   const cases: [string, number][] = [
     ["30", 30],
     ["30s", 30],
@@ -13,7 +13,7 @@ Deno.test("parseDuration reads what people write", () => {
   for (const [text, seconds] of cases) assert.equal(parseDuration(text), seconds, text);
 });
 
-Deno.test("parseDuration refuses other texts and names them", () => {
+Deno.test("parseDuration: refuses other texts and names them", () => {
   for (
     const text of ["", "abc", "-1", "-1s", "1 s", "s", "1d", "1e3", "0x10", "1s30", "NaN", "١"]
   ) {
@@ -25,13 +25,13 @@ Deno.test("parseDuration refuses other texts and names them", () => {
   }
 });
 
-Deno.test("parseDuration refuses zero", () => {
+Deno.test("parseDuration: refuses zero", () => {
   for (const text of ["0", "0s", "0h0m", "0.0"]) {
     assert.throws(() => parseDuration(text), /is not above zero/);
   }
 });
 
-Deno.test("formatDuration uses the largest units that fit", () => {
+Deno.test("formatDuration: uses the largest units that fit", () => {
   const cases: [number, string][] = [
     [0, "0ms"],
     [0.25, "250ms"],
@@ -47,7 +47,7 @@ Deno.test("formatDuration uses the largest units that fit", () => {
   for (const [seconds, text] of cases) assert.equal(formatDuration(seconds), text);
 });
 
-Deno.test("a Duration message keeps the seconds it was made of", () => {
+Deno.test("toDuration: a Duration message keeps the seconds it was made of", () => {
   assert.deepEqual(toDuration(1.5), { seconds: 1, nanos: 500_000_000 });
   assert.equal(fromDuration({ seconds: 1, nanos: 500_000_000 }), 1.5);
   assert.deepEqual(toDuration(-1.5), { seconds: -1, nanos: -500_000_000 });

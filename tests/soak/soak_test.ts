@@ -146,7 +146,7 @@ function medianRss(looks: Look[]): number {
   return looks.map(({ rssBytes }) => rssBytes).sort((a, b) => a - b)[looks.length >> 1];
 }
 
-Deno.test(`${MINUTES} minutes with a new client each second`, async () => {
+Deno.test(`soak: ${MINUTES} minutes with a new client each second`, async () => {
   await using daemon = await startDaemon({
     args: ["--container-lookup", "pid", "--result-retention", `${RETENTION_SECONDS}s`],
   });

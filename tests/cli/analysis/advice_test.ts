@@ -47,19 +47,19 @@ const textOf = (recorded: Partial<Recorded>) =>
   advise({ summary: SUMMARY, ...recorded }).map(({ text }) => text).join("\n");
 const stacksOf = (...stacks: [number, ...string[]][]) => ({ stacks: profileOf(...stacks) });
 
-Deno.test("has nothing to say of a recording that is as it should be", () => {
+Deno.test("advise: has nothing to say of a recording that is as it should be", () => {
   assert.deepEqual(kinds({ ...stacksOf([100, ...OK]), cpuUse: { cpus: 1 } }), []);
   assert.deepEqual(kinds({}), []);
 });
 
-Deno.test("lost samples, from one of a hundred on", () => {
+Deno.test("advise: lost samples, from one of a hundred on", () => {
   assert.deepEqual(kinds({ summary: { ...SUMMARY, lostSamples: 9 } }), []);
   const lost = { summary: { ...SUMMARY, lostSamples: 250 } };
   assert.match(textOf(lost), /^20% of the samples were lost.*: take fewer with --frequency$/);
   assert.match(textOf({ ...lost, callGraph: { method: "dwarf" } }), /--call-graph dwarf,4096/);
 });
 
-Deno.test("a kernel that held sampling up, from once a second on", () => {
+Deno.test("advise: a kernel that held sampling up, from once a second on", () => {
   assert.deepEqual(kinds({ summary: { ...SUMMARY, throttled: 9 } }), []);
   assert.match(textOf({ summary: { ...SUMMARY, throttled: 10 } }), /10 times.* --frequency$/);
 });
@@ -70,12 +70,12 @@ Deno.test("advise: processes that entered and are missing from the result", () =
   assert.match(text(17), /^17 processes that entered the container .* are missing/);
 });
 
-Deno.test("a target that was mostly idle", () => {
+Deno.test("advise: a target that was mostly idle", () => {
   assert.deepEqual(kinds({ cpuUse: { cpus: 0.05 } }), []);
   assert.match(textOf({ cpuUse: { cpus: 0.02, side: "user" } }), /about 0.02 CPUs in user space\./);
 });
 
-Deno.test("stacks without callers, for lack of frame pointers", () => {
+Deno.test("advise: stacks without callers, for lack of frame pointers", () => {
   const broken = stacksOf([60, "serve /bin/web"], [40, ...OK]);
   assert.deepEqual(kinds(broken), ["broken stacks"]);
   assert.match(textOf(broken), /^60% .*--call-graph dwarf/);
@@ -90,7 +90,7 @@ Deno.test("stacks without callers, for lack of frame pointers", () => {
   }
 });
 
-Deno.test("stacks without callers, for lack of tables for dwarf", () => {
+Deno.test("advise: stacks without callers, for lack of tables for dwarf", () => {
   const dwarf = { callGraph: { method: "dwarf" } } as const;
   const go = { ...stacksOf([60, "main.mix /bin/web"]), ...dwarf };
   assert.deepEqual(kinds(go), ["broken stacks"]);
@@ -100,7 +100,7 @@ Deno.test("stacks without callers, for lack of tables for dwarf", () => {
   assert.deepEqual(kinds({ ...stacksOf([60, ...OK]), ...dwarf }), []);
 });
 
-Deno.test("Java's own words, though none of its files is on a stack", () => {
+Deno.test("advise: Java's own words, though none of its files is on a stack", () => {
   const nameless = "[unknown] /tmp/perf-7.map";
   const java = (...stack: string[]) => ({ stacks: profileOfCommand("java", [60, ...stack]) });
   // One flag mends both.
@@ -114,14 +114,14 @@ Deno.test("Java's own words, though none of its files is on a stack", () => {
   assert.doesNotMatch(named, /-fno-omit|dwarf/);
 });
 
-Deno.test("callers in user space are what counts, also of samples in the kernel", () => {
+Deno.test("advise: callers in user space are what counts, also of samples in the kernel", () => {
   const kernel = "read [kernel.kallsyms]";
   const entry = "entry_SYSCALL_64 [kernel.kallsyms]";
   assert.deepEqual(kinds(stacksOf([60, "serve /bin/web", entry, kernel])), ["broken stacks"]);
   assert.deepEqual(kinds(stacksOf([60, ...OK, kernel], [100, entry, kernel])), []);
 });
 
-Deno.test("functions without names, with the file that has most of them", () => {
+Deno.test("advise: functions without names, with the file that has most of them", () => {
   const stripped = stacksOf(
     [50, "[unknown] /bin/web", "[unknown] /bin/web", "[unknown] /lib/libz.so"],
     [50, "main /bin/web", "[unknown] /bin/web"],
@@ -142,7 +142,7 @@ for (
     ["/bin/other", /code that the program made .*\/tmp\/perf-PID\.map$/],
   ] as const
 ) {
-  Deno.test(`code that was made at run time without names: ${file}`, () => {
+  Deno.test(`advise: code that was made at run time without names: ${file}`, () => {
     const run = `run ${file}`;
     const nameless = "[unknown] /tmp/perf-7.map";
     assert.deepEqual(kinds(stacksOf([50, run, nameless, nameless])), ["JIT"]);
@@ -154,7 +154,7 @@ for (
   });
 }
 
-Deno.test("Python's interpreter in the place of the program", () => {
+Deno.test("advise: Python's interpreter in the place of the program", () => {
   const evaluate = "_PyEval_EvalFrameDefault /usr/lib/libpython3.12.so.1.0";
   const main = "Py_RunMain /usr/bin/python3.12";
   assert.deepEqual(kinds(stacksOf([50, main, evaluate])), ["Python"]);
@@ -164,7 +164,7 @@ Deno.test("Python's interpreter in the place of the program", () => {
   assert.deepEqual(kinds(stacksOf([50, main, "py::f:/app/f.py /tmp/perf-7.map", evaluate])), []);
 });
 
-Deno.test("a kernel whose names perf may not read", () => {
+Deno.test("advise: a kernel whose names perf may not read", () => {
   const kernel = "[unknown] [kernel]";
   assert.deepEqual(kinds(stacksOf([90, ...OK], [10, ...OK, kernel])), ["kernel"]);
   assert.match(textOf(stacksOf([80, ...OK], [20, ...OK, kernel])), /^20% .*kptr_restrict/);

@@ -47,7 +47,7 @@ function directoryWithScript() {
   return { path, script, [Symbol.dispose]: () => Deno.removeSync(path, { recursive: true }) };
 }
 
-Deno.test("a file beside others, named after the text", async () => {
+Deno.test("necoperf-client convert: a file beside others, named after the text", async () => {
   using directory = directoryWithScript();
   const args = ["convert", directory.script, "--format", "folded", "-o", directory.path];
   const first = join(directory.path, "web-0-app-20250131T235959Z.folded");
@@ -58,7 +58,7 @@ Deno.test("a file beside others, named after the text", async () => {
   assert.deepEqual(await run(args), [0, `${second}\n`, ""]);
 });
 
-Deno.test("a file of a name that is given, unless there is one", async () => {
+Deno.test("necoperf-client convert: a file of a name that is given, unless there is one", async () => {
   using directory = directoryWithScript();
   const path = join(directory.path, "graph.html");
   const args = ["convert", directory.script, "--format", "flamegraph", "-o", path];
@@ -74,7 +74,7 @@ Deno.test("a file of a name that is given, unless there is one", async () => {
   assert.equal(words, stderr);
 });
 
-Deno.test("from standard input to standard output", async () => {
+Deno.test("necoperf-client convert: from standard input to standard output", async () => {
   assert.deepEqual(
     await run(["convert", "-", "--format", "folded", "-o", "-"], SCRIPT),
     [0, FOLDED, ""],
@@ -102,7 +102,7 @@ function* manyStacks(): Generator<Uint8Array> {
 
 for (const format of Object.keys(CONVERTED_FORMATS)) {
   for (const [name, texts] of [["samples", manySamples], ["stacks", manyStacks]] as const) {
-    Deno.test(`memory is bounded with many ${name}: ${format}`, async () => {
+    Deno.test(`necoperf-client convert: memory is bounded with many ${name}: ${format}`, async () => {
       using directory = directoryWithScript();
       const peak = join(directory.path, "peak");
       const process = spawn(["convert", "-", "--format", format, "-o", "-"], {
@@ -119,7 +119,7 @@ for (const format of Object.keys(CONVERTED_FORMATS)) {
   }
 }
 
-Deno.test("what is wrong is told, with a status, and leaves no file", async () => {
+Deno.test("necoperf-client convert: what is wrong is told, with a status, and leaves no file", async () => {
   using directory = directoryWithScript();
   const fails = async (status: number, words: RegExp, args: string[], input?: string) => {
     const [code, stdout, stderr] = await run(["convert", ...args], input);
@@ -140,7 +140,7 @@ Deno.test("what is wrong is told, with a status, and leaves no file", async () =
   assert.equal([...Deno.readDirSync(directory.path)].length, 1);
 });
 
-Deno.test("profile --format asks the daemon for text and converts it", async () => {
+Deno.test("necoperf-client convert: profile --format asks the daemon for text and converts it", async () => {
   using directory = directoryWithScript();
   const result = new TextEncoder().encode(SCRIPT);
   await using daemon = await startStandInDaemon({

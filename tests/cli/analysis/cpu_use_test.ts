@@ -12,13 +12,13 @@ function find(event: string, weight: number, asked: RecordOptions | undefined = 
   return findCpuUse(SUMMARY, { stacks, asked });
 }
 
-Deno.test("a clock's periods are the time it ran", () => {
+Deno.test("findCpuUse: a clock's periods are the time it ran", () => {
   assert.deepEqual(find("cpu-clock", 14e9), { cpus: 1.4, side: undefined });
   assert.deepEqual(find("task-clock:u", 14e9), { cpus: 1.4, side: "user" });
   assert.deepEqual(find("cpu-clock:ppk", 14e9), { cpus: 1.4, side: "kernel" });
 });
 
-Deno.test("of cycles the samples are counted, by the frequency that was asked for", () => {
+Deno.test("findCpuUse: of cycles the samples are counted, by the frequency that was asked for", () => {
   for (const event of ["cycles", "cycles:P", "cpu-cycles", "cpu_core/cycles/"]) {
     assert.deepEqual(
       find(event, 1e12, { frequencyHz: 50 }),
@@ -39,13 +39,13 @@ Deno.test("findCpuUse: counts cycles by the frequency that the daemon used", () 
   assert.equal(findCpuUse(summary, { stacks, asked: {} })?.cpus, 1);
 });
 
-Deno.test("other events say nothing of time", () => {
+Deno.test("findCpuUse: other events say nothing of time", () => {
   for (const event of ["cache-misses", "bus-cycles", "stalled-cycles-frontend", "cycles-ct"]) {
     assert.equal(find(event, 1e12), undefined, event);
   }
 });
 
-Deno.test("without the text it is what was asked for that tells", () => {
+Deno.test("findCpuUse: without the text it is what was asked for that tells", () => {
   assert.deepEqual(
     findCpuUse(SUMMARY, { asked: { frequencyHz: 50, side: "user" } }),
     { cpus: 2, side: "user" },
@@ -54,7 +54,7 @@ Deno.test("without the text it is what was asked for that tells", () => {
   assert.equal(findCpuUse(SUMMARY, {}), undefined);
 });
 
-Deno.test("has as many digits as tell something", () => {
+Deno.test("formatCpuUse: has as many digits as tell something", () => {
   assert.deepEqual(
     [0.004, 0.04, 0.34, 1.44, 63.7].map((cpus) => formatCpuUse({ cpus })),
     ["0.00 CPUs", "0.04 CPUs", "0.3 CPUs", "1.4 CPUs", "64 CPUs"],

@@ -28,7 +28,7 @@ async function diff(
   return Deno.readTextFileSync(result!);
 }
 
-Deno.test("the table has what got slower and faster, in shares of each side", async () => {
+Deno.test("necoperf-client diff: the table has what got slower and faster, in shares of each side", async () => {
   // Enough samples for such changes not to be chance.
   using directory = directoryWith(SCRIPT.repeat(100), AFTER.replaceAll(/\d$/gm, "$&00"));
   const lines = (await diff(directory, "table")).split("\n");
@@ -49,7 +49,7 @@ Deno.test("the table has what got slower and faster, in shares of each side", as
   );
 });
 
-Deno.test("what may be chance is not in the table, but counted", async () => {
+Deno.test("necoperf-client diff: what may be chance is not in the table, but counted", async () => {
   const text = (f: number, g: number) => `main;f ${f}\nmain;g ${g}\nmain;h 1\n`;
   const tableOf = async (before: string, after: string) => {
     using directory = directoryWith(before, after);
@@ -66,7 +66,7 @@ Deno.test("what may be chance is not in the table, but counted", async () => {
   assert.match(change, /Slower:\n.*\n.* f\n\nFaster:\n.*\n.* g\n$/);
 });
 
-Deno.test("JSON has every function, those that changed most first", async () => {
+Deno.test("necoperf-client diff: JSON has every function, those that changed most first", async () => {
   using directory = directoryWith(SCRIPT, AFTER);
   const { event, before, after, functions } = JSON.parse(await diff(directory, "json"));
   assert.equal(event, "cpu-clock:ppp");
@@ -80,7 +80,7 @@ Deno.test("JSON has every function, those that changed most first", async () => 
   assert.equal(functions.length, 6);
 });
 
-Deno.test("a function that calls itself counts once, and a perf map's name is not its process's", async () => {
+Deno.test("necoperf-client diff: a function that calls itself counts once, and a perf map's name is not its process's", async () => {
   const script = (pid: number) =>
     `a ${pid}/${pid} 1.0: 1 cycles: \n\t 1 f (/a)\n\t 2 f (/a)\n\t 3 [unknown] (/tmp/perf-${pid}.map)\n\n`;
   using directory = directoryWith(script(7), script(8));
@@ -95,7 +95,7 @@ Deno.test("a function that calls itself counts once, and a perf map's name is no
   assert.match(await diff(directory, "table"), /Slower:\n {2}nothing\n\nFaster:\n {2}nothing\n/);
 });
 
-Deno.test("the flame graph is red where it got slower and blue where it got faster", async () => {
+Deno.test("necoperf-client diff: the flame graph is red where it got slower and blue where it got faster", async () => {
   using directory = directoryWith(SCRIPT, AFTER);
   const result = await diffFiles({ ...directory, format: "flamegraph", output: directory.path });
   assert.equal(result, join(directory.path, "tuesday-against-monday.html"));
@@ -127,7 +127,7 @@ Deno.test("the flame graph is red where it got slower and blue where it got fast
   assert(gone[2] > gone[0] + 50, `blue: ${gone}`);
 });
 
-Deno.test("the event with most samples is compared, of those that both have", async () => {
+Deno.test("necoperf-client diff: the event with most samples is compared, of those that both have", async () => {
   const sample = (event: string, name: string) => `a 1/1 1.0: 1 ${event}: \n\t 1 ${name} (/a)\n\n`;
   using directory = directoryWith(
     // Text whose beginning was cut off begins with a stack of an event that nobody knows.
@@ -139,7 +139,7 @@ Deno.test("the event with most samples is compared, of those that both have", as
   assert.deepEqual([event, before.samples], ["cycles", 2]);
 });
 
-Deno.test("what cannot be compared is said to be so", async () => {
+Deno.test("necoperf-client diff: what cannot be compared is said to be so", async () => {
   const cycles = "a 1/1 1.0: 1 cycles: \n\t 1 f (/a)\n\n";
   const refused = async (status: ExitStatus, words: RegExp, before: string, after: string) => {
     using directory = directoryWith(before, after);

@@ -9,7 +9,7 @@ const sample = (period: number, event: string, ...symbols: string[]) =>
 
 const fold = (text: string) => foldPerfScript(inChunks(new TextEncoder().encode(text)));
 
-Deno.test("a function has what it was the leaf of, and once what it is on the stack of", async () => {
+Deno.test("mainEvent: a function has what it was the leaf of, and once what it is on the stack of", async () => {
   const profile = await fold(
     sample(60, "cycles", "sort", "sort", "main") + sample(30, "cycles", "copy", "sort", "main") +
       sample(10, "cycles", "main") + sample(1000, "faults", "copy"),
@@ -27,7 +27,7 @@ Deno.test("a function has what it was the leaf of, and once what it is on the st
   );
 });
 
-Deno.test("behind what takes time by itself is what calls it, not what was seen once", async () => {
+Deno.test("hottestFunctions: behind what takes time by itself is what calls it, not what was seen once", async () => {
   const seenOnce = sample(1, "cycles", "seen_once", "main");
   const profile = await fold(sample(999, "cycles", "sort", "main") + seenOnce);
   assert.deepEqual(
@@ -36,7 +36,7 @@ Deno.test("behind what takes time by itself is what calls it, not what was seen 
   );
 });
 
-Deno.test("several profiles count as one, by the event that has most samples of all", async () => {
+Deno.test("createFunctionTally: several profiles count as one, by the event that has most samples of all", async () => {
   const tally = createFunctionTally();
   assert.deepEqual(tally.hottest(10), []);
   tally.add(await fold(sample(30, "cycles", "sort", "main")));
@@ -51,6 +51,6 @@ Deno.test("several profiles count as one, by the event that has most samples of 
   ]);
 });
 
-Deno.test("a text without samples has no main event", async () => {
+Deno.test("mainEvent: a text without samples has no main event", async () => {
   assert.equal(mainEvent(await fold("")), undefined);
 });

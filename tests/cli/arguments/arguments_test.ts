@@ -38,7 +38,7 @@ function refuses(words: RegExp, ...args: string[]) {
   }, `${args.join(" ")} is refused`);
 }
 
-Deno.test("the line of the design", () => {
+Deno.test("parseArguments: the line of the design", () => {
   const options = parse("-n", "shop", "web-0", "-c", "app", "-o", "out");
   assert.deepEqual(options.target, {
     kind: "pod",
@@ -52,7 +52,7 @@ Deno.test("the line of the design", () => {
   assert.equal(options.outputDirectory, "out");
 });
 
-Deno.test("the Go client's form and names say the same", () => {
+Deno.test("parseArguments: the Go client's form and names say the same", () => {
   assert.deepEqual(
     parse(
       ..."profile web-0 --namespace shop --container app --output-dir out --timeout 45s".split(" "),
@@ -65,7 +65,7 @@ Deno.test("the Go client's form and names say the same", () => {
   assert.deepEqual(parse("-n", "shop", "profile", "web-0"), parse("web-0", "-n", "shop"));
 });
 
-Deno.test("a pod may be called profile or help", () => {
+Deno.test("parseArguments: a pod may be called profile or help", () => {
   const podOf = (...args: string[]) => {
     const { target } = parse(...args);
     return target.kind === "pod" && target.pod;
@@ -76,7 +76,7 @@ Deno.test("a pod may be called profile or help", () => {
   assert.equal(podOf("pod/web-0"), "web-0");
 });
 
-Deno.test("what is not said has a default", () => {
+Deno.test("parseArguments: what is not said has a default", () => {
   const options = parse("web-0");
   assert.equal(options.durationSeconds, 30);
   assert.equal(options.outputDirectory, ".");
@@ -92,7 +92,7 @@ Deno.test("what is not said has a default", () => {
   });
 });
 
-Deno.test("options of the recording", () => {
+Deno.test("parseArguments: options of the recording", () => {
   const { recordOptions, durationSeconds } = parse(
     ..."web-0 -d 1m30s -F 499 -e cycles,page-faults:u -e cpu/event=0x3c,umask=0/".split(" "),
     ..."--call-graph dwarf,16384 --all-user --inline --main-process --format data".split(" "),
@@ -116,7 +116,7 @@ Deno.test("options of the recording", () => {
   assert.equal(parse("x", "--inline", "--no-inline").recordOptions.inline, false);
 });
 
-Deno.test("a daemon and a container id take Kubernetes' place", () => {
+Deno.test("parseArguments: a daemon and a container id take Kubernetes' place", () => {
   const target = (daemon: string) => parse("--daemon", daemon, "--container-id", "abc").target;
   assert.deepEqual(target("10.0.0.7:7000"), {
     kind: "container",
@@ -139,7 +139,7 @@ Deno.test("a daemon and a container id take Kubernetes' place", () => {
   assert.equal(daemonAddress, "node1:6543");
 });
 
-Deno.test("how the daemon is called", () => {
+Deno.test("parseArguments: how the daemon is called", () => {
   const flags = [
     ..."--token-file t --ca-file ca --tls-server-name perf.example --insecure-send-token".split(
       " ",
@@ -169,7 +169,7 @@ function parseFetch(...args: string[]): FetchOptions {
   return invocation.options;
 }
 
-Deno.test("a result is fetched by its recording's id, from a node or an address", () => {
+Deno.test("parseArguments: a result is fetched by its recording's id, from a node or an address", () => {
   const { fetchFlags: _, ...options } = parseFetch(
     ..."4c1e-77 --node node1 -n shop -o out --name web --format data --retry-timeout 10s".split(
       " ",
@@ -202,7 +202,7 @@ Deno.test("a result is fetched by its recording's id, from a node or an address"
   });
 });
 
-Deno.test("refuses a fetch that it does not understand", () => {
+Deno.test("parseArguments: refuses a fetch that it does not understand", () => {
   refuses(/which recording/, "fetch");
   refuses(/where is the result/, "fetch", "4c1e");
   refuses(/'b' is one too many/, "fetch", "a", "b", "--node", "n");
@@ -213,7 +213,7 @@ Deno.test("refuses a fetch that it does not understand", () => {
   refuses(/fetch goes before all options/, "-n", "shop", "fetch", "4c1e");
 });
 
-Deno.test("a fetch is told the flags of the recording that it has, too, as they were given", () => {
+Deno.test("parseArguments: a fetch is told the flags of the recording that it has, too, as they were given", () => {
   const { fetchFlags } = parse(
     ..."web-0 -n shop -c app -d 5s -F 99 --inline -q --ca-file ca --insecure-send-token".split(" "),
     ...["--context", "my context", "-o", "it's here", "--retry-timeout", "1m30s"],
@@ -228,14 +228,14 @@ Deno.test("a fetch is told the flags of the recording that it has, too, as they 
   assert.equal(again.retryTimeoutSeconds, 90);
 });
 
-Deno.test("how long to wait", () => {
+Deno.test("parseArguments: how long to wait", () => {
   assert.equal(parse("web-0").retryTimeoutSeconds, 60);
   assert.equal(parse("web-0").queueTimeoutSeconds, undefined);
   const options = parse("web-0", "--queue-timeout", "5m", "--retry-timeout", "10s");
   assert.deepEqual([options.queueTimeoutSeconds, options.retryTimeoutSeconds], [300, 10]);
 });
 
-Deno.test("refuses what it does not understand", () => {
+Deno.test("parseArguments: refuses what it does not understand", () => {
   refuses(/which pod/);
   refuses(/which pod/, "profile");
   refuses(/unknown option '--bogus'/, "a", "--bogus");
@@ -265,7 +265,7 @@ Deno.test("refuses what it does not understand", () => {
   }
 });
 
-Deno.test("refuses values that no daemon could take", () => {
+Deno.test("parseArguments: refuses values that no daemon could take", () => {
   for (const duration of ["0", "0s", "-5", "abc", "", "5 s", "1e3"]) {
     refuses(/--duration/, "a", "-d", duration);
   }
@@ -278,7 +278,7 @@ Deno.test("refuses values that no daemon could take", () => {
   for (const events of ["", "a,,b", ","]) refuses(/--event/, "a", "-e", events);
 });
 
-Deno.test("several names, and names of workloads", () => {
+Deno.test("parseArguments: several names, and names of workloads", () => {
   const { target, maxConcurrent, merge } = parse("profile", "web-0", "deploy/web", "pods/db-0");
   assert(target.kind === "pods");
   assert.deepEqual(target.names.map(formatTargetName), [
@@ -293,7 +293,7 @@ Deno.test("several names, and names of workloads", () => {
   }
 });
 
-Deno.test("pods by their labels and fields, as kubectl takes them", () => {
+Deno.test("parseArguments: pods by their labels and fields, as kubectl takes them", () => {
   const selectorsOf = (...args: string[]) => {
     const { target } = parse(...args);
     assert(target.kind === "pods");
@@ -314,14 +314,14 @@ Deno.test("pods by their labels and fields, as kubectl takes them", () => {
   refuses(/cannot be used with/, "--daemon", "h:1", "--container-id", "abc", "--all");
 });
 
-Deno.test("standard output has place for the merged result of several, if there is one", () => {
+Deno.test("parseArguments: standard output has place for the merged result of several, if there is one", () => {
   assert.equal(parse("deploy/web", "-o", "-").target.kind, "pods");
   refuses(/place for one result/, "deploy/web", "-o", "-", "--no-merge");
   refuses(/place for one result/, "a", "b", "-o", "-", "--format", "data");
   assert.equal(parse("a", "-o", "-", "--format", "data").target.kind, "pod");
 });
 
-Deno.test("how the API server is asked, as kubectl takes it", () => {
+Deno.test("parseArguments: how the API server is asked, as kubectl takes it", () => {
   const timeoutOf = (...args: string[]) => {
     const { target } = parse("a", ...args);
     assert(target.kind === "pod");
@@ -341,7 +341,7 @@ Deno.test("how the API server is asked, as kubectl takes it", () => {
   assert.deepEqual(parse("a", "-n=shop", "-c=app"), parse("a", "-n", "shop", "-c", "app"));
 });
 
-Deno.test("prints its version and help", () => {
+Deno.test("parseArguments: prints its version and help", () => {
   assert.deepEqual(parseArguments(["--version"], "1.2.3"), { kind: "print", text: "1.2.3\n" });
   const help = parseArguments(["--help"], "1.2.3");
   assert(help.kind === "print");

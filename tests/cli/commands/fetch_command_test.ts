@@ -3,7 +3,7 @@ import { fetchCommand } from "../../../cli/commands/fetch_command.ts";
 
 const TARGET = { containerId: "c0ffee123456789", daemonAddress: "node1:6543" };
 
-Deno.test("names the node of a pod, and its file as the recording's would be", () => {
+Deno.test("fetchCommand: names the node of a pod, and its file as the recording's would be", () => {
   const pod = { namespace: "shop", name: "web-0", container: "app", nodeName: "node1" };
   assert.equal(
     fetchCommand("4c1e-77", ["--namespace", "shop"], { ...TARGET, pod }),
@@ -11,7 +11,7 @@ Deno.test("names the node of a pod, and its file as the recording's would be", (
   );
 });
 
-Deno.test("a shell reads from it the flags that were given", async () => {
+Deno.test("fetchCommand: a shell reads from it the flags that were given", async () => {
   const flags = ["--daemon", "[::1]:6543", "--output-dir", "it's $HOME; here", "--quiet"];
   const command = fetchCommand("4c1e", flags, TARGET);
   const { stdout } = await new Deno.Command("sh", {

@@ -80,7 +80,7 @@ async function run(
   }
 }
 
-Deno.test("paths alone are printed, the merged result's last", async () => {
+Deno.test("permissionFlags: paths alone are printed, the merged result's last", async () => {
   const { status, printed, stderr } = await run(["-l", "app=web"]);
   assert.equal(status, 0, stderr);
   assert.equal(printed.at(-1), "shop-merged.perf.txt");
@@ -93,7 +93,7 @@ Deno.test("paths alone are printed, the merged result's last", async () => {
   }
 });
 
-Deno.test("perf.data is not merged, and neither is what shall not be", async () => {
+Deno.test("permissionFlags: perf.data is not merged, and neither is what shall not be", async () => {
   for (const args of [["--format", "data"], ["--no-merge"]]) {
     const { status, printed, stderr } = await run(["a", "b", ...args]);
     assert.equal(status, 0, stderr);
@@ -101,7 +101,7 @@ Deno.test("perf.data is not merged, and neither is what shall not be", async () 
   }
 });
 
-Deno.test("afterwards they are told of together, and what all have is said once", async () => {
+Deno.test("permissionFlags: afterwards they are told of together, and what all have is said once", async () => {
   const { stderr } = await run(["-l", "app=web"]);
   const lines = stderr.split("\n");
   const at = lines.indexOf("  SELF   TOTAL  FUNCTION");
@@ -113,7 +113,7 @@ Deno.test("afterwards they are told of together, and what all have is said once"
   assert.match(warnings[1], /: [abc]-app: warning: .* mostly idle.* \(3 of 3 have this\)$/);
 });
 
-Deno.test("--json prints one object about all of them", async () => {
+Deno.test("permissionFlags: --json prints one object about all of them", async () => {
   const { status, stdout } = await run(["a", "b", "c", "nobody", "--json"], {
     failing: { b: grpc.status.PERMISSION_DENIED },
   });
@@ -138,7 +138,7 @@ Deno.test("--json prints one object about all of them", async () => {
   assert.deepEqual(hottest, [{ symbol: "main", dso: "/app", self: 1, total: 1 }]);
 });
 
-Deno.test("the failure of some makes it partial, and each is told", async () => {
+Deno.test("permissionFlags: the failure of some makes it partial, and each is told", async () => {
   const { status, printed, stderr } = await run(["a", "b", "c", "nobody"], {
     failing: { b: grpc.status.PERMISSION_DENIED },
   });
@@ -149,7 +149,7 @@ Deno.test("the failure of some makes it partial, and each is told", async () => 
   assert.match(stderr, /2 of 4 have failed/);
 });
 
-Deno.test("when all fail it is as most of them did", async () => {
+Deno.test("permissionFlags: when all fail it is as most of them did", async () => {
   const { FAILED_PRECONDITION, PERMISSION_DENIED } = grpc.status;
   const { status, files, stderr } = await run(["a", "b", "c"], {
     failing: { a: FAILED_PRECONDITION, b: PERMISSION_DENIED, c: PERMISSION_DENIED },
@@ -158,7 +158,7 @@ Deno.test("when all fail it is as most of them did", async () => {
   assert.deepEqual(files, []);
 });
 
-Deno.test("Ctrl-C keeps what there is of those that run, and to be ended nothing", async () => {
+Deno.test("permissionFlags: Ctrl-C keeps what there is of those that run, and to be ended nothing", async () => {
   const endless = ["a", "b"];
   const args = ["--all", "--max-concurrent", "2"];
   const stopped = await run(args, { endless, signal: "SIGINT" });
@@ -173,7 +173,7 @@ Deno.test("Ctrl-C keeps what there is of those that run, and to be ended nothing
   assert.deepEqual(givenUp.files, []);
 });
 
-Deno.test("-v=6 prints each request to the API server", async () => {
+Deno.test("permissionFlags: -v=6 prints each request to the API server", async () => {
   const { stderr } = await run(["a", "b", "-v=6"]);
   for (const path of ["shop/pods/a", "shop/pods/b", "necoperf/pods?"]) {
     const line = `GET http://127.0.0.1:\\d+/api/v1/namespaces/${path.replace("?", "\\?")}`;

@@ -45,7 +45,7 @@ async function values(...words: string[]): Promise<string[]> {
   return (await completions(words)).slice(0, -1).map((line) => line.split("\t")[0]);
 }
 
-Deno.test("names come from the cluster that the line means", async () => {
+Deno.test("defineCommands: names come from the cluster that the line means", async () => {
   assert.deepEqual(await completions(["-n", "shop", "web"]), [
     "web-0\t1/1 Running",
     "web-1\t0/1 Error",
@@ -61,14 +61,14 @@ Deno.test("names come from the cluster that the line means", async () => {
   assert.deepEqual(await values("fetch", "--node", ""), ["node1"]);
 });
 
-Deno.test("what stands for pods is completed as kubectl names it", async () => {
+Deno.test("defineCommands: what stands for pods is completed as kubectl names it", async () => {
   assert.deepEqual(await completions(["dep"]), ["deploy/\tdeployments", ":6"]);
   assert.deepEqual(await values("deployments.apps/"), ["deployments.apps/web"]);
   assert.deepEqual(await values("profile", "pod/web-0", "pod/"), ["pod/web-1"]);
   assert.deepEqual(await values("secret/"), []);
 });
 
-Deno.test("containers are those of what is named before", async () => {
+Deno.test("defineCommands: containers are those of what is named before", async () => {
   assert.deepEqual(await completions(["profile", "web-0", "-c", ""]), [
     "app\tcontainer",
     "cache\tcontainer",
@@ -79,7 +79,7 @@ Deno.test("containers are those of what is named before", async () => {
   assert.deepEqual(await values("-c", ""), []);
 });
 
-Deno.test("commands, flags and choices come from what defines them", async () => {
+Deno.test("defineCommands: commands, flags and choices come from what defines them", async () => {
   const commands = Object.keys(defineCommands("1.0.0"));
   assert.deepEqual((await values("")).slice(0, commands.length), commands);
   assert.deepEqual(await values("--form"), ["--format"]);
@@ -94,7 +94,7 @@ Deno.test("commands, flags and choices come from what defines them", async () =>
   assert.deepEqual(await completions(["-o", ""]), [":16"]);
 });
 
-Deno.test("a cluster that forbids or keeps silent takes nothing else away", async () => {
+Deno.test("defineCommands: a cluster that forbids or keeps silent takes nothing else away", async () => {
   assert.deepEqual((await completions(["-n", ""], {})).map((line) => line.split("\t")[0]), [
     "shop",
     "billing",
@@ -105,7 +105,7 @@ Deno.test("a cluster that forbids or keeps silent takes nothing else away", asyn
   assert.deepEqual(await completions(["--kubeconfig", "/nonexistent", "web"]), [":4"]);
 });
 
-Deno.test("lists are asked for as tables, without the objects", async () => {
+Deno.test("defineCommands: lists are asked for as tables, without the objects", async () => {
   await using cluster = await startStandInCluster(ANSWERS);
   const args = ["__complete", "web"];
   await new Deno.Command("necoperf-client", { args, env: cluster.env }).output();
@@ -114,7 +114,7 @@ Deno.test("lists are asked for as tables, without the objects", async () => {
   ]);
 });
 
-Deno.test("a name that would be taken for several is left out", () => {
+Deno.test("defineCommands: a name that would be taken for several is left out", () => {
   const candidates = ["a\nb", "a\tb", "", "good"].map((value) => ({ value, description: "x\ny" }));
   assert.equal(writeCompletion({ candidates }), "good\tx y\n:4");
 });

@@ -89,7 +89,7 @@ const ANSWERS = {
 };
 
 for (const shell of ["bash", "zsh"] as const) {
-  Deno.test(`${shell} completes lines with what the program offers`, async () => {
+  Deno.test(`shells: ${shell} completes lines with what the program offers`, async () => {
     await using cluster = await startStandInCluster(ANSWERS);
     const lines = {
       [`necoperf-client fet${TAB}`]: "necoperf-client fetch ",
@@ -111,7 +111,7 @@ for (const shell of ["bash", "zsh"] as const) {
   });
 }
 
-Deno.test("nothing on the line is run when it is completed", async () => {
+Deno.test("shells: nothing on the line is run when it is completed", async () => {
   await using cluster = await startStandInCluster(ANSWERS);
   const marker = await Deno.makeTempFile();
   await Deno.remove(marker);
@@ -121,7 +121,7 @@ Deno.test("nothing on the line is run when it is completed", async () => {
   }
 });
 
-Deno.test("fish completes lines with what the program offers", async () => {
+Deno.test("shells: fish completes lines with what the program offers", async () => {
   await using cluster = await startStandInCluster(ANSWERS);
   const [directory] = cluster.env.PATH.split(":");
   await Deno.mkdir(join(directory, "results/monday"), { recursive: true });
@@ -150,7 +150,7 @@ Deno.test("fish completes lines with what the program offers", async () => {
   assert.deepEqual(answers, Object.values(lines));
 });
 
-Deno.test("kubectl's file answers as kubectl 1.26 and later asks", async () => {
+Deno.test("shells: kubectl's file answers as kubectl 1.26 and later asks", async () => {
   await using cluster = await startStandInCluster(ANSWERS);
   const [directory] = cluster.env.PATH.split(":");
   await Deno.symlink("necoperf-client", join(directory, "kubectl-necoperf"));

@@ -22,7 +22,7 @@ function levels(info: Partial<DaemonInfo>): string[] {
   return [...describeDaemon("node1", { ...INFO, ...info })].map(({ level }) => level);
 }
 
-Deno.test("a daemon that is well is one line", () => {
+Deno.test("describeDaemon: a daemon that is well is one line", () => {
   const [finding, ...others] = describeDaemon("node1", INFO);
   assert.equal(
     formatFinding(finding),
@@ -32,7 +32,7 @@ Deno.test("a daemon that is well is one line", () => {
   assert.deepEqual(others, []);
 });
 
-Deno.test("what is wrong with a daemon is told apart", () => {
+Deno.test("problem: what is wrong with a daemon is told apart", () => {
   assert.deepEqual(levels({ versionSkew: "perf 4.19 is 20 releases older" }), ["ok", "warning"]);
   assert.deepEqual(levels({ version: "0.0.1" }), ["ok", "warning"]);
   const readiness = "[+]accepting ok\n[-]perf failed: not permitted\n";
@@ -41,14 +41,14 @@ Deno.test("what is wrong with a daemon is told apart", () => {
   assert.match(finding.message, /it is not ready: perf failed: not permitted$/);
 });
 
-Deno.test("a fix is below what it is for", () => {
+Deno.test("problem: a fix is below what it is for", () => {
   assert.equal(
     formatFinding({ level: "problem", message: "no token", fix: "ask\nagain" }),
     "[-] no token\n    ask\n    again",
   );
 });
 
-Deno.test("what to do is taken out of a failure's words, or is what mostly helps", () => {
+Deno.test("problem: what to do is taken out of a failure's words, or is what mostly helps", () => {
   const found = (status: ExitStatus, message: string) => problem(new CliError(status, message));
   assert.deepEqual(found(ExitStatus.NOT_ALLOWED, "not allowed; for now\na Role\nallows it"), {
     level: "problem",
@@ -65,7 +65,7 @@ Deno.test("what to do is taken out of a failure's words, or is what mostly helps
   }
 });
 
-Deno.test("each thing that is in the way has a fix below it", async () => {
+Deno.test("examine: each thing that is in the way has a fix below it", async () => {
   const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-doctor-" });
   try {
     await Deno.writeTextFile(

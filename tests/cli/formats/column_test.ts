@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Column } from "../../../cli/formats/column.ts";
 
-Deno.test("a column gives back what was put into it, however long it is", () => {
+Deno.test("Column: a column gives back what was put into it, however long it is", () => {
   const column = new Column((length) => new Int32Array(length));
   assert.deepEqual([...column], []);
   for (let value = 0; value < 200_000; value++) column.push(value * 3);

@@ -53,7 +53,7 @@ async function open(content: Uint8Array): Promise<Session> {
   };
 }
 
-Deno.test("Mozilla's reader opens what is written for the Firefox Profiler", async () => {
+Deno.test("convertScript: Mozilla's reader opens what is written for the Firefox Profiler", async () => {
   await using session = await open(await convert("firefox"));
   const { threads } = await session.ask("thread", "list");
   const fieldsOf = (
@@ -89,7 +89,7 @@ Deno.test("Mozilla's reader opens what is written for the Firefox Profiler", asy
   );
 });
 
-Deno.test("samples have their time, in order, from the first one on", async () => {
+Deno.test("convertScript: samples have their time, in order, from the first one on", async () => {
   const { threads, meta } = JSON.parse(await convertToText("firefox"));
   assert.deepEqual(threads.map(({ name }: { name: string }) => name), ["worker", "web"]);
   assert.deepEqual(threads[0].samples.time, [50]);
@@ -98,12 +98,12 @@ Deno.test("samples have their time, in order, from the first one on", async () =
   assert.equal(Math.round(meta.interval), 10);
 });
 
-Deno.test("samples of several texts, one behind the other, are put into order", async () => {
+Deno.test("convertScript: samples of several texts, one behind the other, are put into order", async () => {
   const { threads } = JSON.parse(await convertToText("firefox", SCRIPT + SCRIPT));
   assert.deepEqual(threads[1].samples.time, [0, 0, 10, 10, 20, 20, 40, 40]);
 });
 
-Deno.test("events are apart, so that one does not make another look busy", async () => {
+Deno.test("convertScript: events are apart, so that one does not make another look busy", async () => {
   const text = SCRIPT + "web 7/7 12.0: 300 cycles: \n\t 55d0 main+0x10 (/app/web)\n\n";
   const { threads } = JSON.parse(await convertToText("firefox", text));
   assert.deepEqual(
@@ -117,7 +117,7 @@ Deno.test("events are apart, so that one does not make another look busy", async
   assert.equal(threads[2].samples.threadCPUDelta, undefined);
 });
 
-Deno.test("a sample without a stack stays a sample", async () => {
+Deno.test("convertScript: a sample without a stack stays a sample", async () => {
   await using session = await open(await convert("firefox", "a 1/1 1.0: 5 cpu-clock: \n\n"));
   const { threads } = await session.ask("thread", "list");
   assert.equal(threads.length, 1);

@@ -18,7 +18,7 @@ async function open(text: string): Promise<OpenGraph> {
   return { ...graph, [Symbol.asyncDispose]: () => disposables.disposeAsync() };
 }
 
-Deno.test("tooltips tell the share, the samples and where a function runs", async () => {
+Deno.test("convertScript: tooltips tell the share, the samples and where a function runs", async () => {
   await using graph = await open(SCRIPT);
   // Siblings are in the order of their names; what is a function's own time is right of them.
   assert.equal(
@@ -38,7 +38,7 @@ Deno.test("tooltips tell the share, the samples and where a function runs", asyn
   assert.deepEqual(graph.messages, []);
 });
 
-Deno.test("a click zooms, and the reset button shows all again", async () => {
+Deno.test("convertScript: a click zooms, and the reset button shows all again", async () => {
   await using graph = await open(SCRIPT);
   await graph.page.mouse.click(...await graph.at(3, 0.5));
   // All of the width is parse now, two thirds of which are vfs_read.
@@ -57,7 +57,7 @@ Deno.test("a click zooms, and the reset button shows all again", async () => {
   assert(await graph.page.locator("#reset").isDisabled());
 });
 
-Deno.test("a search highlights what it finds, and sums it up", async () => {
+Deno.test("convertScript: a search highlights what it finds, and sums it up", async () => {
   await using graph = await open(SCRIPT);
   const before = await graph.colour(3, 0.5);
   await graph.page.keyboard.press("/");
@@ -74,7 +74,7 @@ Deno.test("a search highlights what it finds, and sums it up", async () => {
   assert.deepEqual(await graph.colour(3, 0.5), before);
 });
 
-Deno.test("the keyboard goes everywhere, and what it is at is told", async () => {
+Deno.test("convertScript: the keyboard goes everywhere, and what it is at is told", async () => {
   await using graph = await open(SCRIPT);
   await graph.page.locator("#canvas").focus();
   for (const name of ["web", "main", "parse", "vfs_read"]) {
@@ -94,7 +94,7 @@ Deno.test("the keyboard goes everywhere, and what it is at is told", async () =>
   assert.match(await graph.tooltip(1, 0.99) ?? "", /^worker/);
 });
 
-Deno.test("colours tell programs, libraries, the kernel and JIT apart, with a legend", async () => {
+Deno.test("convertScript: colours tell programs, libraries, the kernel and JIT apart, with a legend", async () => {
   await using graph = await open(SCRIPT);
   assert.deepEqual(
     await graph.page.locator("#legend li").allTextContents(),
@@ -117,7 +117,7 @@ Deno.test("colours tell programs, libraries, the kernel and JIT apart, with a le
   }
 });
 
-Deno.test("names are data, whatever they are, and the page can load nothing", async () => {
+Deno.test("convertScript: names are data, whatever they are, and the page can load nothing", async () => {
   const evil = "</script><script>window.harmed=1</script><img src=x onerror=harmed=1><!--";
   let requests = 0;
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
@@ -150,7 +150,7 @@ Deno.test("names are data, whatever they are, and the page can load nothing", as
   assert.equal(requests, 0);
 });
 
-Deno.test("each event has its own tree", async () => {
+Deno.test("convertScript: each event has its own tree", async () => {
   await using graph = await open(
     SCRIPT + "web 7/7 12.0: 300 cycles: \n\t 55d0 main+0x10 (/app/web)\n\n",
   );
@@ -162,7 +162,7 @@ Deno.test("each event has its own tree", async () => {
   );
 });
 
-Deno.test("what nobody could see is left out, so that the file stays small", async () => {
+Deno.test("convertScript: what nobody could see is left out, so that the file stays small", async () => {
   const sample = (name: string, period: number) =>
     `a 1/1 1.0: ${period} cycles: \n\t 1 leaf_of_${name}+0x1 (/bin/a)\n\t 2 ${name}+0x1 (/bin/a)\n\n`;
   await using graph = await open(
@@ -182,7 +182,7 @@ Deno.test("what nobody could see is left out, so that the file stays small", asy
   );
 });
 
-Deno.test("however many frames there are, the file has a bound", async () => {
+Deno.test("convertScript: however many frames there are, the file has a bound", async () => {
   let text = "a 1/1 1.0: 20000 cycles: \n\t 1 main (/bin/a)\n\n";
   for (let index = 0; index < 10_000; index++) {
     text += "a 1/1 1.0: 2 cycles: \n";
@@ -196,7 +196,7 @@ Deno.test("however many frames there are, the file has a bound", async () => {
   assert.equal(view.prunedShare, 1 / 10_000);
 });
 
-Deno.test("tens of thousands of frames, and stacks deeper than the window", async () => {
+Deno.test("convertScript: tens of thousands of frames, and stacks deeper than the window", async () => {
   let text = "";
   for (let index = 0; index < 8000; index++) {
     text += "a 1/1 1.0: 1 cycles: \n";

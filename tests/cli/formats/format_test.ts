@@ -22,11 +22,11 @@ async function refuses(status: ExitStatus, words: RegExp, text: string | Uint8Ar
   }
 }
 
-Deno.test("folded stacks", async () => {
+Deno.test("convertScript: folded stacks", async () => {
   assert.equal(await convertToText("folded"), FOLDED);
 });
 
-Deno.test("text that is compressed is unpacked", async () => {
+Deno.test("convertScript: text that is compressed is unpacked", async () => {
   const packed = gzipSync(SCRIPT);
   assert.equal(new TextDecoder().decode(await convert("folded", packed)), FOLDED);
   await refuses(
@@ -36,7 +36,7 @@ Deno.test("text that is compressed is unpacked", async () => {
   );
 });
 
-Deno.test("compressed texts that were put together are unpacked, each of them", async () => {
+Deno.test("convertScript: compressed texts that were put together are unpacked, each of them", async () => {
   const half = SCRIPT.length >> 1;
   const members = [SCRIPT.slice(0, half), SCRIPT.slice(half)].map((text) => gzipSync(text));
   const packed = Buffer.concat(members);
@@ -48,7 +48,7 @@ Deno.test("compressed texts that were put together are unpacked, each of them", 
   );
 });
 
-Deno.test("what is no perf script's text is said to be none, and what it is", async () => {
+Deno.test("convertScript: what is no perf script's text is said to be none, and what it is", async () => {
   await refuses(ExitStatus.USAGE, /^a\.txt is empty/, "");
   await refuses(ExitStatus.USAGE, /^a\.txt \(unpacked\) is empty/, gzipSync(""));
   await refuses(ExitStatus.USAGE, /^a\.txt is perf\.data, not text: `perf script/, "PERFILE2\0\0");
@@ -56,7 +56,7 @@ Deno.test("what is no perf script's text is said to be none, and what it is", as
   await refuses(ExitStatus.USAGE, /is not what/, crypto.getRandomValues(new Uint8Array(5000)));
 });
 
-Deno.test("text without a sample is told from text of something else", async () => {
+Deno.test("convertScript: text without a sample is told from text of something else", async () => {
   await refuses(
     ExitStatus.RECORDING_FAILED,
     /^a\.txt has no sample/,

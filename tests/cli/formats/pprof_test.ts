@@ -26,7 +26,7 @@ async function decode(text?: string) {
   };
 }
 
-Deno.test("pprof's format, read by another's library", async () => {
+Deno.test("convertScript: pprof's format, read by another's library", async () => {
   const { profile, string, types, samples } = await decode();
   assert.deepEqual(types, ["samples/count", "cpu/nanoseconds"]);
   assert.equal(samples.length, 4);
@@ -47,7 +47,7 @@ Deno.test("pprof's format, read by another's library", async () => {
   assert.equal(profile.stringTable.strings[0], "");
 });
 
-Deno.test("each event has its own values", async () => {
+Deno.test("convertScript: each event has its own values", async () => {
   const period = 2 ** 40 + 3;
   const text = SCRIPT + `web 7/7 12.0: ${period} cycles: \n\t 55d0 main+0x10 (/app/web)\n\n`;
   const { types, samples } = await decode(text);
@@ -61,13 +61,13 @@ Deno.test("each event has its own values", async () => {
   assert.deepEqual(samples[0].value, [1, 10_000_000, 0, 0]);
 });
 
-Deno.test("a function that was inlined is in no file of its own", async () => {
+Deno.test("convertScript: a function that was inlined is in no file of its own", async () => {
   const text = "a 1/1 1.0: 5 cycles: \n\t 10 in (inlined)\n\t 10 out+0x1 (/bin/a)\n\n";
   const { samples } = await decode(text);
   assert.deepEqual(samples[0].stack, ["in", "out (/bin/a)"]);
 });
 
-Deno.test("speedscope's reader of pprof's format agrees", async () => {
+Deno.test("convertScript: speedscope's reader of pprof's format agrees", async () => {
   const { functions } = await openWithSpeedscope("web.pb.gz", await convert("pprof"));
   const rows = new Map(functions.map(({ name, ...times }) => [name, times]));
   assert.deepEqual(rows.get("parse"), { total: "30.00ms (60%)", self: "10.00ms (20%)" });
@@ -94,7 +94,7 @@ async function goToolPprof(content: Uint8Array, ...args: string[]): Promise<stri
   }
 }
 
-Deno.test("go tool pprof agrees", async () => {
+Deno.test("convertScript: go tool pprof agrees", async () => {
   const profile = await convert("pprof");
   const top = await goToolPprof(profile, "-top", "-nodecount=100", "-nodefraction=0");
   assert.match(top, /^File: web\nType: cpu\nDuration: 50ms, Total samples = 50ms \( *100%\)$/m);
@@ -105,7 +105,7 @@ Deno.test("go tool pprof agrees", async () => {
   assert.match(counts, /thread: +web\n +2 +vfs_read\n +parse\n +main\n/);
 });
 
-Deno.test("go tool pprof shows each event by itself, and what was inlined", async () => {
+Deno.test("convertScript: go tool pprof shows each event by itself, and what was inlined", async () => {
   const text = `${SCRIPT}a 1/1 1.0: 5 cycles: \n\t 10 in (inlined)\n\t 10 out+0x1 (/bin/a)\n\n`;
   const profile = await convert("pprof", text);
   const traces = await goToolPprof(profile, "-traces", "-sample_index=cycles");

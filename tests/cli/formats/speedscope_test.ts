@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { convert, convertToText, SCRIPT } from "./profile.ts";
 import { openWithSpeedscope } from "./speedscope_app.ts";
 
-Deno.test("speedscope itself opens what is written for it", async () => {
+Deno.test("convertScript: speedscope itself opens what is written for it", async () => {
   const { title, profile, functions } = await openWithSpeedscope(
     "web.speedscope.json",
     await convert("speedscope"),
@@ -18,7 +18,7 @@ Deno.test("speedscope itself opens what is written for it", async () => {
   assert.equal(rows.size, 8);
 });
 
-Deno.test("a profile for each event, and no unit for what is no clock", async () => {
+Deno.test("convertScript: a profile for each event, and no unit for what is no clock", async () => {
   const text = SCRIPT + "web 7/7 12.0: 300 cycles: \n\t 55d0 main+0x10 (/app/web)\n\n";
   const { profiles, shared } = JSON.parse(await convertToText("speedscope", text));
   const main = shared.frames.findIndex(({ name }: { name: string }) => name === "main");
@@ -36,7 +36,7 @@ Deno.test("a profile for each event, and no unit for what is no clock", async ()
   assert.equal(profiles[0].endValue, 50_000_000);
 });
 
-Deno.test("speedscope's reader of folded stacks agrees", async () => {
+Deno.test("convertScript: speedscope's reader of folded stacks agrees", async () => {
   const { functions } = await openWithSpeedscope("web.folded", await convert("folded"));
   const rows = new Map(functions.map(({ name, ...times }) => [name, times]));
   assert.deepEqual(rows.get("vfs_read"), { total: "2 (40%)", self: "2 (40%)" });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { NO_STACK, StackTree } from "../../../cli/formats/stack_tree.ts";
 
-Deno.test("a function on top of a stack is one stack, whenever it comes", () => {
+Deno.test("StackTree: a function on top of a stack is one stack, whenever it comes", () => {
   const tree = new StackTree();
   const main = tree.stackOf(NO_STACK, 7);
   const work = tree.stackOf(main, 8);
@@ -13,7 +13,7 @@ Deno.test("a function on top of a stack is one stack, whenever it comes", () => 
   assert.deepEqual([...tree.frames], [7, 8, 8]);
 });
 
-Deno.test("stacks keep their numbers when there are many", () => {
+Deno.test("StackTree: stacks keep their numbers when there are many", () => {
   const tree = new StackTree();
   const path = (index: number): [prefix: number, frame: number] =>
     index < 100 ? [NO_STACK, index] : [index % 100, index];

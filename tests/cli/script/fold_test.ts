@@ -18,14 +18,14 @@ function fold(text: string): Promise<StackProfile> {
 const folded = (profile: StackProfile, options = {}) => [...foldedLines(profile, options)].join("");
 const sorted = (text: string) => text.split("\n").sort();
 
-Deno.test("stacks are those that perf's own stackcollapse.py finds", async () => {
+Deno.test("foldPerfScript: stacks are those that perf's own stackcollapse.py finds", async () => {
   for (const name of FOLDED_RECORDINGS) {
     const profile = await foldPerfScript(inChunks(await recording(name)));
     assert.deepEqual(sorted(folded(profile)), sorted(await foldedRecording(name)), name);
   }
 });
 
-Deno.test("it counts what the samples are, one by one", async () => {
+Deno.test("foldPerfScript: it counts what the samples are, one by one", async () => {
   for (const name of RECORDINGS) {
     const bytes = await recording(name);
     const expected = plainFold(bytes);
@@ -41,7 +41,7 @@ const TEXT = "a b 1/1 2.0: 5 cycles: \n\t  10 f+0x1 (/x)\n\t  20 m;n (/x)\n\n" +
   "a b 1/1 3.0: cs: \n\t  11 f+0x2 (/x)\n\t  20 m;n (/x)\n\n" +
   "a b 1/1 3.0: cs: \n\t  11 f+0x2 (/y)\n\t  20 m;n (/x)\n\n";
 
-Deno.test("stacks that differ in addresses only are one, of each event", async () => {
+Deno.test("foldPerfScript: stacks that differ in addresses only are one, of each event", async () => {
   const { events, frames, ...rest } = await fold(TEXT);
   assert.deepEqual(frames.map(({ symbol, dso }) => symbol + dso), ["f/x", "m;n/x", "f/y"]);
   assert.deepEqual(
@@ -62,7 +62,7 @@ Deno.test("stacks that differ in addresses only are one, of each event", async (
   });
 });
 
-Deno.test("the folded form has no separators in names", async () => {
+Deno.test("foldPerfScript: the folded form has no separators in names", async () => {
   const profile = await fold(TEXT);
   assert.equal(folded(profile), "a_b;m:n;f 4\n");
   assert.equal(folded(profile, { count: "weight", event: "cycles" }), "a_b;m:n;f 11\n");
@@ -75,7 +75,7 @@ Deno.test("the folded form has no separators in names", async () => {
   );
 });
 
-Deno.test("memory does not grow with the samples, nor with addresses", async () => {
+Deno.test("foldPerfScript: memory does not grow with the samples, nor with addresses", async () => {
   let address = 0;
   async function* input(samples: number) {
     for (let count = 0; count < samples; count += 1000) {
@@ -90,7 +90,7 @@ Deno.test("memory does not grow with the samples, nor with addresses", async () 
   assert.deepEqual(stacks.map(({ samples, weight }) => [samples, weight]), [[300_000, 900_000]]);
 });
 
-Deno.test("stacks are told apart by what they are, not by a hash of it", async () => {
+Deno.test("foldPerfScript: stacks are told apart by what they are, not by a hash of it", async () => {
   // Of so many stacks, seven or so have a hash of 32 bits that another one has, too.
   const functions = 500;
   async function* input() {
@@ -116,7 +116,7 @@ function sample(lines: string[], header: string = HEADER, end: string = "\n"): s
   return [header, ...text, "", ""].join(end);
 }
 
-Deno.test("a stack that was there before is the same one only with all that tells it apart", async () => {
+Deno.test("foldPerfScript: a stack that was there before is the same one only with all that tells it apart", async () => {
   const lines = ["10 leaf+0x1", "20 middle_a+0x1", "30 middle_b+0x1", "40 root_a+0x1"];
   const others: Record<string, string> = {
     "the same": sample(lines),
@@ -150,7 +150,7 @@ Deno.test("a stack that was there before is the same one only with all that tell
   }
 });
 
-Deno.test("more different stacks than are known by their texts are counted all the same", async () => {
+Deno.test("foldPerfScript: more different stacks than are known by their texts are counted all the same", async () => {
   const different = 40_000;
   async function* input() {
     for (let round = 0; round < 3; round++) {

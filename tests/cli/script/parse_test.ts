@@ -20,7 +20,7 @@ const STACK = "web 7/7 1.5: 3 cycles: \n\t  10 hot+0x2 (/web)\n\t  20 main (/web
 const LINES = "  web 7/7 1.5:  3 cycles:                10 hot+0x2 (/web)\n" +
   "  web 7/7 1.6:  3 cycles:                20 main (/web)\n";
 
-Deno.test("it finds in a recording what the tool that counts lines and words finds", async () => {
+Deno.test("parsePerfScript: it finds in a recording what the tool that counts lines and words finds", async () => {
   for (const name of ["cpp", "node", "python", "flat", "trace"] as const) {
     const bytes = await recording(name);
     const lines = new TextDecoder().decode(bytes).split("\n");
@@ -42,7 +42,7 @@ Deno.test("it finds in a recording what the tool that counts lines and words fin
   }
 });
 
-Deno.test("chunks may end anywhere", async () => {
+Deno.test("parsePerfScript: chunks may end anywhere", async () => {
   for (const text of [STACK.repeat(2), LINES, "# é\r\n" + STACK.replaceAll("\n", "\r\n") + "x"]) {
     const whole = await parse(text);
     for (let size = 1; size < text.length; size++) {
@@ -51,14 +51,14 @@ Deno.test("chunks may end anywhere", async () => {
   }
 });
 
-Deno.test("lines end as on Windows, too, and stacks may be behind spaces", async () => {
+Deno.test("parsePerfScript: lines end as on Windows, too, and stacks may be behind spaces", async () => {
   const { samples } = await parse(STACK);
   assert.equal(samples[0].frames.length, 2);
   assert.deepEqual((await parse(STACK.replaceAll("\n", "\r\n"))).samples, samples);
   assert.deepEqual((await parse(STACK.replaceAll("\t", "        "))).samples, samples);
 });
 
-Deno.test("a stack needs no line before it, and a sample no stack", async () => {
+Deno.test("parsePerfScript: a stack needs no line before it, and a sample no stack", async () => {
   const stacks = await parse("\t 10 hot (/web)\n\n\t 20 main (/web)\n\n");
   assert.deepEqual(stacks.samples.map(({ command, frames }) => [command, frames[0].symbol]), [
     ["", "hot"],
@@ -68,7 +68,7 @@ Deno.test("a stack needs no line before it, and a sample no stack", async () => 
   assert.deepEqual(samples.map(({ command }) => command), ["a", "b", "c"]);
 });
 
-Deno.test("what is no sample is skipped and counted", async () => {
+Deno.test("parsePerfScript: what is no sample is skipped and counted", async () => {
   const text = "# captured on: Tue\nWarning:\nlost 3 chunks!\n\n" + STACK +
     "web 7/7 1.5: PERF_RECORD_MMAP2 7/7: [0x1(0x2) @ 0 00:00 0 0]: r-xp /web\n" +
     STACK.replace("\n", "\n  web.c:12\n");
@@ -83,7 +83,7 @@ Deno.test("what is no sample is skipped and counted", async () => {
   });
 });
 
-Deno.test("the stack behind a line that nobody knows belongs to nobody", async () => {
+Deno.test("parsePerfScript: the stack behind a line that nobody knows belongs to nobody", async () => {
   const { samples, summary } = await parse("what is this\n\t 10 hot (/web)\n\n" + STACK);
   assert.equal(samples.length, 1);
   assert.deepEqual(summary?.leftOut, [
@@ -112,7 +112,7 @@ Deno.test("parsePerfScript: the last line may lack its end", async () => {
   assert.equal(summary?.truncated, true);
 });
 
-Deno.test("bytes that are no UTF-8 are replaced", async () => {
+Deno.test("parsePerfScript: bytes that are no UTF-8 are replaced", async () => {
   const bytes = new TextEncoder().encode(STACK);
   bytes[STACK.indexOf("hot")] = 0xff;
   bytes[0] = 0xc3;
@@ -121,7 +121,7 @@ Deno.test("bytes that are no UTF-8 are replaced", async () => {
   assert.equal(sample.frames[0].symbol, "\ufffdot");
 });
 
-Deno.test("a line without an end does not pile up in memory", async () => {
+Deno.test("parsePerfScript: a line without an end does not pile up in memory", async () => {
   const endless = new Uint8Array(1 << 20).fill(0x78);
   async function* input() {
     for (let count = 0; count < 512; count++) yield endless;

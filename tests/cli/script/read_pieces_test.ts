@@ -4,7 +4,7 @@ import { parsePerfScript } from "../../../cli/script/parse.ts";
 import { readPieces } from "../../../cli/script/read_pieces.ts";
 import { inChunks } from "./recordings.ts";
 
-Deno.test("both readers are done with a piece when they ask for the next", async () => {
+Deno.test("readPieces: both readers are done with a piece when they ask for the next", async () => {
   const sample = "web 7/7 1.5: 3 cycles: \n\t  10 hot+0x2 (/web)\n\t  20 main (/web)\n\n";
   const bytes = new TextEncoder().encode(sample.repeat(20_000));
   const path = await Deno.makeTempFile();

@@ -24,7 +24,7 @@ function open(columns: number, rows: number) {
   };
 }
 
-Deno.test("the lines that move are below what is printed, and none of it is lost", async () => {
+Deno.test("createLiveLines: the lines that move are below what is printed, and none of it is lost", async () => {
   const { live, write, settled } = open(40, 5);
   write("$ necoperf-client\n");
   live.show(["web-1 waiting", "web-2 waiting"]);
@@ -43,7 +43,7 @@ Deno.test("the lines that move are below what is printed, and none of it is lost
   assert.deepEqual((await settled()).slice(3), ["three", "the end"]);
 });
 
-Deno.test("nothing of the lines is left behind them", async () => {
+Deno.test("createLiveLines: nothing of the lines is left behind them", async () => {
   const { live, write, settled } = open(40, 5);
   live.show(["web-1", "web-2"]);
   live[Symbol.dispose]();
@@ -51,7 +51,7 @@ Deno.test("nothing of the lines is left behind them", async () => {
   assert.deepEqual(await settled(), ["done"]);
 });
 
-Deno.test("what a key echoes is gone with the next change", async () => {
+Deno.test("createLiveLines: what a key echoes is gone with the next change", async () => {
   const { live, write, settled } = open(40, 5);
   live.show(["web-1 recording"]);
   write("^C");
@@ -59,7 +59,7 @@ Deno.test("what a key echoes is gone with the next change", async () => {
   assert.deepEqual(await settled(), ["web-1 stopping"]);
 });
 
-Deno.test("a line has no more columns, and all together no more rows, than there are", async () => {
+Deno.test("createLiveLines: a line has no more columns, and all together no more rows, than there are", async () => {
   const { live, write, settled } = open(20, 4);
   write("above\n");
   live.show(Array.from({ length: 9 }, (_, at) => `web-${at} ${"recording ".repeat(5)}`));
@@ -72,7 +72,7 @@ Deno.test("a line has no more columns, and all together no more rows, than there
 });
 
 for (const [how, columns] of [["narrower", 14], ["wider", 60]] as const) {
-  Deno.test(`a terminal that was made ${how} has the lines once`, async () => {
+  Deno.test(`createLiveLines: a terminal that was made ${how} has the lines once`, async () => {
     const { live, write, settled, resize } = open(30, 8);
     write("above\n");
     live.show(["web-1 recording [=====>   ]"]);

@@ -9,11 +9,11 @@ function leftOut(started?: "user" | "kernel" | "both", asked?: "user" | "kernel"
   );
 }
 
-Deno.test("says that kernel samples are left out, when nobody asked for that", () => {
+Deno.test("describeLeft: says that kernel samples are left out, when nobody asked for that", () => {
   assert.match(leftOut("user")!, /^kernel samples are left out: .* profiles\/kernel/);
 });
 
-Deno.test("says nothing of it when it was asked for, or is not so, or is not known", () => {
+Deno.test("describeLeftOut: says nothing of it when it was asked for, or is not so, or is not known", () => {
   assert.equal(leftOut("user", "user"), undefined);
   assert.equal(leftOut("kernel", "kernel"), undefined);
   assert.equal(leftOut("both"), undefined);
@@ -21,7 +21,7 @@ Deno.test("says nothing of it when it was asked for, or is not so, or is not kno
   assert.equal(describeLeftOut({ kind: "converting" }, {}), undefined);
 });
 
-Deno.test("says of several results what they are together", () => {
+Deno.test("describeTogether: says of several results what they are together", () => {
   const summary = { ...SUMMARY, samples: 100 };
   const together = (...cpus: (number | undefined)[]) =>
     describeTogether(cpus.map((cpus) => ({ summary, cpuUse: cpus ? { cpus } : undefined })));
@@ -34,7 +34,7 @@ Deno.test("says of several results what they are together", () => {
   );
 });
 
-Deno.test("says of a result that is left only what is known", () => {
+Deno.test("describeLeft: says of a result that is left only what is known", () => {
   const recordingId = "recording-1";
   const keptUntil = new Date(2026, 0, 1, 12, 34, 56);
   assert.equal(

@@ -15,14 +15,14 @@ function open(durationSeconds?: number) {
 
 const STARTED: RecordingEvent = { kind: "started", recordingId: "1", processes: 1 };
 
-Deno.test("shows the place in the queue", () => {
+Deno.test("createProgressLine: shows the place in the queue", () => {
   const { onEvent, at } = open(10);
   assert.equal(at(), "asking the daemon");
   onEvent({ kind: "queued", ahead: 2, sameContainer: false });
   assert.equal(at(), "waiting: 2 recordings before this one");
 });
 
-Deno.test("shows how far a recording is, by the daemon's clock", () => {
+Deno.test("createProgressLine: shows how far a recording is, by the daemon's clock", () => {
   const { onEvent, at, after } = open(10);
   onEvent(STARTED);
   after(2);
@@ -34,7 +34,7 @@ Deno.test("shows how far a recording is, by the daemon's clock", () => {
   assert.equal(at(), `recording [${"=".repeat(30)}] ending, 940 samples, 3 lost`);
 });
 
-Deno.test("the bar is what a narrow terminal has no room for", () => {
+Deno.test("createProgressLine: the bar is what a narrow terminal has no room for", () => {
   const { onEvent, at, after } = open(10);
   onEvent(STARTED);
   after(5);
@@ -42,7 +42,7 @@ Deno.test("the bar is what a narrow terminal has no room for", () => {
   assert.equal(at(27), "recording, 5s left");
 });
 
-Deno.test("shows what has arrived while the daemon converts, and of how much once it is known", () => {
+Deno.test("createProgressLine: shows what has arrived while the daemon converts, and of how much once it is known", () => {
   const { onEvent, at, after } = open(10);
   onEvent(STARTED, { kind: "downloading", receivedBytes: 1000 });
   assert.match(at(), /^recording /);
@@ -57,13 +57,13 @@ Deno.test("shows what has arrived while the daemon converts, and of how much onc
   );
 });
 
-Deno.test("shows a download alone", () => {
+Deno.test("createProgressLine: shows a download alone", () => {
   const { onEvent, at } = open();
   onEvent({ kind: "downloading", receivedBytes: 4200 });
   assert.equal(at(), "downloading, 4.2 kB so far");
 });
 
-Deno.test("shows a lost connection until something arrives again", () => {
+Deno.test("createProgressLine: shows a lost connection until something arrives again", () => {
   const { onEvent, at, after } = open(10);
   onEvent(STARTED, { kind: "lost", reason: "it is down", retryTimeoutSeconds: 60 });
   after(15);
@@ -72,7 +72,7 @@ Deno.test("shows a lost connection until something arrives again", () => {
   assert.match(at(), /^recording .* 7 samples$/);
 });
 
-Deno.test("begins anew with another recording", () => {
+Deno.test("createProgressLine: begins anew with another recording", () => {
   const { onEvent, at } = open(10);
   onEvent(
     STARTED,
@@ -84,7 +84,7 @@ Deno.test("begins anew with another recording", () => {
   assert.equal(at(), "recording [>                             ] 10s left");
 });
 
-Deno.test("says that sampling was told to stop", () => {
+Deno.test("createProgressLine: says that sampling was told to stop", () => {
   const { onEvent, at } = open(10);
   onEvent(STARTED, { kind: "stopping", sampling: true });
   assert.match(at(), /^recording \[.*\] stopping$/);

@@ -79,7 +79,7 @@ async function failure(attempt: Promise<unknown>): Promise<[StatusName, string]>
   throw new assert.AssertionError({ message: "it was not refused" });
 }
 
-Deno.test("the right in the namespace of the container's pod lets in", async () => {
+Deno.test("createKubernetesAdmission: the right in the namespace of the container's pod lets in", async () => {
   const { asked, answer } = create(["profiles in mine"]);
   assert.deepEqual(await answer(`containerd://${MINE}`), {
     ...{ decision: "allowed", container: { id: MINE, mainPid: 7 }, owner: OWNERS[MINE] },
@@ -88,7 +88,7 @@ Deno.test("the right in the namespace of the container's pod lets in", async () 
   assert.deepEqual(asked, [{ resource: "profiles", namespace: "mine", name: "p" }]);
 });
 
-Deno.test("a refusal is the same for another's container, nobody's and none", async () => {
+Deno.test("createKubernetesAdmission: a refusal is the same for another's container, nobody's and none", async () => {
   const { asked, admit } = create(["profiles in mine", "profiles/kernel in mine"]);
   const refusals = [
     await failure(admit(ANOTHERS)),
@@ -118,7 +118,7 @@ Deno.test("admit: a refusal's answer tells the log what is known of the containe
   assert.deepEqual(ended.owner, OWNERS[ENDED]);
 });
 
-Deno.test("what the lookup says of a container is for those who may profile it", async () => {
+Deno.test("createKubernetesAdmission: what the lookup says of a container is for those who may profile it", async () => {
   for (const status of ["NOT_FOUND", "FAILED_PRECONDITION", "INTERNAL"] as const) {
     const failing = {
       find: () => Promise.reject(new StatusError(status, "in words")),
@@ -147,7 +147,7 @@ Deno.test("admit: nobody may profile a container of no pod, and the log tells wh
   assert.equal((await failure(admit(NONE)))[0], "NOT_FOUND");
 });
 
-Deno.test("the kernel's side is a right of its own", async () => {
+Deno.test("createKubernetesAdmission: the kernel's side is a right of its own", async () => {
   const user = create(["profiles in mine"]);
   assert.equal((await user.admit(MINE, "allowed")).side, "user");
   for (const side of ["kernel", "both"] as const) {
@@ -168,7 +168,7 @@ Deno.test("the kernel's side is a right of its own", async () => {
   assert.equal((await failure(kernel.admit(MINE, "kernel")))[0], "PERMISSION_DENIED");
 });
 
-Deno.test("when nobody can tell, nobody is let in", async () => {
+Deno.test("createKubernetesAdmission: when nobody can tell, nobody is let in", async () => {
   const down = () => Promise.reject(new StatusError("UNAVAILABLE", "down"));
   const noReviews = create([], { authorizer: { allows: down } });
   const noPods = create(["profiles in "], { owners: { ownerOf: down, named: down } });
@@ -185,7 +185,7 @@ Deno.test("when nobody can tell, nobody is let in", async () => {
   assert.deepEqual(await failure(half.admit(MINE, "allowed")), ["UNAVAILABLE", "down"]);
 });
 
-Deno.test("a text that is no container id is refused before anything is asked", async () => {
+Deno.test("createKubernetesAdmission: a text that is no container id is refused before anything is asked", async () => {
   const { asked, admit } = create(["profiles in "]);
   for (const id of ["", "x", "..", `${MINE}\n`, MINE.slice(1), "x".repeat(1 << 20)]) {
     assert.equal((await failure(admit(id)))[0], "INVALID_ARGUMENT");
@@ -270,7 +270,7 @@ Deno.test("confirm: what was allowed must still be, side by side", async () => {
   assert.equal((await failure(confirm(both, "user", { authorizer: down })))[0], "UNAVAILABLE");
 });
 
-Deno.test("open access lets everybody record everything", async () => {
+Deno.test("createOpenAdmission: open access lets everybody record everything", async () => {
   const access = createOpenAdmission(lookup);
   assert.equal(await access.identify({ authorization: [] }), ANYONE);
   const { signal } = new AbortController();

@@ -43,7 +43,7 @@ function jwt(claims: unknown): string {
   return `${encode({ alg: "none" })}.${encode(claims)}.c2ln`;
 }
 
-Deno.test("a good token is asked about once in ten seconds, a bad one once in two", async () => {
+Deno.test("createAuthenticator: a good token is asked about once in ten seconds, a bad one once in two", async () => {
   const { asked, authenticate, pass } = create();
   assert.equal(await authenticate("Bearer good"), ALICE);
   pass(9);
@@ -61,7 +61,7 @@ Deno.test("a good token is asked about once in ten seconds, a bad one once in tw
   assert.equal(asked.length, 4);
 });
 
-Deno.test("what cannot be a token is refused without asking, and never repeated", async () => {
+Deno.test("createAuthenticator: what cannot be a token is refused without asking, and never repeated", async () => {
   const { asked, authenticate } = create();
   const secret = "s3cr3t";
   for (
@@ -89,7 +89,7 @@ Deno.test("what cannot be a token is refused without asking, and never repeated"
   assert.deepEqual(asked, []);
 });
 
-Deno.test("a refusal says what to do", async () => {
+Deno.test("createAuthenticator: a refusal says what to do", async () => {
   const { authenticate } = create();
   assert.match(await refusal(authenticate()), /no token .*audience "necoperf".*--token-file/);
   const past = Date.now() / 1000 - 60;
@@ -113,7 +113,7 @@ Deno.test("a refusal says what to do", async () => {
   assert.ok(wild.length < 1000);
 });
 
-Deno.test("a flood of bad tokens takes a bounded place", async () => {
+Deno.test("createAuthenticator: a flood of bad tokens takes a bounded place", async () => {
   const { asked, authenticate } = create(10);
   await authenticate("Bearer good");
   for (let each = 0; each < 100; each++) await refusal(authenticate(`Bearer bad${each}`));
@@ -121,7 +121,7 @@ Deno.test("a flood of bad tokens takes a bounded place", async () => {
   assert.equal(asked.filter((token) => token === "good").length, 2);
 });
 
-Deno.test("a client certificate is a user and groups; a token counts more", async () => {
+Deno.test("createAuthenticator: a client certificate is a user and groups; a token counts more", async () => {
   const { authenticator } = create();
   const tomorrow = new Date(Date.now() + 86_400_000);
   const from = (subject: ClientCertificate["subject"], rest: Partial<Credentials> = {}) =>

@@ -18,7 +18,7 @@ function create(allowed: boolean) {
   return { asked, authorizer, pass: (seconds: number) => now += seconds * 1000 };
 }
 
-Deno.test("yes stands for ten seconds, no for two", async () => {
+Deno.test("createAuthorizer: yes stands for ten seconds, no for two", async () => {
   for (const [allowed, seconds] of [[true, 10], [false, 2]] as const) {
     const { asked, authorizer, pass } = create(allowed);
     assert.equal(await authorizer.allows(ALICE, QUESTION), allowed);
@@ -31,7 +31,7 @@ Deno.test("yes stands for ten seconds, no for two", async () => {
   }
 });
 
-Deno.test("an answer is for one user with all that counts of them, and for one question", async () => {
+Deno.test("createAuthorizer: an answer is for one user with all that counts of them, and for one question", async () => {
   const { asked, authorizer } = create(true);
   const callers: Caller[] = [
     ALICE,

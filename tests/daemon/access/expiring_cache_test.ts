@@ -17,7 +17,7 @@ function counting(maxEntries = 10) {
   };
 }
 
-Deno.test("an answer stands for as long as it is valid, and no longer", async () => {
+Deno.test("ExpiringCache: an answer stands for as long as it is valid, and no longer", async () => {
   const { asked, get, pass } = counting();
   assert.equal(await get("a"), "A");
   pass(99);
@@ -28,7 +28,7 @@ Deno.test("an answer stands for as long as it is valid, and no longer", async ()
   assert.deepEqual(asked, ["a", "a"]);
 });
 
-Deno.test("the answer that was not asked for the longest makes place", async () => {
+Deno.test("ExpiringCache: the answer that was not asked for the longest makes place", async () => {
   const { asked, cache, get } = counting(2);
   await get("a");
   await get("b");
@@ -43,7 +43,7 @@ Deno.test("the answer that was not asked for the longest makes place", async () 
   assert.equal(cache.size, 2);
 });
 
-Deno.test("who asks at the same time shares an answer, and a failure is not kept", async () => {
+Deno.test("ExpiringCache: who asks at the same time shares an answer, and a failure is not kept", async () => {
   const { asked, cache, get } = counting();
   assert.deepEqual(await Promise.all([get("a"), get("a"), get("a")]), ["A", "A", "A"]);
   assert.deepEqual(asked, ["a"]);
@@ -52,7 +52,7 @@ Deno.test("who asks at the same time shares an answer, and a failure is not kept
   assert.equal(await get("x"), "X");
 });
 
-Deno.test("an answer is as old as the question", async () => {
+Deno.test("ExpiringCache: an answer is as old as the question", async () => {
   let now = 0;
   const cache = new ExpiringCache<number>(10, () => now);
   await cache.get("a", () => {

@@ -73,7 +73,7 @@ async function unavailable(attempt: Promise<unknown>): Promise<string> {
 
 const review = (status: unknown) => () => Response.json({ status });
 
-Deno.test("a token is good when the API server says so for the audience", async () => {
+Deno.test("connectKubernetes: a token is good when the API server says so for the audience", async () => {
   const user = { username: "alice", uid: "1", groups: ["g"], extra: { scopes: ["x"] } };
   const good = { authenticated: true, audiences: ["other", "necoperf"], user };
   await withApi(review(good), async ({ api, requests }) => {
@@ -103,7 +103,7 @@ Deno.test("a token is good when the API server says so for the audience", async 
   }
 });
 
-Deno.test("an access review carries all there is of the user, and no means no", async () => {
+Deno.test("connectKubernetes: an access review carries all there is of the user, and no means no", async () => {
   const question = { resource: "profiles/kernel", namespace: "a", name: "p" } as const;
   await withApi(review({ allowed: true }), async ({ api, requests }) => {
     assert.equal(await api.reviewAccess(ALICE, question), true);
@@ -149,7 +149,7 @@ Deno.test("podsOfNode: pods are those of the node, with their containers", async
   });
 });
 
-Deno.test("the daemon's token is read again for each request", async () => {
+Deno.test("connectKubernetes: the daemon's token is read again for each request", async () => {
   await withApi(review({ allowed: true }), async ({ api, directory, requests }) => {
     const question = { resource: "profiles", namespace: "a", name: "p" } as const;
     await api.reviewAccess(ALICE, question);
@@ -208,7 +208,7 @@ function slow(): Promise<Response> {
   return new Promise((resolve) => setTimeout(() => resolve(Response.json({})), 1500));
 }
 
-Deno.test("after an outage it is asked again, and another authority is not believed", async () => {
+Deno.test("connectKubernetes: after an outage it is asked again, and another authority is not believed", async () => {
   let down = true;
   const answer = () => down ? slow() : Response.json({ status: { allowed: true } });
   await withApi(answer, async ({ api, directory }) => {

@@ -24,7 +24,7 @@ function bounded(abort: AbortController): AbortSignal {
   return AbortSignal.any([abort.signal, AbortSignal.timeout(20_000)]);
 }
 
-Deno.test("find takes the process that came from outside first, whatever its number", async () => {
+Deno.test("createCgroupLookup: find takes the process that came from outside first, whatever its number", async () => {
   using fake = fakeProcfs([
     { pid: 90, startTicks: 10 }, // the shim, outside
     { pid: 500, parentPid: 90, startTicks: 100, cgroup: CGROUP },
@@ -38,7 +38,7 @@ Deno.test("find takes the process that came from outside first, whatever its num
   assert.deepEqual(await lookup.processes(container), [20, 30, 500]);
 });
 
-Deno.test("find says where else a container may be that is not here", async () => {
+Deno.test("createCgroupLookup: find says where else a container may be that is not here", async () => {
   using fake = fakeProcfs([{ pid: 600, cgroup: OTHER_CGROUP }]);
   await assert.rejects(lookupOver(fake).find(ID), (error: StatusError) => {
     assert.equal(error.status, "NOT_FOUND");
@@ -48,19 +48,19 @@ Deno.test("find says where else a container may be that is not here", async () =
   });
 });
 
-Deno.test("find refuses what is no id, though it is in every path", async () => {
+Deno.test("createCgroupLookup: find refuses what is no id, though it is in every path", async () => {
   using fake = fakeProcfs([{ pid: 600, cgroup: `0::/kubepods/pod${POD}/${ID}\n` }]);
   for (const id of ["kubepods", `pod${POD}`, "", "/"]) {
     await assert.rejects(lookupOver(fake).find(id), { status: "INVALID_ARGUMENT" });
   }
 });
 
-Deno.test("find ends when the caller gives up", async () => {
+Deno.test("createCgroupLookup: find ends when the caller gives up", async () => {
   using fake = fakeProcfs([{ pid: 600, cgroup: CGROUP }]);
   await assert.rejects(lookupOver(fake).find(ID, AbortSignal.abort()), { status: "CANCELLED" });
 });
 
-Deno.test("zombies are not among the processes", async () => {
+Deno.test("createCgroupLookup: zombies are not among the processes", async () => {
   using fake = fakeProcfs([
     { pid: 50, cgroup: CGROUP },
     { pid: 51, parentPid: 50, cgroup: CGROUP, state: "Z" },
@@ -73,7 +73,7 @@ Deno.test("zombies are not among the processes", async () => {
   await assert.rejects(lookup.find(ID), { status: "NOT_FOUND" });
 });
 
-Deno.test("processes is empty once the container has ended", async () => {
+Deno.test("createCgroupLookup: processes is empty once the container has ended", async () => {
   using fake = fakeProcfs([{ pid: 50, cgroup: CGROUP }]);
   const lookup = lookupOver(fake);
   const container = await lookup.find(ID);
@@ -81,7 +81,7 @@ Deno.test("processes is empty once the container has ended", async () => {
   assert.deepEqual(await lookup.processes(container), []);
 });
 
-Deno.test("a container cannot put its processes among another's by the names of its cgroups", async () => {
+Deno.test("createCgroupLookup: a container cannot put its processes among another's by the names of its cgroups", async () => {
   const spoofed = `0::/kubepods/pod${POD}/${OTHER}/cri-containerd-${ID}.scope\n`;
   using fake = fakeProcfs([
     { pid: 50, startTicks: 100, cgroup: CGROUP },
@@ -143,7 +143,7 @@ Deno.test("find: in a node that is a pod's container of another cluster containe
   assert.deepEqual(await lookup.processes(container), [50]);
 });
 
-Deno.test("entered yields what came from outside since the last look, with its children", async () => {
+Deno.test("createCgroupLookup: entered yields what came from outside since the last look, with its children", async () => {
   using fake = fakeProcfs([{ pid: 90 }, { pid: 50, parentPid: 90, cgroup: CGROUP }]);
   const lookup = lookupOver(fake);
   const container = await lookup.find(ID);
@@ -171,7 +171,7 @@ Deno.test("entered yields what came from outside since the last look, with its c
   assert.deepEqual(seen, [[60, 70, 71], [101]]);
 });
 
-Deno.test("entered sees a process that is moved into the container after it was made", async () => {
+Deno.test("createCgroupLookup: entered sees a process that is moved into the container after it was made", async () => {
   using fake = fakeProcfs([{ pid: 90 }, { pid: 50, parentPid: 90, cgroup: CGROUP }]);
   const procfs = openProcfs(fake.dir);
   const abort = new AbortController();
@@ -201,7 +201,7 @@ Deno.test("entered sees a process that is moved into the container after it was 
   assert.equal(read.filter((pid) => pid === 70).length, 2);
 });
 
-Deno.test("entered stops reading processes that are somebody else's, but takes a number's next holder", async () => {
+Deno.test("createCgroupLookup: entered stops reading processes that are somebody else's, but takes a number's next holder", async () => {
   using fake = fakeProcfs([{ pid: 90 }, { pid: 50, parentPid: 90, cgroup: CGROUP }, {
     pid: 55,
     parentPid: 50,
@@ -251,7 +251,7 @@ Deno.test("entered stops reading processes that are somebody else's, but takes a
   abort.abort();
 });
 
-Deno.test("entered without a look before starts from what there is", async () => {
+Deno.test("createCgroupLookup: entered without a look before starts from what there is", async () => {
   using fake = fakeProcfs([{ pid: 50, cgroup: CGROUP }]);
   const procfs = openProcfs(fake.dir);
   const abort = new AbortController();
@@ -274,7 +274,7 @@ Deno.test("entered without a look before starts from what there is", async () =>
   assert.deepEqual(seen, [[70]]);
 });
 
-Deno.test("entered ends at once when it is aborted while it waits", async () => {
+Deno.test("createCgroupLookup: entered ends at once when it is aborted while it waits", async () => {
   using fake = fakeProcfs([{ pid: 50, cgroup: CGROUP }]);
   // An hour: the test would hang if the wait were not cut short.
   const lookup = createCgroupLookup({ procfs: openProcfs(fake.dir), pollIntervalMs: 3_600_000 });

@@ -189,7 +189,7 @@ for (const [what, text, expected] of FOUND) {
 }
 
 for (const [what, text] of NOT_FOUND) {
-  Deno.test(`containersOfCgroup finds nothing in: ${what}`, () => {
+  Deno.test(`containersOfCgroup: finds nothing in: ${what}`, () => {
     assert.deepEqual(containersOfCgroup(text), []);
   });
 }

@@ -4,13 +4,13 @@ import { StatusError } from "../../../daemon/status_error.ts";
 
 const ID = "4f0c2a9be17d5630c8e1f2a3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7";
 
-Deno.test("parseContainerId takes an id with and without the name of its runtime", () => {
+Deno.test("parseContainerId: takes an id with and without the name of its runtime", () => {
   for (const prefix of ["", "containerd://", "cri-o://", "docker://"]) {
     assert.equal(parseContainerId(prefix + ID), ID);
   }
 });
 
-Deno.test("parseContainerId refuses everything else, by the field's name", () => {
+Deno.test("parseContainerId: refuses everything else, by the field's name", () => {
   const refused = [
     "",
     "kubepods",
@@ -43,7 +43,7 @@ Deno.test("parseContainerId refuses everything else, by the field's name", () =>
   }
 });
 
-Deno.test("parseContainerId lets nothing through raw or long in its message", () => {
+Deno.test("parseContainerId: lets nothing through raw or long in its message", () => {
   const hostile = [
     "\0",
     "a\nb\r\x1b[2Jc",

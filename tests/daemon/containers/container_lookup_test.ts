@@ -6,7 +6,7 @@ import { fakeProcfs } from "../../testing/fake_procfs.ts";
 
 const ID = "b2a102854b4969b2ce98dc329c86b4fb2b06e4ad2cc8da9d8a7578c9cd2004a2";
 
-Deno.test("createContainerLookup names the option that is missing or wrong", () => {
+Deno.test("createContainerLookup: names the option that is missing or wrong", () => {
   assert.throws(() => createContainerLookup({ by: "cgroup" }), /'procDir'.*by cgroup/);
   assert.throws(() => createContainerLookup({ by: "cri", procDir: "/proc" }), /'runtimeEndpoint'/);
   assert.throws(() => createContainerLookup({ by: "docker" as LookupName }), /'by'.*docker/);
@@ -18,7 +18,7 @@ Deno.test("createContainerLookup names the option that is missing or wrong", () 
   }
 });
 
-Deno.test("createContainerLookup makes each of them", async () => {
+Deno.test("createContainerLookup: makes each of them", async () => {
   using fake = fakeProcfs([{ pid: 50, cgroup: `0::/docker/${ID}\n` }, { pid: 51, parentPid: 50 }]);
   const byCgroup = createContainerLookup({ by: "cgroup", procDir: fake.dir });
   await byCgroup.check();
@@ -29,7 +29,7 @@ Deno.test("createContainerLookup makes each of them", async () => {
   byPid.close();
 });
 
-Deno.test("a runtime that is not there is said by its endpoint", async () => {
+Deno.test("createContainerLookup: a runtime that is not there is said by its endpoint", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "necoperf-cri-" });
   const endpoint = `unix://${dir}/none.sock`;
   using fake = fakeProcfs();
@@ -48,7 +48,7 @@ Deno.test("a runtime that is not there is said by its endpoint", async () => {
   }
 });
 
-Deno.test("a runtime that does not answer is said by its endpoint and the time waited", async () => {
+Deno.test("createContainerLookup: a runtime that does not answer is said by its endpoint and the time waited", async () => {
   const dir = Deno.makeTempDirSync({ prefix: "necoperf-cri-" });
   // Takes connections and says nothing.
   const listener = Deno.listen({ transport: "unix", path: `${dir}/mute.sock` });
@@ -69,7 +69,7 @@ Deno.test("a runtime that does not answer is said by its endpoint and the time w
   }
 });
 
-Deno.test("by process id: the process and what it started", async () => {
+Deno.test("createContainerLookup: by process id: the process and what it started", async () => {
   using fake = fakeProcfs([
     { pid: 50 },
     { pid: 52, parentPid: 51 },
@@ -85,13 +85,13 @@ Deno.test("by process id: the process and what it started", async () => {
   }
 });
 
-Deno.test("by process id without a procfs: the process alone, whether it is there or not", async () => {
+Deno.test("createContainerLookup: by process id without a procfs: the process alone, whether it is there or not", async () => {
   const lookup = createContainerLookup({ by: "pid" });
   await lookup.check();
   assert.deepEqual(await lookup.processes(await lookup.find("4194304")), [4194304]);
 });
 
-Deno.test("by process id: anything but a number is refused", async () => {
+Deno.test("createContainerLookup: by process id: anything but a number is refused", async () => {
   const lookup = createContainerLookup({ by: "pid" });
   for (const id of ["", "0", "-1", "1.5", "1e3", " 7", "7\n", "07", "4194305", "1,2", "all", ID]) {
     await assert.rejects(lookup.find(id), {
@@ -101,7 +101,7 @@ Deno.test("by process id: anything but a number is refused", async () => {
   }
 });
 
-Deno.test("by process id: nothing enters, until it is aborted", async () => {
+Deno.test("createContainerLookup: by process id: nothing enters, until it is aborted", async () => {
   const lookup = createContainerLookup({ by: "pid" });
   const container = await lookup.find("50");
   for (const signal of [AbortSignal.abort(), AbortSignal.timeout(10)]) {

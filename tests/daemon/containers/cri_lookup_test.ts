@@ -23,7 +23,7 @@ function lookupOver(fake: FakeProcfs, answer: Partial<RuntimeContainer> | undefi
   return createCriLookup({ cri, procfs: openProcfs(fake.dir), pollIntervalMs: 1 });
 }
 
-Deno.test("pidOfInfo reads containerd's form and both of CRI-O's", () => {
+Deno.test("pidOfInfo: reads containerd's form and both of CRI-O's", () => {
   const spec = { ociVersion: "1.0.2-dev", process: { args: ["sh"] } };
   const containerd = { sandboxID: "0f", pid: 4711, removing: false, runtimeSpec: spec };
   assert.equal(pidOfInfo({ info: JSON.stringify(containerd) }), 4711);
@@ -32,7 +32,7 @@ Deno.test("pidOfInfo reads containerd's form and both of CRI-O's", () => {
   assert.equal(pidOfInfo({ pid: "4711", sandboxId: "0f" }), 4711);
 });
 
-Deno.test("pidOfInfo says what it was given when it is no process id", () => {
+Deno.test("pidOfInfo: says what it was given when it is no process id", () => {
   const garbage: [Record<string, string>, RegExp][] = [
     [{}, /gave "nothing" as/],
     [{ info: "" }, /not JSON: ""/],
@@ -66,7 +66,7 @@ Deno.test("pidOfInfo says what it was given when it is no process id", () => {
   }
 });
 
-Deno.test("find takes the pod's names from the labels", async () => {
+Deno.test("createCriLookup: find takes the pod's names from the labels", async () => {
   using fake = fakeProcfs([{ pid: 50, cgroup: CGROUP }]);
   const labels = {
     "io.kubernetes.pod.name": "web-0",
@@ -86,7 +86,7 @@ Deno.test("find takes the pod's names from the labels", async () => {
   });
 });
 
-Deno.test("find says in which state a container is that does not run", async () => {
+Deno.test("createCriLookup: find says in which state a container is that does not run", async () => {
   using fake = fakeProcfs();
   for (
     const [state, words] of [
@@ -100,7 +100,7 @@ Deno.test("find says in which state a container is that does not run", async () 
   }
 });
 
-Deno.test("find says that the runtime knows no such container", async () => {
+Deno.test("createCriLookup: find says that the runtime knows no such container", async () => {
   using fake = fakeProcfs();
   await assert.rejects(lookupOver(fake, undefined).find(ID), {
     status: "NOT_FOUND",
@@ -108,12 +108,12 @@ Deno.test("find says that the runtime knows no such container", async () => {
   });
 });
 
-Deno.test("find does not ask the runtime for what is no id", async () => {
+Deno.test("createCriLookup: find does not ask the runtime for what is no id", async () => {
   using fake = fakeProcfs();
   await assert.rejects(lookupOver(fake, undefined).find("b2a1"), { status: "INVALID_ARGUMENT" });
 });
 
-Deno.test("processes are those of the cgroup, also when the main one has ended", async () => {
+Deno.test("createCriLookup: processes are those of the cgroup, also when the main one has ended", async () => {
   using fake = fakeProcfs([
     { pid: 90 },
     { pid: 50, parentPid: 90, cgroup: CGROUP },
@@ -130,7 +130,7 @@ Deno.test("processes are those of the cgroup, also when the main one has ended",
   assert.deepEqual(await lookup.processes(container), []);
 });
 
-Deno.test("processes are what the main one started where the cgroup does not tell", async () => {
+Deno.test("createCriLookup: processes are what the main one started where the cgroup does not tell", async () => {
   using fake = fakeProcfs([
     { pid: 90 },
     { pid: 50, parentPid: 90, startTicks: 7 },
@@ -146,7 +146,7 @@ Deno.test("processes are what the main one started where the cgroup does not tel
   assert.deepEqual(await lookup.processes(container), []);
 });
 
-Deno.test("find does not take the runtime's word for a process of somebody else", async () => {
+Deno.test("createCriLookup: find does not take the runtime's word for a process of somebody else", async () => {
   const other = `0::/kubepods/pod${POD}/${ID.split("").reverse().join("")}\n`;
   for (
     const processes of [

@@ -12,19 +12,19 @@ function unavailable(pattern: RegExp) {
   };
 }
 
-Deno.test("pids lists processes alone, ascending", async () => {
+Deno.test("openProcfs: pids lists processes alone, ascending", async () => {
   using fake = fakeProcfs([{ pid: 100 }, { pid: 20 }, { pid: 3 }]);
   assert.deepEqual(await openProcfs(fake.dir).pids(), [1, 3, 20, 100]);
 });
 
-Deno.test("cgroup and stat of a process that has ended are undefined", async () => {
+Deno.test("openProcfs: cgroup and stat of a process that has ended are undefined", async () => {
   using fake = fakeProcfs();
   const procfs = openProcfs(fake.dir);
   assert.equal(await procfs.cgroup(4711), undefined);
   assert.equal(await procfs.stat(4711), undefined);
 });
 
-Deno.test("a process that ends between opening and reading is undefined", async () => {
+Deno.test("openProcfs: a process that ends between opening and reading is undefined", async () => {
   // The kernel answers ESRCH then. To come in time between the two, the test does both itself.
   const readTextFile = Deno.readTextFile;
   const child = new Deno.Command("sleep", { args: ["1000"] }).spawn();
@@ -43,17 +43,17 @@ Deno.test("a process that ends between opening and reading is undefined", async 
   }
 });
 
-Deno.test("a directory that is not there is said with the flag that names it", async () => {
+Deno.test("openProcfs: a directory that is not there is said with the flag that names it", async () => {
   const procfs = openProcfs("/nonexistent/proc");
   await assert.rejects(procfs.pids(), unavailable(/\/nonexistent\/proc.*--proc-dir/));
   await assert.rejects(procfs.check(), unavailable(/\/nonexistent\/proc.*--proc-dir/));
 });
 
-Deno.test("check takes the real procfs", async () => {
+Deno.test("openProcfs: check takes the real procfs", async () => {
   await openProcfs("/proc").check();
 });
 
-Deno.test("check refuses an empty directory", async () => {
+Deno.test("openProcfs: check refuses an empty directory", async () => {
   const dir = Deno.makeTempDirSync();
   try {
     await assert.rejects(openProcfs(dir).check(), unavailable(/shows no process/));
@@ -62,7 +62,7 @@ Deno.test("check refuses an empty directory", async () => {
   }
 });
 
-Deno.test("check refuses a procfs of another PID namespace", async () => {
+Deno.test("openProcfs: check refuses a procfs of another PID namespace", async () => {
   using fake = fakeProcfs();
   Deno.removeSync(`${fake.dir}/self`);
   await assert.rejects(
@@ -73,13 +73,13 @@ Deno.test("check refuses a procfs of another PID namespace", async () => {
   await assert.rejects(openProcfs(fake.dir).check(), unavailable(/PID namespace.*hostPID: true/));
 });
 
-Deno.test("check refuses a procfs that hides other users' processes", async () => {
+Deno.test("openProcfs: check refuses a procfs that hides other users' processes", async () => {
   using fake = fakeProcfs([{ pid: 50 }]);
   fake.remove(1);
   await assert.rejects(openProcfs(fake.dir).check(), unavailable(/hidepid/));
 });
 
-Deno.test("readEach reads all, some at a time, and leaves out what is gone", async () => {
+Deno.test("readEach: reads all, some at a time, and leaves out what is gone", async () => {
   const pids = Array.from({ length: 1000 }, (_, index) => index + 1);
   let [now, most] = [0, 0];
   const found = await readEach(pids, async (pid) => {
@@ -92,7 +92,7 @@ Deno.test("readEach reads all, some at a time, and leaves out what is gone", asy
   assert.ok(most > 1 && most <= 16, `${most} at once`);
 });
 
-Deno.test("readEach rejects when one read fails", async () => {
+Deno.test("readEach: rejects when one read fails", async () => {
   await assert.rejects(readEach([1, 2], () => Promise.reject(new Error("no"))), /no/);
 });
 

@@ -17,7 +17,7 @@ function serve(...checks: Check[]) {
 const works: Check = { name: "perf", run: () => Promise.resolve() };
 const fails: Check = { name: "lookup", run: () => Promise.reject(new Error("no socket")) };
 
-Deno.test("/readyz lists every check and fails when one does", async () => {
+Deno.test("createHttpHandler: /readyz lists every check and fails when one does", async () => {
   const good = await serve(works).get("/readyz");
   assert.equal(good.status, 200);
   assert.equal(await good.text(), "[+]perf ok\n");
@@ -26,7 +26,7 @@ Deno.test("/readyz lists every check and fails when one does", async () => {
   assert.equal(await bad.text(), "[+]perf ok\n[-]lookup failed: no socket\n");
 });
 
-Deno.test("a warning is told and does not make the daemon unready", async () => {
+Deno.test("createHttpHandler: a warning is told and does not make the daemon unready", async () => {
   const { readiness, get } = serve(works);
   readiness.warn("perf is old");
   const response = await get("/readyz");
@@ -34,7 +34,7 @@ Deno.test("a warning is told and does not make the daemon unready", async () => 
   assert.match(await response.text(), /^\[!\]perf is old$/m);
 });
 
-Deno.test("checks are not run for each of many who ask, and again when invalidated", async () => {
+Deno.test("createHttpHandler: checks are not run for each of many who ask, and again when invalidated", async () => {
   let runs = 0;
   const { readiness, get } = serve({ name: "perf", run: () => Promise.resolve(void runs++) });
   assert.equal(readiness.passed("perf"), false);
@@ -47,11 +47,11 @@ Deno.test("checks are not run for each of many who ask, and again when invalidat
   assert.equal(runs, 2);
 });
 
-Deno.test("/healthz does not depend on the checks", async () => {
+Deno.test("createHttpHandler: /healthz does not depend on the checks", async () => {
   assert.equal((await serve(fails).get("/healthz")).status, 200);
 });
 
-Deno.test("/metrics are Prometheus' text", async () => {
+Deno.test("createHttpHandler: /metrics are Prometheus' text", async () => {
   const { metrics, get } = serve(works);
   metrics.recordingEnded("full", 2);
   metrics.versions("6.1", "6.18", false);
@@ -66,7 +66,7 @@ Deno.test("/metrics are Prometheus' text", async () => {
   assert.match(text, /^process_resident_memory_bytes \d{7,}/m);
 });
 
-Deno.test("other paths and methods are refused", async () => {
+Deno.test("createHttpHandler: other paths and methods are refused", async () => {
   assert.equal((await serve(works).get("/")).status, 404);
   assert.equal((await serve(works).get("/metrics/x")).status, 404);
   assert.equal((await serve(works).get("/metrics", "POST")).status, 405);

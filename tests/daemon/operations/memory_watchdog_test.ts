@@ -12,7 +12,7 @@ async function looksUntilOutgrown(looks: { bytes: number; idle: boolean }[]): Pr
   return taken + 1;
 }
 
-Deno.test("a program that has grown is told so once nothing is under way", async () => {
+Deno.test("watchMemory: a program that has grown is told so once nothing is under way", async () => {
   const large = { bytes: 101, idle: true };
   assert.equal(await looksUntilOutgrown([large]), 1);
   const small = { bytes: 100, idle: true };
@@ -20,7 +20,7 @@ Deno.test("a program that has grown is told so once nothing is under way", async
   assert.equal(await looksUntilOutgrown([small, busy, busy, small, large]), 5);
 });
 
-Deno.test("it is the program's own resident memory", async () => {
+Deno.test("watchMemory: it is the program's own resident memory", async () => {
   using watch = watchMemory(1, () => true, { intervalMs: 1 });
   const bytes = await watch.outgrown;
   // A Deno that runs tests takes tens of megabytes.

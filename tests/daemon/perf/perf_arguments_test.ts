@@ -13,7 +13,7 @@ const OPTIONS: PerfOptions = {
 };
 const TARGET = { pids: [12, 345], durationSeconds: 1.25, mmapPages: 32 };
 
-Deno.test("perf record samples the processes and ends by itself", () => {
+Deno.test("recordArguments: perf record samples the processes and ends by itself", () => {
   const args = recordArguments(OPTIONS, TARGET);
   assert.equal(args[0], "record");
   assert.ok(args.includes("--pid=12,345"));
@@ -24,12 +24,12 @@ Deno.test("perf record samples the processes and ends by itself", () => {
   assert.deepEqual(args.slice(-3), ["--", "sleep", "1.250"]);
 });
 
-Deno.test("a very short duration is still one that sleep takes", () => {
+Deno.test("recordArguments: a very short duration is still one that sleep takes", () => {
   const args = recordArguments(OPTIONS, { ...TARGET, durationSeconds: 1e-9 });
   assert.equal(args.at(-1), "0.000");
 });
 
-Deno.test("perf record is given what was asked for", () => {
+Deno.test("recordArguments: perf record is given what was asked for", () => {
   const cases: [Partial<PerfOptions>, string[], string[]][] = [
     [{}, ["--call-graph=fp", "--no-buildid"], ["--all-user", "--all-kernel", "--buildid-mmap"]],
     [{ callGraph: "dwarf", stackSizeBytes: 1024 }, ["--call-graph=dwarf,1024"], []],
@@ -48,7 +48,7 @@ Deno.test("perf record is given what was asked for", () => {
   assert.ok(!none.some((arg) => arg.startsWith("--call-graph")));
 });
 
-Deno.test("perf script resolves inlined functions only when asked", () => {
+Deno.test("scriptArguments: perf script resolves inlined functions only when asked", () => {
   assert.ok(scriptArguments(OPTIONS).includes("--no-inline"));
   assert.ok(scriptArguments({ ...OPTIONS, inline: true }).includes("--inline"));
 });

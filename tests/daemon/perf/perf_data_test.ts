@@ -23,7 +23,7 @@ const SMALLEST_SAMPLE = perfRecord(9, []);
 const MMAP2 = perfRecord(10, Array(12).fill(9n));
 const FINISHED_ROUND = perfRecord(68, []);
 
-Deno.test("samples and lost samples are counted whatever the chunks are", () => {
+Deno.test("PerfDataCounter: samples and lost samples are counted whatever the chunks are", () => {
   const bytes = stream(
     MMAP2,
     SAMPLE,
@@ -41,7 +41,7 @@ Deno.test("samples and lost samples are counted whatever the chunks are", () => 
   }
 });
 
-Deno.test("throttling is counted, by its beginnings", () => {
+Deno.test("PerfDataCounter: throttling is counted, by its beginnings", () => {
   const counter = new PerfDataCounter();
   // PERF_RECORD_THROTTLE and PERF_RECORD_UNTHROTTLE: u64 time, id, stream_id.
   const [begin, end] = [5, 6].map((type) => perfRecord(type, [1n, 2n, 3n]));
@@ -49,7 +49,7 @@ Deno.test("throttling is counted, by its beginnings", () => {
   assert.deepEqual([counter.throttled, counter.samples], [2, 1]);
 });
 
-Deno.test("all have ended when the first thread of each process has", () => {
+Deno.test("PerfDataCounter: all have ended when the first thread of each process has", () => {
   const counter = new PerfDataCounter([7, 8]);
   // PERF_RECORD_EXIT: u32 pid, ppid, tid, ptid, u64 time.
   const exit = (pid: bigint, tid: bigint) => perfRecord(4, [pid | 1n << 32n, tid | 1n << 32n, 0n]);
@@ -86,7 +86,7 @@ Deno.test("PerfDataCounter: counts threads, without those that perf tells of onc
   assert.equal(counter.threads, 4);
 });
 
-Deno.test("what follows a tracing data record is no record", () => {
+Deno.test("PerfDataCounter: what follows a tracing data record is no record", () => {
   const tracingData = new Uint8Array(16);
   const view = new DataView(tracingData.buffer);
   view.setUint32(0, 66, true);
@@ -98,7 +98,7 @@ Deno.test("what follows a tracing data record is no record", () => {
   assert.equal(counter.samples, 1);
 });
 
-Deno.test("bytes that are not perf.data are refused", () => {
+Deno.test("PerfDataCounter: bytes that are not perf.data are refused", () => {
   assert.throws(() => new PerfDataCounter().add(new Uint8Array(64)), /not perf.data/);
   const nothing = new Uint8Array(8);
   assert.throws(() => new PerfDataCounter().add(stream(nothing)), /impossible size/);

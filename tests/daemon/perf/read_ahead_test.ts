@@ -29,7 +29,7 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setTimeout(resolve));
 }
 
-Deno.test("all bytes come in order, also when buffers are used again", async () => {
+Deno.test("ReadAhead: all bytes come in order, also when buffers are used again", async () => {
   const { stream } = counting(1000 * KB, 10 * KB);
   const ahead = new ReadAhead(stream, 64 * KB);
   let position = 0;
@@ -81,7 +81,7 @@ Deno.test("ReadAhead: tells of the first byte, and of the first time that the wr
   }
 });
 
-Deno.test("what the source fails with comes after what it gave", async () => {
+Deno.test("ReadAhead: what the source fails with comes after what it gave", async () => {
   let given = false;
   const stream = new ReadableStream({
     type: "bytes",

@@ -21,7 +21,7 @@ function streamOf(lengths: number[]): ReadableStream<Uint8Array> {
   });
 }
 
-Deno.test("every chunk comes as it is read, in the same memory", async () => {
+Deno.test("throttledReader: every chunk comes as it is read, in the same memory", async () => {
   const lengths = [100, 65_536, 40_000, 1];
   const seen: [number, number][] = [];
   for await (const chunk of throttledReader(streamOf(lengths), 1, NEVER)) {
@@ -32,7 +32,7 @@ Deno.test("every chunk comes as it is read, in the same memory", async () => {
   assert.deepEqual(seen, lengths.map((length, index) => [length, index]));
 });
 
-Deno.test("a short chunk is followed by a pause, until the writer has ended", async () => {
+Deno.test("throttledReader: a short chunk is followed by a pause, until the writer has ended", async () => {
   const ended = new AbortController();
   const chunks = throttledReader(streamOf([40_000, 40_000, 1, 1, 1]), 60_000, ended.signal);
   for (let full = 0; full < 2; full++) await chunks.next();

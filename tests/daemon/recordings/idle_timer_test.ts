@@ -10,7 +10,7 @@ async function looks(): Promise<void> {
   }
 }
 
-Deno.test("silence is acted upon, again and again, and what is heard ends it", async () => {
+Deno.test("IdleTimer: silence is acted upon, again and again, and what is heard ends it", async () => {
   let now = 0;
   let acted = 0;
   const watch = new IdleTimer(SILENCE_MS, () => acted++, () => now);

@@ -156,7 +156,7 @@ function control(abort = new AbortController(), stop = new AbortController()) {
   return { abort: abort.signal, stop: stop.signal };
 }
 
-Deno.test("the text goes to the output, which is closed, and is summed up", async () => {
+Deno.test("record: the text goes to the output, which is closed, and is summed up", async () => {
   const output = sink();
   const parts = partsOf(lookup([[1]]), standIn());
   const summary = await record(parts, CONTAINER, OPTIONS, output.stream, control(), SILENT);
@@ -166,7 +166,7 @@ Deno.test("the text goes to the output, which is closed, and is summed up", asyn
   assert.equal(summary.completeness, "full");
 });
 
-Deno.test("a process that goes away while perf attaches makes it list them again", async () => {
+Deno.test("record: a process that goes away while perf attaches makes it list them again", async () => {
   const perf = standIn();
   const { startRecord } = perf;
   let attempts = 0;
@@ -226,7 +226,7 @@ Deno.test("record: perf.data says that a process which started while perf attach
   }
 });
 
-Deno.test("--main-process attaches to that process and no other", async () => {
+Deno.test("record: --main-process attaches to that process and no other", async () => {
   const perf = standIn();
   const options = { ...OPTIONS, mainProcess: true };
   const parts = partsOf(lookup([[1, 2, 3]], [[4]]), perf);
@@ -234,7 +234,7 @@ Deno.test("--main-process attaches to that process and no other", async () => {
   assert.deepEqual(perf.attachedTo, [[1]]);
 });
 
-Deno.test("processes that enter the container later are recorded, too", async () => {
+Deno.test("record: processes that enter the container later are recorded, too", async () => {
   const perf = standIn({ lastsMs: 500 });
   const output = sink();
   const parts = partsOf(lookup([[1], [1, 7, 8, 9]], [[7, 8], [9]]), perf);
@@ -244,7 +244,7 @@ Deno.test("processes that enter the container later are recorded, too", async ()
   assert.equal(summary.samples, 3);
 });
 
-Deno.test("of processes that entered, one that is gone does not take the others along", async () => {
+Deno.test("record: of processes that entered, one that is gone does not take the others along", async () => {
   const perf = standIn({ lastsMs: 500 });
   const { startRecord } = perf;
   perf.startRecord = (options, target, signal) =>
@@ -258,7 +258,7 @@ Deno.test("of processes that entered, one that is gone does not take the others 
   assert.equal(output.text(), "a sample\n".repeat(2));
 });
 
-Deno.test("processes that entered and cannot be recorded do not end the recording", async () => {
+Deno.test("record: processes that entered and cannot be recorded do not end the recording", async () => {
   const perf = standIn({ lastsMs: 500 });
   const { startRecord } = perf;
   const failure = new StatusError("INTERNAL", "perf record failed");
@@ -427,7 +427,7 @@ async function recordWith(
   return { completeness, failures };
 }
 
-Deno.test("what a perf record that fails has sampled is delivered as partial", async () => {
+Deno.test("record: what a perf record that fails has sampled is delivered as partial", async () => {
   const perf = standIn({ exit: { wholeDuration: false, failure: KILLED } });
   const expected = { completeness: "perf-failed", failures: [KILLED] };
   assert.deepEqual(await recordWith(perf), expected);
@@ -442,7 +442,7 @@ Deno.test("what a perf record that fails has sampled is delivered as partial", a
   assert.deepEqual(await recordWith(forEntered), expected);
 });
 
-Deno.test("a perf script that dies is what is reported, not the broken pipe to it", async () => {
+Deno.test("record: a perf script that dies is what is reported, not the broken pipe to it", async () => {
   const died = new StatusError("INTERNAL", "perf script failed: it was ended by SIGSEGV");
   const output = sink();
   const parts = partsOf(lookup([[1]]), standIn({ scriptExit: died }));
@@ -453,7 +453,7 @@ Deno.test("a perf script that dies is what is reported, not the broken pipe to i
   assert.equal(output.state.end, "aborted");
 });
 
-Deno.test("a perf record that fails without a sample is reported, whatever perf script says", async () => {
+Deno.test("record: a perf record that fails without a sample is reported, whatever perf script says", async () => {
   const exit = { wholeDuration: false, failure: KILLED };
   const silent = standIn({ data: [], exit, text: "" });
   await assert.rejects(recordWith(silent), (error) => error === KILLED);
@@ -467,7 +467,7 @@ Deno.test("a perf record that fails without a sample is reported, whatever perf 
   await assert.rejects(recordWith(complaining), (error) => error === KILLED);
 });
 
-Deno.test("output that is no perf.data is reported", async () => {
+Deno.test("record: output that is no perf.data is reported", async () => {
   const parts = partsOf(lookup([[1]]), standIn({ data: [new Uint8Array(100)] }));
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
@@ -475,7 +475,7 @@ Deno.test("output that is no perf.data is reported", async () => {
   );
 });
 
-Deno.test("an output that cannot be written ends the recording with its error", async () => {
+Deno.test("record: an output that cannot be written ends the recording with its error", async () => {
   const full = new StatusError("RESOURCE_EXHAUSTED", "the disk is full");
   for (const format of ["script", "data"] as const) {
     const parts = partsOf(lookup([[1]]), standIn());
@@ -486,7 +486,7 @@ Deno.test("an output that cannot be written ends the recording with its error", 
   }
 });
 
-Deno.test("no sample is an error that depends on why sampling ended", async () => {
+Deno.test("record: no sample is an error that depends on why sampling ended", async () => {
   const run = (wholeDuration: boolean, ...records: Uint8Array[]) =>
     recordWith(
       standIn({
@@ -503,7 +503,7 @@ Deno.test("no sample is an error that depends on why sampling ended", async () =
   await assert.rejects(run(false), { status: "INTERNAL", message: /told to end early/ });
 });
 
-Deno.test("how sampling ended is the completeness", async () => {
+Deno.test("record: how sampling ended is the completeness", async () => {
   const early = { exit: { wholeDuration: false } };
   const ended = await recordWith(standIn({ ...early, data: [ONE_SAMPLE, exitOf(1)] }));
   assert.deepEqual(ended, { completeness: "target-ended", failures: [] });
@@ -526,7 +526,7 @@ Deno.test("how sampling ended is the completeness", async () => {
   assert.deepEqual(stopped, { completeness: "stopped", failures: [] });
 });
 
-Deno.test("text that perf script cannot have meant is reported", async () => {
+Deno.test("record: text that perf script cannot have meant is reported", async () => {
   await assert.rejects(recordWith(standIn({ text: "a\0b\n" })), {
     status: "INTERNAL",
     message: /perf script failed: its output is not text/,
@@ -536,7 +536,7 @@ Deno.test("text that perf script cannot have meant is reported", async () => {
   });
 });
 
-Deno.test("a perf script that goes on for too long is ended, and that is reported", async () => {
+Deno.test("record: a perf script that goes on for too long is ended, and that is reported", async () => {
   const perf = standIn();
   perf.startScript = (_options, signal) => {
     const { promise: exit, reject } = Promise.withResolvers<void>();
@@ -556,7 +556,7 @@ Deno.test("a perf script that goes on for too long is ended, and that is reporte
   );
 });
 
-Deno.test("a caller that gives up gets CANCELLED, and the output is aborted", async () => {
+Deno.test("record: a caller that gives up gets CANCELLED, and the output is aborted", async () => {
   const abort = new AbortController();
   abort.abort();
   const output = sink();
@@ -568,7 +568,7 @@ Deno.test("a caller that gives up gets CANCELLED, and the output is aborted", as
   assert.equal(output.state.end, "aborted");
 });
 
-Deno.test("a perf that ends with its caller has not failed", async () => {
+Deno.test("record: a perf that ends with its caller has not failed", async () => {
   const abort = new AbortController();
   const perf = standIn({ exit: { wholeDuration: false } });
   const startRecord: Perf["startRecord"] = async (...args) => {
@@ -586,7 +586,7 @@ Deno.test("a perf that ends with its caller has not failed", async () => {
   assert.deepEqual(failures, []);
 });
 
-Deno.test("a container without processes has ended", async () => {
+Deno.test("record: a container without processes has ended", async () => {
   const parts = partsOf(lookup([[]]), standIn());
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),

@@ -35,7 +35,7 @@ function refusal(duration: DurationField, fields: Record<string, unknown> = {}):
   throw new assert.AssertionError({ message: "it was not refused" });
 }
 
-Deno.test("a request that sets nothing gets the documented defaults", () => {
+Deno.test("checkRecordingOptions: a request that sets nothing gets the documented defaults", () => {
   const defaults = {
     durationSeconds: 1,
     frequencyHz: 99,
@@ -51,14 +51,14 @@ Deno.test("a request that sets nothing gets the documented defaults", () => {
   assert.deepEqual(checkRecordingOptions(SECOND, null, DEFAULT_LIMITS), defaults);
 });
 
-Deno.test("defaults keep to limits that are below them", () => {
+Deno.test("checkRecordingOptions: defaults keep to limits that are below them", () => {
   const limits = { ...DEFAULT_LIMITS, maxFrequencyHz: 10, maxStackSizeBytes: 1024 };
   const options = checkRecordingOptions(SECOND, null, limits);
   assert.equal(options.frequencyHz, 10);
   assert.equal(options.stackSizeBytes, 1024);
 });
 
-Deno.test("what a request sets is kept", () => {
+Deno.test("checkRecordingOptions: what a request sets is kept", () => {
   const options = checkRecordingOptions(
     { field: "interval", seconds: 600 },
     message({
@@ -86,7 +86,7 @@ Deno.test("what a request sets is kept", () => {
   });
 });
 
-Deno.test("each value beyond its limit is refused with field, value and limit", () => {
+Deno.test("checkRecordingOptions: each value beyond its limit is refused with field, value and limit", () => {
   assert.match(refusal({ field: "interval", seconds: 601 }), /^interval: 10m1s .*limit of 10m /);
   assert.match(refusal({ field: "interval", seconds: 0 }), /^interval: 0ms is not above zero/);
   assert.match(refusal({ field: "interval", seconds: -5 }), /^interval: -5s is not above zero/);
@@ -108,13 +108,13 @@ Deno.test("each value beyond its limit is refused with field, value and limit", 
   assert.match(refusal(SECOND, { events: Array(9).fill("cycles") }), /^events: 9 .*limit of 8/);
 });
 
-Deno.test("numbers that the protocol's enums do not have are refused", () => {
+Deno.test("checkRecordingOptions: numbers that the protocol's enums do not have are refused", () => {
   assert.match(refusal(SECOND, { callGraph: 99 }), /^call_graph: "99" is not one of/);
   assert.match(refusal(SECOND, { side: 7 }), /^side: "7" is not one of/);
   assert.match(refusal(SECOND, { format: "constructor" }), /^format: "constructor" is not one of/);
 });
 
-Deno.test("no event name but an allowed one passes", () => {
+Deno.test("checkRecordingOptions: no event name but an allowed one passes", () => {
   const smuggled = [
     "foo",
     "cycles:u",
@@ -140,7 +140,7 @@ Deno.test("no event name but an allowed one passes", () => {
   }
 });
 
-Deno.test("a long or wild event name does not reach the message whole", () => {
+Deno.test("checkRecordingOptions: a long or wild event name does not reach the message whole", () => {
   const words = refusal(SECOND, { events: ["\u001b[31m" + "x".repeat(1_000_000)] });
   assert.ok(words.length < 1000, `${words.length} characters`);
   // deno-lint-ignore no-control-regex

@@ -44,7 +44,7 @@ function queueOf(
   return { queue, admitted, refused, places, enter, leave, ahead };
 }
 
-Deno.test("as many run as there are places, the others in the order they came", async () => {
+Deno.test("RecordingQueue: as many run as there are places, the others in the order they came", async () => {
   const { queue, admitted, enter, leave } = queueOf({ maxConcurrent: 2 });
   for (const name of ["a", "b", "c", "d"]) await enter(name);
   assert.deepEqual(admitted, ["a", "b"]);
@@ -56,7 +56,7 @@ Deno.test("as many run as there are places, the others in the order they came", 
   assert.deepEqual([queue.running, queue.waiting], [0, 0]);
 });
 
-Deno.test("a place that is given back twice is one place", async () => {
+Deno.test("RecordingQueue: a place that is given back twice is one place", async () => {
   const { queue, enter, leave } = queueOf({ maxConcurrent: 2 });
   for (const name of ["a", "b", "c", "d"]) await enter(name);
   await leave("a");
@@ -64,7 +64,7 @@ Deno.test("a place that is given back twice is one place", async () => {
   assert.deepEqual([queue.running, queue.waiting], [2, 1]);
 });
 
-Deno.test("owners take turns, however much one of them asks for", async () => {
+Deno.test("RecordingQueue: owners take turns, however much one of them asks for", async () => {
   const { admitted, enter, leave } = queueOf({});
   for (const name of ["a1", "a2", "a3", "a4", "b1", "b2", "c1"]) await enter(name);
   for (const name of ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]) {
@@ -73,7 +73,7 @@ Deno.test("owners take turns, however much one of them asks for", async () => {
   }
 });
 
-Deno.test("the last place is for those of whom nothing runs", async () => {
+Deno.test("RecordingQueue: the last place is for those of whom nothing runs", async () => {
   const { admitted, enter, leave } = queueOf({ maxConcurrent: 3 });
   for (const name of ["a1", "a2", "a3", "a4"]) await enter(name);
   assert.deepEqual(admitted, ["a1", "a2"]);
@@ -89,7 +89,7 @@ Deno.test("the last place is for those of whom nothing runs", async () => {
   assert.deepEqual(admitted, ["a1", "a2", "b1", "c1", "b2"]);
 });
 
-Deno.test("those who wait hear how many go first, whenever that changes", async () => {
+Deno.test("RecordingQueue: those who wait hear how many go first, whenever that changes", async () => {
   const { places, ahead, enter, leave } = queueOf({});
   for (const name of ["a1", "a2", "a3", "b1"]) await enter(name);
   assert.deepEqual(places.a1, [], "there was a place");
@@ -101,7 +101,7 @@ Deno.test("those who wait hear how many go first, whenever that changes", async 
   assert.deepEqual([ahead("a2"), ahead("a3")], [[0, 1, 0], [1, 2, 1, 0]]);
 });
 
-Deno.test("one of a container that is being recorded waits and lets others pass", async () => {
+Deno.test("RecordingQueue: one of a container that is being recorded waits and lets others pass", async () => {
   const { admitted, places, enter, leave } = queueOf({ maxConcurrent: 3 });
   await enter("a1", { containerId: "x" });
   await enter("b1", { containerId: "x" });
@@ -119,7 +119,7 @@ Deno.test("one of a container that is being recorded waits and lets others pass"
   assert.deepEqual(admitted, ["a1", "c1", "d1", "e1", "b1"]);
 });
 
-Deno.test("one who gives up is no longer waited for", async () => {
+Deno.test("RecordingQueue: one who gives up is no longer waited for", async () => {
   const { queue, admitted, refused, ahead, enter, leave } = queueOf({});
   const gaveUp = new AbortController();
   await enter("a");
@@ -140,7 +140,7 @@ Deno.test("one who gives up is no longer waited for", async () => {
   assert.deepEqual([queue.running, queue.waiting], [0, 0]);
 });
 
-Deno.test("when the queue is full one hears how full, and when to try again", async () => {
+Deno.test("RecordingQueue: when the queue is full one hears how full, and when to try again", async () => {
   let now = 0;
   const { refused, places, enter, leave } = queueOf({ maxConcurrent: 2, maxWaiting: 1 }, () => now);
   await enter("a", { durationSeconds: 60 });
@@ -164,7 +164,7 @@ Deno.test("when the queue is full one hears how full, and when to try again", as
   assert.equal(refused.length, 2, "there is room again");
 });
 
-Deno.test("when the queue is full, whoever has the most in it gives way to others", async () => {
+Deno.test("RecordingQueue: when the queue is full, whoever has the most in it gives way to others", async () => {
   const { queue, refused, admitted, enter, leave } = queueOf({ maxWaiting: 3 });
   for (const name of ["a1", "a2", "a3", "a4", "a5"]) await enter(name);
   assert.deepEqual(refused.map(([name]) => name), ["a5"], "nobody else has more");

@@ -17,7 +17,7 @@ async function cut(text: string, chunkSize: number, callGraph: boolean): Promise
 const SAMPLE = "burn 1/1 1.0: cpu-clock:\n\t 1140 hot (/burn)\n\t 2724 main (/burn)\n\n";
 const LINE = "burn 1/1 1.0: cpu-clock: 1140 hot (/burn)\n";
 
-Deno.test("the text stays the same whatever the chunks are", async () => {
+Deno.test("splitSamples: the text stays the same whatever the chunks are", async () => {
   for (const [sample, callGraph] of [[SAMPLE, true], [LINE, false]] as const) {
     const text = sample.repeat(3) + "an unfinished end";
     for (let size = 1; size <= text.length; size++) {
@@ -26,7 +26,7 @@ Deno.test("the text stays the same whatever the chunks are", async () => {
   }
 });
 
-Deno.test("every chunk holds whole samples only, but for an unfinished end", async () => {
+Deno.test("splitSamples: every chunk holds whole samples only, but for an unfinished end", async () => {
   for (const [sample, callGraph] of [[SAMPLE, true], [LINE, false]] as const) {
     for (let size = 1; size <= sample.length * 2; size++) {
       const chunks = await cut(sample.repeat(4) + "an unfinished end", size, callGraph);
@@ -38,7 +38,7 @@ Deno.test("every chunk holds whole samples only, but for an unfinished end", asy
   }
 });
 
-Deno.test("small chunks are joined, and what is joined ends with a whole sample, too", async () => {
+Deno.test("splitSamples: small chunks are joined, and what is joined ends with a whole sample, too", async () => {
   for (const [sample, callGraph] of [[SAMPLE, true], [LINE, false]] as const) {
     const text = sample.repeat(5000);
     for (const size of [100, 4096, 50_000]) {
@@ -53,7 +53,7 @@ Deno.test("small chunks are joined, and what is joined ends with a whole sample,
   }
 });
 
-Deno.test("text without an end does not pile up", async () => {
+Deno.test("splitSamples: text without an end does not pile up", async () => {
   const chunks = await cut("x".repeat(3 << 20), 64 * 1024, true);
   assert.ok(chunks.length > 1);
   assert.equal(chunks.join("").length, 3 << 20);

@@ -11,14 +11,14 @@ async function gather(lengths: number[], minBytes: number): Promise<number[][]> 
   return joined;
 }
 
-Deno.test("chunks are joined until they are large enough, and the rest comes at the end", async () => {
+Deno.test("coalesceChunks: chunks are joined until they are large enough, and the rest comes at the end", async () => {
   assert.deepEqual(await gather([1, 1, 1, 3, 1], 3), [[0, 1, 2], [3, 4, 5], [6]]);
   assert.deepEqual(await gather([2, 5], 3), [[0, 1, 2, 3, 4, 5, 6]]);
   assert.deepEqual(await gather([1], 3), [[0]]);
   assert.deepEqual(await gather([], 3), []);
 });
 
-Deno.test("what the source fails with goes on", async () => {
+Deno.test("coalesceChunks: what the source fails with goes on", async () => {
   const failing = async function* () {
     yield new Uint8Array(1);
     await Promise.reject(new Error("the source broke"));

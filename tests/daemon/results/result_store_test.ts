@@ -102,7 +102,7 @@ async function read(result: Result, offset = 0): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(chunks));
 }
 
-Deno.test("a result comes back as it was written, from any offset", async () => {
+Deno.test("ResultStore: a result comes back as it was written, from any offset", async () => {
   await withStore(async (store) => {
     const bytes = randomBytes(300_000);
     const result = await write(store, A, bytes);
@@ -117,7 +117,7 @@ Deno.test("a result comes back as it was written, from any offset", async () => 
   });
 });
 
-Deno.test("a chunk that is written may be used for the next one", async () => {
+Deno.test("ResultStore: a chunk that is written may be used for the next one", async () => {
   await withStore(async (store) => {
     const result = await store.create(A, ANYONE);
     const writer = store.writable(result).getWriter();
@@ -134,7 +134,7 @@ Deno.test("a chunk that is written may be used for the next one", async () => {
   });
 });
 
-Deno.test("a reader follows a result while it is written", async () => {
+Deno.test("ResultStore: a reader follows a result while it is written", async () => {
   await withStore(async (store) => {
     const result = await store.create(A, ANYONE);
     const writer = store.writable(result).getWriter();
@@ -155,7 +155,7 @@ Deno.test("a reader follows a result while it is written", async () => {
   });
 });
 
-Deno.test("a reader hears of a failure, and one that gives up ends", async () => {
+Deno.test("ResultStore: a reader hears of a failure, and one that gives up ends", async () => {
   await withStore(async (store) => {
     const result = await store.create(A, ANYONE);
     const writer = store.writable(result).getWriter();
@@ -171,7 +171,7 @@ Deno.test("a reader hears of a failure, and one that gives up ends", async () =>
   });
 });
 
-Deno.test("a deleted result is gone, also for a reader that comes later", async () => {
+Deno.test("ResultStore: a deleted result is gone, also for a reader that comes later", async () => {
   await withStore(async (store, directory) => {
     const result = await write(store, A, randomBytes(100));
     await store.delete(A);
@@ -182,7 +182,7 @@ Deno.test("a deleted result is gone, also for a reader that comes later", async 
   });
 });
 
-Deno.test("a result that nobody deletes is gone after its time", async () => {
+Deno.test("ResultStore: a result that nobody deletes is gone after its time", async () => {
   await withStore(async (store, directory) => {
     await write(store, A, randomBytes(100));
     assert.ok(store.get(A));
@@ -192,7 +192,7 @@ Deno.test("a result that nobody deletes is gone after its time", async () => {
   }, { retentionSeconds: 0.5 });
 });
 
-Deno.test("results are not there for others of the node's users", async () => {
+Deno.test("ResultStore: results are not there for others of the node's users", async () => {
   await withDirectory(async (directory) => {
     const store = await openStore(directory);
     await write(store, A, randomBytes(100));
@@ -204,7 +204,7 @@ Deno.test("results are not there for others of the node's users", async () => {
   });
 });
 
-Deno.test("whole results outlive the process, for the rest of their time", async () => {
+Deno.test("ResultStore: whole results outlive the process, for the rest of their time", async () => {
   await withDirectory(async (directory) => {
     const first = await openStore(directory);
     const bytes = randomBytes(100_000);
@@ -228,7 +228,7 @@ Deno.test("whole results outlive the process, for the rest of their time", async
 });
 
 for (const completeness of ["stopped", "target-ended", "shutdown", "perf-failed"] as const) {
-  Deno.test(`a result that is partial, ${completeness}, outlives the process, too`, async () => {
+  Deno.test(`ResultStore: a result that is partial, ${completeness}, outlives the process, too`, async () => {
     await withDirectory(async (directory) => {
       const first = await openStore(directory);
       const result = await first.create(A, ALICE);
@@ -257,7 +257,7 @@ Deno.test("create: what its owner had to be allowed outlives the process with th
   });
 });
 
-Deno.test("a clock that was set keeps a result no longer than any, and no shorter than a minute", async () => {
+Deno.test("ResultStore: a clock that was set keeps a result no longer than any, and no shorter than a minute", async () => {
   const options = { retentionSeconds: 200 };
   await withDirectory(async (directory) => {
     const first = await openStore(directory, options);
@@ -281,7 +281,7 @@ Deno.test("a clock that was set keeps a result no longer than any, and no shorte
   });
 });
 
-Deno.test("a result of less than a minute's time gets no more by a restart", async () => {
+Deno.test("ResultStore: a result of less than a minute's time gets no more by a restart", async () => {
   await withDirectory(async (directory) => {
     const first = await openStore(directory, { retentionSeconds: 0.5 });
     await write(first, A, randomBytes(100));
@@ -330,7 +330,7 @@ async function edit(path: string, changes: Record<string, unknown>): Promise<voi
 }
 
 for (const [damage, make] of Object.entries(DAMAGES)) {
-  Deno.test(`a result is removed with a warning when ${damage}`, async () => {
+  Deno.test(`ResultStore: a result is removed with a warning when ${damage}`, async () => {
     await withDirectory(async (directory) => {
       const first = await openStore(directory);
       await write(first, A, randomBytes(100));
@@ -344,7 +344,7 @@ for (const [damage, make] of Object.entries(DAMAGES)) {
   });
 }
 
-Deno.test("what an earlier daemon did not finish is removed, and nothing else", async () => {
+Deno.test("ResultStore: what an earlier daemon did not finish is removed, and nothing else", async () => {
   await withDirectory(async (directory) => {
     const outside = `${directory}/notes`;
     await Deno.writeTextFile(outside, "x");
@@ -358,7 +358,7 @@ Deno.test("what an earlier daemon did not finish is removed, and nothing else", 
   });
 });
 
-Deno.test("a result that needs room takes it from whoever holds most", async () => {
+Deno.test("ResultStore: a result that needs room takes it from whoever holds most", async () => {
   await withStore(async (store, directory) => {
     await write(store, A, randomBytes(4000), ALICE);
     await write(store, B, randomBytes(4000), ALICE);
@@ -370,7 +370,7 @@ Deno.test("a result that needs room takes it from whoever holds most", async () 
   }, { maxResultsBytes: 10_000 });
 });
 
-Deno.test("nobody takes the room of who holds less, and the result that needs it fails", async () => {
+Deno.test("ResultStore: nobody takes the room of who holds less, and the result that needs it fails", async () => {
   await withStore(async (store, directory) => {
     await write(store, A, randomBytes(3000), BOB);
     await assert.rejects(write(store, B, randomBytes(8000), ALICE), (error: StatusError) => {
@@ -387,7 +387,7 @@ Deno.test("nobody takes the room of who holds less, and the result that needs it
   }, { maxResultsBytes: 10_000 });
 });
 
-Deno.test("a result that is too large by itself fails, and no other goes for it", async () => {
+Deno.test("ResultStore: a result that is too large by itself fails, and no other goes for it", async () => {
   await withStore(async (store) => {
     await write(store, A, randomBytes(100), ALICE);
     await assert.rejects(
@@ -398,7 +398,7 @@ Deno.test("a result that is too large by itself fails, and no other goes for it"
   }, { maxResultBytes: 4096 });
 });
 
-Deno.test("who reads a result that has to go is told, and its room is free at once", async () => {
+Deno.test("ResultStore: who reads a result that has to go is told, and its room is free at once", async () => {
   await withStore(async (store) => {
     const result = await write(store, A, randomBytes(200_000), ALICE);
     const reader = result.read(0, NEVER);
@@ -410,7 +410,7 @@ Deno.test("who reads a result that has to go is told, and its room is free at on
   }, { maxResultsBytes: 300_000 });
 });
 
-Deno.test("the room of a deleted result is free when its last reader has ended", async () => {
+Deno.test("ResultStore: the room of a deleted result is free when its last reader has ended", async () => {
   await withStore(async (store) => {
     const result = await write(store, A, randomBytes(200_000));
     const reader = result.read(0, NEVER);
@@ -425,7 +425,7 @@ Deno.test("the room of a deleted result is free when its last reader has ended",
   });
 });
 
-Deno.test("results that an earlier daemon had more room for go, the oldest first", async () => {
+Deno.test("ResultStore: results that an earlier daemon had more room for go, the oldest first", async () => {
   await withDirectory(async (directory) => {
     const retentionSeconds = 200;
     const first = await openStore(directory, { retentionSeconds });
@@ -441,7 +441,7 @@ Deno.test("results that an earlier daemon had more room for go, the oldest first
   });
 });
 
-Deno.test("a work directory that cannot be used is named", async () => {
+Deno.test("ResultStore: a work directory that cannot be used is named", async () => {
   const file = await Deno.makeTempFile();
   await assert.rejects(openStore(`${file}/work`), (error: Error) => {
     assert.ok(error.message.includes(`${file}/work`), error.message);
@@ -450,7 +450,7 @@ Deno.test("a work directory that cannot be used is named", async () => {
   await Deno.remove(file);
 });
 
-Deno.test("a work directory that takes no files is found out at the start", async () => {
+Deno.test("ResultStore: a work directory that takes no files is found out at the start", async () => {
   // No one can make a file there, not even root.
   await assert.rejects(openStore("/proc/self"), {
     message: /^the work directory \/proc\/self cannot be used: /,

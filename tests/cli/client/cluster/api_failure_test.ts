@@ -13,7 +13,7 @@ const TOKEN = {
   name: "profiler",
 } as const;
 
-Deno.test("a pod that does not exist", () => {
+Deno.test("describeApiFailure: a pod that does not exist", () => {
   const error = describeApiFailure(GET, { httpStatus: 404, message: 'pods "web-0" not found' });
   assert.equal(error.exitStatus, ExitStatus.NOT_FOUND);
   assert.match(
@@ -22,7 +22,7 @@ Deno.test("a pod that does not exist", () => {
   );
 });
 
-Deno.test("a workload: that does not exist, and that may not be read", () => {
+Deno.test("describeApiFailure: a workload: that does not exist, and that may not be read", () => {
   const request = { ...GET, resource: "deployments", apiGroup: "apps" };
   const message = 'deployments.apps "web-0" not found';
   const missing = describeApiFailure(request, { httpStatus: 404, message });
@@ -40,20 +40,20 @@ Deno.test("a workload: that does not exist, and that may not be read", () => {
   );
 });
 
-Deno.test("a selector that the API server does not understand", () => {
+Deno.test("describeApiFailure: a selector that the API server does not understand", () => {
   const error = describeApiFailure(LIST, { httpStatus: 400, message: "unable to parse" });
   assert.equal(error.exitStatus, ExitStatus.USAGE);
   assert.match(error.message, /selector: unable to parse/);
 });
 
-Deno.test("a missing right: verb, resource, namespace, and the rule that gives it", () => {
+Deno.test("describeApiFailure: a missing right: verb, resource, namespace, and the rule that gives it", () => {
   const error = describeApiFailure(LIST, { httpStatus: 403, message: 'User "tenant" cannot' });
   assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
   assert.match(error.message, /not allowed to list pods in namespace necoperf \(User "tenant"/);
   assert.match(error.message, /Role in namespace necoperf .*resources: \[pods\], verbs: \[list\]/);
 });
 
-Deno.test("a missing right to have a token made: for the one service account", () => {
+Deno.test("describeApiFailure: a missing right to have a token made: for the one service account", () => {
   const error = describeApiFailure(TOKEN, { httpStatus: 403, message: 'User "tenant" cannot' });
   assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
   assert.match(
@@ -69,19 +69,19 @@ Deno.test("a missing right to have a token made: for the one service account", (
   );
 });
 
-Deno.test("a service account that does not exist gives no token", () => {
+Deno.test("describeApiFailure: a service account that does not exist gives no token", () => {
   const error = describeApiFailure(TOKEN, { httpStatus: 404, message: "not found" });
   assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
   assert.match(error.message, /no service account shop\/profiler/);
 });
 
-Deno.test("credentials that are not accepted", () => {
+Deno.test("describeApiFailure: credentials that are not accepted", () => {
   const error = describeApiFailure(GET, { httpStatus: 401, message: "Unauthorized" });
   assert.equal(error.exitStatus, ExitStatus.NOT_ALLOWED);
   assert.match(error.message, /credentials of context dev/);
 });
 
-Deno.test("a server that gives no answer, with the innermost cause", () => {
+Deno.test("describeApiFailure: a server that gives no answer, with the innermost cause", () => {
   const refused = new Error("connect ECONNREFUSED 10.0.0.1:6443");
   const noAnswer = new Error("fetch failed", { cause: new Error("inner", { cause: refused }) });
   const error = describeApiFailure(GET, { noAnswer });
@@ -89,7 +89,7 @@ Deno.test("a server that gives no answer, with the innermost cause", () => {
   assert.match(error.message, /https:\/\/api\.example:6443 .*: connect ECONNREFUSED 10\.0\.0\.1/);
 });
 
-Deno.test("a server in trouble, and anything else", () => {
+Deno.test("describeApiFailure: a server in trouble, and anything else", () => {
   const trouble = describeApiFailure(LIST, { httpStatus: 503, message: "etcd is away" });
   assert.equal(trouble.exitStatus, ExitStatus.UNREACHABLE);
   assert.match(trouble.message, /HTTP 503, etcd is away/);

@@ -102,7 +102,7 @@ async function ask(
 
 const NAMED = { "tls-server-name": SERVER_NAME };
 
-Deno.test("a server is known by its certificate, under the name that the kubeconfig gives", async () => {
+Deno.test("openCluster: a server is known by its certificate, under the name that the kubeconfig gives", async () => {
   await using api = await serveApi();
   assert.equal((await ask(api.port, { cluster: NAMED })).exitStatus, ExitStatus.NOT_FOUND);
   const unnamed = await ask(api.port, {});
@@ -112,13 +112,13 @@ Deno.test("a server is known by its certificate, under the name that the kubecon
   assert.deepEqual(api.requests.map(({ url }) => url), ["/api/v1/namespaces/shop/pods/web-0"]);
 });
 
-Deno.test("a server is not checked when the kubeconfig says so", async () => {
+Deno.test("openCluster: a server is not checked when the kubeconfig says so", async () => {
   await using api = await serveApi();
   const cluster = { "certificate-authority": undefined, "insecure-skip-tls-verify": true };
   assert.equal((await ask(api.port, { cluster })).exitStatus, ExitStatus.NOT_FOUND);
 });
 
-Deno.test("a caller is known by a certificate, in files or in the kubeconfig", async () => {
+Deno.test("openCluster: a caller is known by a certificate, in files or in the kubeconfig", async () => {
   await using api = await serveApi();
   const { certificateFile, keyFile, cert, key } = await authority.sign({ name: "ann" });
   await ask(api.port, {
@@ -140,7 +140,7 @@ const AUTHORIZATIONS: [user: object, header: string | undefined][] = [
   [{}, undefined],
 ];
 
-Deno.test("a caller is known by a token or a password", async () => {
+Deno.test("openCluster: a caller is known by a token or a password", async () => {
   await using api = await serveApi();
   for (const [user] of AUTHORIZATIONS) await ask(api.port, { cluster: NAMED, user });
   assert.deepEqual(
@@ -149,7 +149,7 @@ Deno.test("a caller is known by a token or a password", async () => {
   );
 });
 
-Deno.test("a caller acts as somebody else", async () => {
+Deno.test("openCluster: a caller acts as somebody else", async () => {
   await using api = await serveApi();
   const user = {
     token: "t",
@@ -164,7 +164,7 @@ Deno.test("a caller acts as somebody else", async () => {
   assert.equal(headers["impersonate-extra-example.com%2fwhy"], "test");
 });
 
-Deno.test("a server is asked through the proxy that the kubeconfig names", async () => {
+Deno.test("openCluster: a server is asked through the proxy that the kubeconfig names", async () => {
   await using api = await serveApi();
   const connects: string[] = [];
   const proxy = http.createServer();
@@ -191,7 +191,7 @@ Deno.test("a server is asked through the proxy that the kubeconfig names", async
   }
 });
 
-Deno.test("pods of a node are asked of the API server's cache, unless they have to be fresh", async () => {
+Deno.test("openCluster: pods of a node are asked of the API server's cache, unless they have to be fresh", async () => {
   await using api = await serveApi();
   const selectors = { label: "app=daemon", nodeName: "n&1" };
   for (const fresh of [undefined, true]) {

@@ -25,12 +25,12 @@ function daemonPod(changes: Partial<Pod> & { port?: number } = {}): Pod {
   };
 }
 
-Deno.test("takes the port by its name", () => {
+Deno.test("pickDaemonAddress: takes the port by its name", () => {
   assert.equal(pickDaemonAddress([daemonPod({ port: 7000 })], WHERE), "10.0.0.1:7000");
   assert.equal(pickDaemonAddress([daemonPod({ containers: [] })], WHERE), "10.0.0.1:6543");
 });
 
-Deno.test("prefers a daemon that is ready and passes by one that is leaving", () => {
+Deno.test("pickDaemonAddress: prefers a daemon that is ready and passes by one that is leaving", () => {
   const pods = [
     daemonPod({ ip: "10.0.0.1", beingDeleted: true }),
     daemonPod({ ip: "10.0.0.2", ready: false }),
@@ -40,12 +40,12 @@ Deno.test("prefers a daemon that is ready and passes by one that is leaving", ()
   assert.equal(pickDaemonAddress(pods.slice(0, 2), WHERE), "10.0.0.2:6543");
 });
 
-Deno.test("puts an IPv6 address in brackets", () => {
+Deno.test("formatAddress: puts an IPv6 address in brackets", () => {
   assert.equal(formatAddress("fd00::7", 6543), "[fd00::7]:6543");
   assert.equal(pickDaemonAddress([daemonPod({ ip: "fd00::7" })], WHERE), "[fd00::7]:6543");
 });
 
-Deno.test("says which node has no daemon, and where it was looked for", () => {
+Deno.test("pickDaemonAddress: says which node has no daemon, and where it was looked for", () => {
   const cases: [Pod[], RegExp][] = [
     [[], /no necoperf-daemon runs on node node1 \(namespace perf, label app\.kubernetes\.io/],
     [[daemonPod({ ip: undefined, phase: "Pending" })], /daemon-abcde is without address/],

@@ -4,7 +4,7 @@ import { ExitStatus } from "../../../../cli/errors.ts";
 import { openCluster } from "../../../../cli/client/cluster/kubernetes.ts";
 import { runningPod, startStandInApi } from "../../stand_in_api.ts";
 
-Deno.test("each request is told with its status, and nothing of who asks", async () => {
+Deno.test("openCluster: each request is told with its status, and nothing of who asks", async () => {
   await using api = await startStandInApi({ pods: [runningPod("web-0", "n1")] });
   const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
   config.users[0].user = { token: "s3cret" };
@@ -27,7 +27,7 @@ Deno.test("each request is told with its status, and nothing of who asks", async
   assert(!Deno.inspect(told).includes("s3cret"));
 });
 
-Deno.test("an answer is waited for as long as was asked for", async () => {
+Deno.test("openCluster: an answer is waited for as long as was asked for", async () => {
   // Takes connections and says nothing.
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   await using api = await startStandInApi({ pods: [] });

@@ -4,7 +4,7 @@ import { formatLabelSelector } from "../../../../cli/client/cluster/label_select
 // The expected texts are what `labels.Selector.String` of k8s.io/apimachinery gives, by its source;
 // tests/e2e/workloads_test.ts compares with the queries of a real kubectl.
 
-Deno.test("each operator, in the order of the keys", () => {
+Deno.test("formatLabelSelector: each operator, in the order of the keys", () => {
   assert.equal(
     formatLabelSelector({
       matchLabels: { tier: "web", app: "shop" },
@@ -19,17 +19,17 @@ Deno.test("each operator, in the order of the keys", () => {
   );
 });
 
-Deno.test("one value, and an empty one", () => {
+Deno.test("formatLabelSelector: one value, and an empty one", () => {
   const matchExpressions = [{ key: "a", operator: "In", values: ["x"] }];
   assert.equal(formatLabelSelector({ matchLabels: { a: "" }, matchExpressions }), "a=,a in (x)");
 });
 
-Deno.test("no requirement selects everything", () => {
+Deno.test("formatLabelSelector: no requirement selects everything", () => {
   assert.equal(formatLabelSelector({}), "");
   assert.equal(formatLabelSelector({ matchLabels: {}, matchExpressions: [] }), "");
 });
 
-Deno.test("an operator that Kubernetes does not have is no selector", () => {
+Deno.test("formatLabelSelector: an operator that Kubernetes does not have is no selector", () => {
   const matchExpressions = [{ key: "a", operator: "Gt", values: ["1"] }];
   assert.throws(() => formatLabelSelector({ matchExpressions }), RangeError);
 });

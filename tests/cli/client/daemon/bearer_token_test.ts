@@ -24,14 +24,14 @@ async function refuses(path: string, exitStatus: ExitStatus, words: RegExp, secr
   });
 }
 
-Deno.test("a token file holds one token, with or without a line's end", async () => {
+Deno.test("tokenFromFile: a token file holds one token, with or without a line's end", async () => {
   for (const content of ["t0ken", "t0ken\n", "t0ken\r\n", " t0ken "]) {
     using file = tokenFile(content);
     assert.equal(await tokenFromFile(file.path)(), "t0ken");
   }
 });
 
-Deno.test("a token file is read anew for each call", async () => {
+Deno.test("tokenFromFile: a token file is read anew for each call", async () => {
   using file = tokenFile("first");
   const source = tokenFromFile(file.path);
   assert.equal(await source(), "first");
@@ -52,30 +52,30 @@ for (
     ["too much", "s3cret".padEnd(8193, "x"), /larger than 8192 bytes/],
   ] as const
 ) {
-  Deno.test(`refuses a token file with ${what}, and does not tell what is in it`, async () => {
+  Deno.test(`tokenFromFile: refuses a token file with ${what}, and does not tell what is in it`, async () => {
     using file = tokenFile(content);
     await refuses(file.path, ExitStatus.USAGE, words);
   });
 }
 
-Deno.test("refuses a token file that is no text", async () => {
+Deno.test("tokenFromFile: refuses a token file that is no text", async () => {
   using file = tokenFile(new Uint8Array([0xff, 0xfe, 0x80, 0x41]));
   await refuses(file.path, ExitStatus.USAGE, /one token/);
 });
 
-Deno.test("refuses a token file that is not there, and what is no file", async () => {
+Deno.test("tokenFromFile: refuses a token file that is not there, and what is no file", async () => {
   using file = tokenFile();
   await refuses(file.path, ExitStatus.USAGE, /there is no such file/);
   await refuses(join(file.path, ".."), ExitStatus.USAGE, /not a regular file/);
 });
 
-Deno.test("does not wait for a writer of a named pipe", async () => {
+Deno.test("tokenFromFile: does not wait for a writer of a named pipe", async () => {
   using file = tokenFile();
   assert((await new Deno.Command("mkfifo", { args: [file.path] }).output()).success);
   await refuses(file.path, ExitStatus.USAGE, /not a regular file/);
 });
 
-Deno.test("takes a token for the audience necoperf, also among others", async () => {
+Deno.test("tokenFromFile: takes a token for the audience necoperf, also among others", async () => {
   for (const aud of ["necoperf", ["other", "necoperf"]]) {
     const token = makeJwt({ aud, sub: "system:serviceaccount:shop:profiler" });
     using file = tokenFile(token);
@@ -83,7 +83,7 @@ Deno.test("takes a token for the audience necoperf, also among others", async ()
   }
 });
 
-Deno.test("refuses a token that is for the API server or anybody else", async () => {
+Deno.test("tokenFromFile: refuses a token that is for the API server or anybody else", async () => {
   const claims = [
     { aud: ["https://kubernetes.default.svc.cluster.local"] },
     { aud: "necoperf2" },
@@ -98,14 +98,14 @@ Deno.test("refuses a token that is for the API server or anybody else", async ()
   }
 });
 
-Deno.test("leaves tokens that tell nothing to the daemon", async () => {
+Deno.test("tokenFromFile: leaves tokens that tell nothing to the daemon", async () => {
   for (const token of ["a.b.c", "a.b", "a.e30x.c", `a.${btoa("null")}.c`.replaceAll("=", "")]) {
     using file = tokenFile(token);
     assert.equal(await tokenFromFile(file.path)(), token);
   }
 });
 
-Deno.test("a requested token is used for most of its lifetime, then replaced", async () => {
+Deno.test("tokenOnRequest: a requested token is used for most of its lifetime, then replaced", async () => {
   let nowMs = 5000;
   let requests = 0;
   const source = tokenOnRequest(() => {
@@ -122,7 +122,7 @@ Deno.test("a requested token is used for most of its lifetime, then replaced", a
   assert.equal(await source(), "token2");
 });
 
-Deno.test("callers at the same time have one token made", async () => {
+Deno.test("tokenOnRequest: callers at the same time have one token made", async () => {
   const { promise: go, resolve } = Promise.withResolvers<void>();
   let requests = 0;
   const source = tokenOnRequest(async () => {
@@ -135,7 +135,7 @@ Deno.test("callers at the same time have one token made", async () => {
   assert.deepEqual(await tokens, ["token1", "token1", "token1"]);
 });
 
-Deno.test("a request that fails is not remembered", async () => {
+Deno.test("tokenOnRequest: a request that fails is not remembered", async () => {
   const answers = [
     () => Promise.reject(new Error("down")),
     () => Promise.resolve({ token: "t0ken", lifetimeSeconds: 600 }),
@@ -145,7 +145,7 @@ Deno.test("a request that fails is not remembered", async () => {
   assert.equal(await source(), "t0ken");
 });
 
-Deno.test("refuses a requested token that cannot be sent, without telling it", async () => {
+Deno.test("tokenOnRequest: refuses a requested token that cannot be sent, without telling it", async () => {
   const source = tokenOnRequest(() =>
     Promise.resolve({ token: "s3cret\r\nx: y", lifetimeSeconds: 600 })
   );

@@ -15,7 +15,7 @@ function describe(reason?: string, serverName?: string, clientCertificate = fals
   return { message: error.message, final };
 }
 
-Deno.test("keeps the words of the last error and nothing around them", () => {
+Deno.test("describeConnectionFailure: keeps the words of the last error and nothing around them", () => {
   const { message, final } = describe(
     "No connection established. Last error: Error: connect ECONNREFUSED 10.0.0.7:6543. " +
       "Resolution note: ",
@@ -27,18 +27,18 @@ Deno.test("keeps the words of the last error and nothing around them", () => {
   assert(!final);
 });
 
-Deno.test("says how long it waited only when there was no answer", () => {
+Deno.test("describeConnectionFailure: says how long it waited only when there was no answer", () => {
   assert.match(describe().message, /cannot reach the daemon: no answer within 10 s; /);
 });
 
-Deno.test("a name that cannot be resolved", () => {
+Deno.test("describeConnectionFailure: a name that cannot be resolved", () => {
   assert.match(
     describe("Name resolution failed for target dns:nowhere:6543").message,
     /: Name resolution failed for target dns:nowhere:6543; /,
   );
 });
 
-Deno.test("a certificate that is not valid yet, or refused: no use in another try", () => {
+Deno.test("describeConnectionFailure: a certificate that is not valid yet, or refused: no use in another try", () => {
   const early = describe("Last error: Error: certificate is not yet valid.", "name");
   assert.match(early.message, /not valid yet; is a clock wrong/);
   assert(early.final);
@@ -47,7 +47,7 @@ Deno.test("a certificate that is not valid yet, or refused: no use in another tr
   assert(refused.final);
 });
 
-Deno.test("a reset is a hint at the other kind of connection", () => {
+Deno.test("describeConnectionFailure: a reset is a hint at the other kind of connection", () => {
   assert.match(
     describe("Last error: Error: read ECONNRESET.").message,
     /does the daemon speak TLS/,

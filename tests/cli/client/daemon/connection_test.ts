@@ -88,7 +88,7 @@ function outerAddress(): string {
   return outer.address;
 }
 
-Deno.test("every call carries the token", async () => {
+Deno.test("recordContainer: every call carries the token", async () => {
   let startCall: Parameters<StandInHandlers["start"]>[0];
   const stop = new AbortController();
   await using daemon = await startStandInDaemon({
@@ -112,7 +112,7 @@ Deno.test("every call carries the token", async () => {
   ]);
 });
 
-Deno.test("a token that is replaced while it records: later calls have the new one", async () => {
+Deno.test("recordContainer: a token that is replaced while it records: later calls have the new one", async () => {
   let token = "first";
   await using daemon = await startStandInDaemon({
     ...HANDLERS,
@@ -129,14 +129,14 @@ Deno.test("a token that is replaced while it records: later calls have the new o
   ]);
 });
 
-Deno.test("without a token there is no such entry, and the daemon decides", async () => {
+Deno.test("recordContainer: without a token there is no such entry, and the daemon decides", async () => {
   await using daemon = await startStandInDaemon(HANDLERS);
   await record(daemon.address, { connection: PLAIN.connection });
   assert.equal(daemon.authorizations.length, 3);
   assert(daemon.authorizations.every(({ authorization }) => authorization === undefined));
 });
 
-Deno.test("no token over plain text, unless told to", async () => {
+Deno.test("recordContainer: no token over plain text, unless told to", async () => {
   await using daemon = await startStandInDaemon(HANDLERS, { hostname: outerAddress() });
   let asked = false;
   const token = () => {
@@ -172,7 +172,7 @@ for (const code of ["UNAUTHENTICATED", "PERMISSION_DENIED"] as const) {
   });
 }
 
-Deno.test("a caller without a token is told where one comes from", async () => {
+Deno.test("recordContainer: a caller without a token is told where one comes from", async () => {
   await using daemon = await startStandInDaemon({
     start: (call) => {
       call.emit("error", { code: grpc.status.UNAUTHENTICATED, details: "who are you?" });
@@ -185,7 +185,7 @@ Deno.test("a caller without a token is told where one comes from", async () => {
   );
 });
 
-Deno.test("what is wrong with a token is told, and nothing is called", async () => {
+Deno.test("recordContainer: what is wrong with a token is told, and nothing is called", async () => {
   await using daemon = await startStandInDaemon(HANDLERS);
   const none = new CliError(ExitStatus.NOT_ALLOWED, "no token for you");
   await assert.rejects(
@@ -195,7 +195,7 @@ Deno.test("what is wrong with a token is told, and nothing is called", async () 
   assert.deepEqual(daemon.authorizations, []);
 });
 
-Deno.test("gives up while it waits for a token", async () => {
+Deno.test("recordContainer: gives up while it waits for a token", async () => {
   await using daemon = await startStandInDaemon(HANDLERS);
   const giveUp = new AbortController();
   const token = () => {
@@ -209,7 +209,7 @@ Deno.test("gives up while it waits for a token", async () => {
   );
 });
 
-Deno.test("TLS with a daemon that proves its name", async () => {
+Deno.test("recordContainer: TLS with a daemon that proves its name", async () => {
   await using daemon = await startStandInDaemon(HANDLERS, { tls: right });
   assert.equal((await record(daemon.address, encrypted())).samples, 7);
   assert.equal(daemon.authorizations[0].authorization, `Bearer ${TOKEN}`);
@@ -226,12 +226,12 @@ async function refusesServer(
   assert.deepEqual(daemon.authorizations, []);
 }
 
-Deno.test("a certificate that has expired", async () => {
+Deno.test("recordContainer: a certificate that has expired", async () => {
   const expired = await authority.sign({ name: NAME, validDays: -1 });
   await refusesServer(expired, encrypted(), /no connection to .*: its certificate has expired/);
 });
 
-Deno.test("a certificate for another name", async () => {
+Deno.test("recordContainer: a certificate for another name", async () => {
   const named = await authority.sign({ name: "other.example" });
   await refusesServer(
     named,
@@ -242,7 +242,7 @@ Deno.test("a certificate for another name", async () => {
   await record(daemon.address, encrypted({ serverName: "other.example" }));
 });
 
-Deno.test("a certificate from another authority", async () => {
+Deno.test("recordContainer: a certificate from another authority", async () => {
   await refusesServer(
     await otherAuthority.sign({ name: NAME }),
     encrypted(),
@@ -250,11 +250,11 @@ Deno.test("a certificate from another authority", async () => {
   );
 });
 
-Deno.test("TLS on a port that speaks plain text: no fallback", async () => {
+Deno.test("recordContainer: TLS on a port that speaks plain text: no fallback", async () => {
   await refusesServer(undefined, encrypted(), /does not speak TLS, and .* nothing else is spoken/);
 });
 
-Deno.test("plain text on a port that speaks TLS", async () => {
+Deno.test("recordContainer: plain text on a port that speaks TLS", async () => {
   await refusesServer(
     right,
     PLAIN,
@@ -264,14 +264,14 @@ Deno.test("plain text on a port that speaks TLS", async () => {
 
 const MUTUAL = { ...right, requestCert: true, rejectUnauthorized: true, ca: authority.pem };
 
-Deno.test("a client certificate, where the daemon wants one", async () => {
+Deno.test("recordContainer: a client certificate, where the daemon wants one", async () => {
   await using daemon = await startStandInDaemon(HANDLERS, { tls: MUTUAL });
   const clientCertificate = { certificatePem: tenant.cert, keyPem: tenant.key };
   const access = { connection: encrypted({ clientCertificate }).connection };
   assert.equal((await record(daemon.address, access)).samples, 7);
 });
 
-Deno.test("no client certificate, or one from another authority, where one is wanted", async () => {
+Deno.test("recordContainer: no client certificate, or one from another authority, where one is wanted", async () => {
   await refusesServer(MUTUAL, encrypted(), /it wants a client certificate: --client-cert-file/);
   const { cert, key } = await otherAuthority.sign({ name: "tenant" });
   await refusesServer(
@@ -281,7 +281,7 @@ Deno.test("no client certificate, or one from another authority, where one is wa
   );
 });
 
-Deno.test("a daemon that comes back at once is worth another try", async () => {
+Deno.test("recordContainer: a daemon that comes back at once is worth another try", async () => {
   // The first connection is cut before anything is said, as while a daemon restarts.
   await using daemon = await startStandInDaemon(HANDLERS);
   const [hostname, port] = daemon.address.split(":");
@@ -302,7 +302,7 @@ Deno.test("a daemon that comes back at once is worth another try", async () => {
   await served;
 });
 
-Deno.test("a refused connection is final after three attempts", async () => {
+Deno.test("recordContainer: a refused connection is final after three attempts", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

@@ -71,7 +71,7 @@ function refusal(exitStatus: ExitStatus, words: RegExp) {
   };
 }
 
-Deno.test("a token: the file that is named, the pod's, a requested one, none", async () => {
+Deno.test("completeAccess: a token: the file that is named, the pod's, a requested one, none", async () => {
   using named = directoryOf({ token: "named" });
   using pod = directoryOf({ token: "projected" });
   using empty = directoryOf({});
@@ -93,14 +93,14 @@ Deno.test("a token: the file that is named, the pod's, a requested one, none", a
   ]);
 });
 
-Deno.test("a token is requested only when it is needed", async () => {
+Deno.test("completeAccess: a token is requested only when it is needed", async () => {
   using empty = directoryOf({});
   const { part, asked } = clusterWith(MISSING);
   await open({ serviceAccount: "profiler" }, empty.path, part);
   assert.deepEqual(asked, [["perf", "necoperf-ca", "ca.crt"]]);
 });
 
-Deno.test("an authority: the file that is named, the pod's, the ConfigMap's, none", async () => {
+Deno.test("completeAccess: an authority: the file that is named, the pod's, the ConfigMap's, none", async () => {
   using pod = directoryOf({ "ca.crt": otherAuthority.pem });
   using empty = directoryOf({});
   const inConfigMap = clusterWith({ text: authority.pem });
@@ -119,7 +119,7 @@ Deno.test("an authority: the file that is named, the pod's, the ConfigMap's, non
   assert.equal(await caOf({}, empty, clusterWith(MISSING).part), undefined);
 });
 
-Deno.test("a ConfigMap without a certificate is no reason for plain text", async () => {
+Deno.test("completeAccess: a ConfigMap without a certificate is no reason for plain text", async () => {
   using empty = directoryOf({});
   for (const text of ["", "not PEM", mine.key]) {
     await assert.rejects(
@@ -129,7 +129,7 @@ Deno.test("a ConfigMap without a certificate is no reason for plain text", async
   }
 });
 
-Deno.test("the server's name is that of the daemons' Service unless another is given", async () => {
+Deno.test("completeAccess: the server's name is that of the daemons' Service unless another is given", async () => {
   using empty = directoryOf({});
   const nameOf = async (options: AccessOptions) => {
     const { connection } = await open({ caFile: authority.file, ...options }, empty.path);
@@ -139,7 +139,7 @@ Deno.test("the server's name is that of the daemons' Service unless another is g
   assert.equal(await nameOf({ tlsServerName: "perf.example" }), "perf.example");
 });
 
-Deno.test("refuses files that are of no use, and names them", async () => {
+Deno.test("readAccessFiles: refuses files that are of no use, and names them", async () => {
   using files = directoryOf({ text: "not PEM", token: "a b" });
   const at = (name: string) => join(files.path, name);
   const { certificateFile, keyFile } = mine;
@@ -170,7 +170,7 @@ Deno.test("refuses files that are of no use, and names them", async () => {
   await assert.rejects(readAccessFiles({}, files.path), refusal(ExitStatus.USAGE, /one token/));
 });
 
-Deno.test("TLS that is asked for is not given up for want of an authority", async () => {
+Deno.test("completeAccess: TLS that is asked for is not given up for want of an authority", async () => {
   using empty = directoryOf({});
   const { certificateFile: clientCertificateFile, keyFile: clientKeyFile } = mine;
   for (
@@ -183,7 +183,7 @@ Deno.test("TLS that is asked for is not given up for want of an authority", asyn
   }
 });
 
-Deno.test("a token goes over plain text to loopback only, or when a flag says so", async () => {
+Deno.test("refuseToExposeToken: a token goes over plain text to loopback only, or when a flag says so", async () => {
   using files = directoryOf({ token: "t0ken" });
   const { part } = clusterWith(MISSING);
   const access = await open({}, files.path, part);

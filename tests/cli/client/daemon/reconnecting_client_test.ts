@@ -132,7 +132,7 @@ function rejectsWith(recording: Promise<unknown>, exitStatus: ExitStatus, words:
   });
 }
 
-Deno.test("a download goes on where it stopped, without another recording", async () => {
+Deno.test("fetchRecording: a download goes on where it stopped, without another recording", async () => {
   await using setting = await set({
     start: (call) => {
       writeStart(call);
@@ -152,7 +152,7 @@ Deno.test("a download goes on where it stopped, without another recording", asyn
   assert.deepEqual(setting.daemon.deleted, ["recording-1"]);
 });
 
-Deno.test("what the result is comes with its last message when the events were lost", async () => {
+Deno.test("fetchRecording: what the result is comes with its last message when the events were lost", async () => {
   await using setting = await set({
     start: (call) => {
       writeStart(call);
@@ -167,7 +167,7 @@ Deno.test("what the result is comes with its last message when the events were l
   assert.equal(setting.starts.length, 1);
 });
 
-Deno.test("a place in the queue that was lost is asked for again", async () => {
+Deno.test("fetchRecording: a place in the queue that was lost is asked for again", async () => {
   await using setting = await set({
     start: (call, count, { relay }) => {
       if (count > 1) {
@@ -185,7 +185,7 @@ Deno.test("a place in the queue that was lost is asked for again", async () => {
   assert(!kinds(setting).includes("recording again"));
 });
 
-Deno.test("a recording that was lost in sampling is made again, and what came of it is void", async () => {
+Deno.test("fetchRecording: a recording that was lost in sampling is made again, and what came of it is void", async () => {
   await using setting = await set({
     start: (call, count) => {
       writeStart(call, `recording-${count}`);
@@ -204,7 +204,7 @@ Deno.test("a recording that was lost in sampling is made again, and what came of
   assert.equal(kinds(setting).filter((kind) => kind === "recording again").length, 1);
 });
 
-Deno.test("a daemon that loses every recording is not asked for ever", async () => {
+Deno.test("fetchRecording: a daemon that loses every recording is not asked for ever", async () => {
   await using setting = await set({
     start: (call) => writeStart(call),
     // Every other one is over the connection that is cut.
@@ -214,7 +214,7 @@ Deno.test("a daemon that loses every recording is not asked for ever", async () 
   assert.equal(setting.starts.length, 3);
 });
 
-Deno.test("a result whose daemon stays away is left with it, and how long it is kept is told", async () => {
+Deno.test("fetchRecording: a result whose daemon stays away is left with it, and how long it is kept is told", async () => {
   await using setting = await set({
     start: (call) => {
       writeStart(call, "left-here");
@@ -245,7 +245,7 @@ Deno.test("a result whose daemon stays away is left with it, and how long it is 
   assert.deepEqual(setting.daemon.deleted, []);
 });
 
-Deno.test("a connection that stays lost in sampling may have left a result", async () => {
+Deno.test("fetchRecording: a connection that stays lost in sampling may have left a result", async () => {
   await using setting = await set({
     start: (call) => writeStart(call, "maybe-here"),
     fetch: (_call, _count, { relay }) => relay[Symbol.dispose](),
@@ -262,7 +262,7 @@ Deno.test("a connection that stays lost in sampling may have left a result", asy
   });
 });
 
-Deno.test("a connection that stays lost before sampling has left none", async () => {
+Deno.test("fetchRecording: a connection that stays lost before sampling has left none", async () => {
   await using setting = await set({
     start: (call, _count, { relay }) => {
       call.write({ accepted: { recordingId: "recording-0" } });
@@ -277,7 +277,7 @@ Deno.test("a connection that stays lost before sampling has left none", async ()
   });
 });
 
-Deno.test("a recording that ends in sampling because it can go nowhere has left no result", async () => {
+Deno.test("fetchRecording: a recording that ends in sampling because it can go nowhere has left no result", async () => {
   await using setting = await set({ start: (call) => writeStart(call), fetch: () => {} });
   // As standard output says when what it has printed is of another recording.
   const begin = () => Promise.reject(new CliError(ExitStatus.UNREACHABLE, "record again"));
@@ -287,7 +287,7 @@ Deno.test("a recording that ends in sampling because it can go nowhere has left 
   });
 });
 
-Deno.test("a reader that the daemon gave up goes on, but not for ever", async () => {
+Deno.test("fetchRecording: a reader that the daemon gave up goes on, but not for ever", async () => {
   const giveUp = (call: FetchCall) =>
     call.emit("error", { code: grpc.status.ABORTED, details: "took nothing for 1m" });
   for (const healthy of [true, false]) {
@@ -315,7 +315,7 @@ Deno.test("a reader that the daemon gave up goes on, but not for ever", async ()
   }
 });
 
-Deno.test("patience counts from the last that arrived", async () => {
+Deno.test("fetchRecording: patience counts from the last that arrived", async () => {
   await using setting = await set({
     start: (call) => {
       writeStart(call);
@@ -329,7 +329,7 @@ Deno.test("patience counts from the last that arrived", async () => {
   assertWritten(setting);
 });
 
-Deno.test("the daemon is looked for again, and found at another address", async () => {
+Deno.test("fetchRecording: the daemon is looked for again, and found at another address", async () => {
   await using elsewhere = await set({ start: () => {}, fetch: sendAll });
   await using setting = await set({
     start: (call) => {
@@ -356,7 +356,7 @@ Deno.test("the daemon is looked for again, and found at another address", async 
   assert.equal(elsewhere.fetches[0].request.recordingId, "recording-1");
 });
 
-Deno.test("one that waits for the daemon can be given up", async () => {
+Deno.test("fetchRecording: one that waits for the daemon can be given up", async () => {
   for (const phase of ["waiting", "sampling", "over"]) {
     const giveUp = new AbortController();
     await using setting = await set({
@@ -382,7 +382,7 @@ Deno.test("one that waits for the daemon can be given up", async () => {
   }
 });
 
-Deno.test("to stop when the recording is lost is to end with nothing", async () => {
+Deno.test("fetchRecording: to stop when the recording is lost is to end with nothing", async () => {
   const stop = new AbortController();
   await using setting = await set({
     start: (call) => writeStart(call),
@@ -399,7 +399,7 @@ Deno.test("to stop when the recording is lost is to end with nothing", async () 
   assert.equal(setting.starts.length, 1);
 });
 
-Deno.test("to stop while the connection is lost ends the sampling that goes on", async () => {
+Deno.test("fetchRecording: to stop while the connection is lost ends the sampling that goes on", async () => {
   const stop = new AbortController();
   const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>();
   await using setting = await set({
@@ -419,7 +419,7 @@ Deno.test("to stop while the connection is lost ends the sampling that goes on",
   assert.equal(setting.starts.length, 1);
 });
 
-Deno.test("to stop goes over the next connection when it was lost with this one", async () => {
+Deno.test("fetchRecording: to stop goes over the next connection when it was lost with this one", async () => {
   const stop = new AbortController();
   const { promise: stopped, resolve: onStopped } = Promise.withResolvers<void>();
   await using setting = await set({
@@ -437,7 +437,7 @@ Deno.test("to stop goes over the next connection when it was lost with this one"
   assert.equal(setting.starts.length, 1);
 });
 
-Deno.test("a call that is made when its connection was lost meanwhile goes over the next", async () => {
+Deno.test("fetchRecording: a call that is made when its connection was lost meanwhile goes over the next", async () => {
   const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
   await using setting = await set({ start: (call) => writeStart(call), fetch: sendAll });
   let tokens = 0;
@@ -458,7 +458,7 @@ Deno.test("a call that is made when its connection was lost meanwhile goes over 
   assert.equal(setting.fetches.length, 1);
 });
 
-Deno.test("a result that is given up is deleted, when it was converted by then", async () => {
+Deno.test("fetchRecording: a result that is given up is deleted, when it was converted by then", async () => {
   const giveUp = new AbortController();
   await using setting = await set({
     start: (call) => {
@@ -478,7 +478,7 @@ Deno.test("a result that is given up is deleted, when it was converted by then",
   assert.deepEqual(setting.daemon.deleted, ["recording-1"]);
 });
 
-Deno.test("who waits in the queue for too long is told, and leaves it", async () => {
+Deno.test("fetchRecording: who waits in the queue for too long is told, and leaves it", async () => {
   const { promise: cancelled, resolve: onCancelled } = Promise.withResolvers<void>();
   await using setting = await set({
     start: (call) => {
@@ -496,7 +496,7 @@ Deno.test("who waits in the queue for too long is told, and leaves it", async ()
   await cancelled;
 });
 
-Deno.test("a fetch begins behind what is there already", async () => {
+Deno.test("fetchRecording: a fetch begins behind what is there already", async () => {
   await using setting = await set({ start: () => {}, fetch: sendAll });
   const bytes: Uint8Array[] = [];
   await fetchRecording({ daemonAddress: setting.relay.address, recordingId: "recording-9" }, {
@@ -517,7 +517,7 @@ Deno.test("a fetch begins behind what is there already", async () => {
   assert.deepEqual(setting.daemon.deleted, ["recording-9"]);
 });
 
-Deno.test("a result that there is not any more", async () => {
+Deno.test("fetchRecording: a result that there is not any more", async () => {
   await using setting = await set({
     start: () => {},
     fetch: refuse,

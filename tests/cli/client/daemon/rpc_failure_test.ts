@@ -7,7 +7,7 @@ import {
 } from "../../../../cli/client/daemon/rpc_failure.ts";
 import { grpc } from "../../../../proto/grpc.ts";
 
-Deno.test("every gRPC status has its exit status", () => {
+Deno.test("describeRpcFailure: every gRPC status has its exit status", () => {
   const expected: [keyof typeof grpc.status, ExitStatus][] = [
     ["CANCELLED", ExitStatus.UNREACHABLE],
     ["UNKNOWN", ExitStatus.OTHER],
@@ -33,19 +33,19 @@ Deno.test("every gRPC status has its exit status", () => {
   }
 });
 
-Deno.test("a status without words gives its name", () => {
+Deno.test("describeRpcFailure: a status without words gives its name", () => {
   const error = describeRpcFailure({ code: grpc.status.ABORTED, details: "" }, "the daemon");
   assert.equal(error.message, "the daemon: ABORTED");
 });
 
-Deno.test("tells a failed call from other errors", () => {
+Deno.test("isRpcFailure: tells a failed call from other errors", () => {
   const failure = Object.assign(new Error("x"), { code: 14, details: "lost" });
   assert(isRpcFailure(failure));
   assert(!isRpcFailure(Object.assign(new Error("x"), { code: "ENOSPC" })));
   assert(!isRpcFailure(undefined));
 });
 
-Deno.test("says when a daemon with a full queue may be asked again", () => {
+Deno.test("describeRpcFailure: says when a daemon with a full queue may be asked again", () => {
   const metadata = new grpc.Metadata();
   metadata.set("grpc-retry-pushback-ms", "89500");
   const failure = { code: grpc.status.RESOURCE_EXHAUSTED, details: "the queue is full", metadata };
@@ -53,7 +53,7 @@ Deno.test("says when a daemon with a full queue may be asked again", () => {
   assert.equal(error.message, "the daemon: the queue is full; try again in 1m30s");
 });
 
-Deno.test("tells a lost connection from a refusal", () => {
+Deno.test("isConnectionLoss: tells a lost connection from a refusal", () => {
   const isLoss = (status: keyof typeof grpc.status, details = "") =>
     isConnectionLoss({ code: grpc.status[status], details });
   assert(isLoss("UNAVAILABLE", "Connection dropped"));

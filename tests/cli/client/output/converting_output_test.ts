@@ -17,7 +17,7 @@ function namesIn(directory: string): string[] {
   return [...Deno.readDirSync(directory)].map(({ name }) => name);
 }
 
-Deno.test("a result is converted while it arrives", async () => {
+Deno.test("openResultOutput: a result is converted while it arrives", async () => {
   using directory = temporaryDirectory();
   const output = await openResultOutput(directory.path, OPTIONS);
   await output.begin("id");
@@ -28,7 +28,7 @@ Deno.test("a result is converted while it arrives", async () => {
   assert.equal(namesIn(directory.path).length, 1);
 });
 
-Deno.test("a result that begins again is converted from its start", async () => {
+Deno.test("openResultOutput: a result that begins again is converted from its start", async () => {
   using directory = temporaryDirectory();
   const output = await openResultOutput(directory.path, OPTIONS);
   await output.begin("first");
@@ -40,7 +40,7 @@ Deno.test("a result that begins again is converted from its start", async () => 
   assert.equal(counts.reduce((sum, count) => sum + count), 5);
 });
 
-Deno.test("what has arrived stays for another attempt, not converted", async () => {
+Deno.test("openResultOutput: what has arrived stays for another attempt, not converted", async () => {
   using directory = temporaryDirectory();
   const output = await openResultOutput(directory.path, OPTIONS);
   await output.begin("id");
@@ -52,7 +52,7 @@ Deno.test("what has arrived stays for another attempt, not converted", async () 
   assert.deepEqual(await Deno.readFile(left), Uint8Array.of(1, 2, 3));
 });
 
-Deno.test("a result that cannot be converted is an error, and leaves no file", async () => {
+Deno.test("openResultOutput: a result that cannot be converted is an error, and leaves no file", async () => {
   using directory = temporaryDirectory();
   const output = await openResultOutput(directory.path, OPTIONS);
   const refused = (error: unknown) => {
@@ -73,7 +73,7 @@ Deno.test("a result that cannot be converted is an error, and leaves no file", a
   assert.deepEqual(namesIn(directory.path), []);
 });
 
-Deno.test("what is not to be converted is as it was", async () => {
+Deno.test("openResultOutput: what is not to be converted is as it was", async () => {
   using directory = temporaryDirectory();
   for (const [format, extension] of [["script", ".perf.txt"], ["data", ".perf.data"]] as const) {
     const output = await openResultOutput(directory.path, { stem: "web", format });

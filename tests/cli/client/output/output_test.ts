@@ -17,7 +17,7 @@ function namesIn(directory: string): string[] {
   return [...Deno.readDirSync(directory)].map(({ name }) => name).sort();
 }
 
-Deno.test("a result has its name only when it is whole", async () => {
+Deno.test("openFileOutput: a result has its name only when it is whole", async () => {
   using directory = temporaryDirectory();
   const output = await openFileOutput(directory.path, NAME, AT);
   await output.write(BYTES);
@@ -31,7 +31,7 @@ Deno.test("a result has its name only when it is whole", async () => {
   assert.deepEqual(await Deno.readFile(path), BYTES);
 });
 
-Deno.test("a result never takes another's name", async () => {
+Deno.test("openFileOutput: a result never takes another's name", async () => {
   using directory = temporaryDirectory();
   const first = join(directory.path, "web-0-app-20250131T235958Z.perf.txt");
   Deno.writeTextFileSync(first, "somebody's");
@@ -45,7 +45,7 @@ Deno.test("a result never takes another's name", async () => {
   assert.equal(Deno.readTextFileSync(first), "somebody's");
 });
 
-Deno.test("an exact name is not taken from a file that appeared meanwhile", async () => {
+Deno.test("openFileOutput: an exact name is not taken from a file that appeared meanwhile", async () => {
   using directory = temporaryDirectory();
   const name = { stem: "graph.html", extension: "", form: "exact" } as const;
   const output = await openFileOutput(directory.path, name);
@@ -61,7 +61,7 @@ Deno.test("an exact name is not taken from a file that appeared meanwhile", asyn
   assert.equal(Deno.readTextFileSync(join(directory.path, "graph.html")), "somebody's");
 });
 
-Deno.test("a result that is given up leaves nothing, nor directories made for it", async () => {
+Deno.test("openFileOutput: a result that is given up leaves nothing, nor directories made for it", async () => {
   using directory = temporaryDirectory();
   const output = await openFileOutput(join(directory.path, "new", "deep"), NAME, AT);
   await output.write(BYTES);
@@ -73,7 +73,7 @@ Deno.test("a result that is given up leaves nothing, nor directories made for it
   assert.deepEqual(namesIn(directory.path), ["old"]);
 });
 
-Deno.test("a directory is made when it is missing", async () => {
+Deno.test("openFileOutput: a directory is made when it is missing", async () => {
   using directory = temporaryDirectory();
   const output = await openFileOutput(join(directory.path, "new", "deep"), NAME, AT);
   await output.commit();
@@ -82,7 +82,7 @@ Deno.test("a directory is made when it is missing", async () => {
   ]);
 });
 
-Deno.test("a name stays inside the directory and within what file systems take", async () => {
+Deno.test("openFileOutput: a name stays inside the directory and within what file systems take", async () => {
   using directory = temporaryDirectory();
   const names = [{ ...NAME, stem: "../../x" }, { ...NAME, stem: "p".repeat(400) }];
   for (const name of names) await (await openFileOutput(directory.path, name, AT)).commit();
@@ -99,7 +99,7 @@ async function textOf(bytes: AsyncIterable<Uint8Array> | void): Promise<string> 
   return text;
 }
 
-Deno.test("what has arrived is there for the next attempt, until the result is whole", async () => {
+Deno.test("openFileOutput: what has arrived is there for the next attempt, until the result is whole", async () => {
   using directory = temporaryDirectory();
   const encode = (text: string) => new TextEncoder().encode(text);
   const first = await openFileOutput(directory.path, NAME, AT);
@@ -120,7 +120,7 @@ Deno.test("what has arrived is there for the next attempt, until the result is w
   assert.deepEqual(namesIn(directory.path), ["web-0-app-20250131T235958Z.perf.txt"]);
 });
 
-Deno.test("another recording's result begins anew, and leaves nothing of the one before", async () => {
+Deno.test("openFileOutput: another recording's result begins anew, and leaves nothing of the one before", async () => {
   using directory = temporaryDirectory();
   const output = await openFileOutput(directory.path, NAME, AT);
   await output.begin("lost");
@@ -133,7 +133,7 @@ Deno.test("another recording's result begins anew, and leaves nothing of the one
   assert.equal(namesIn(directory.path).length, 1);
 });
 
-Deno.test("nothing is left when nothing has arrived, or when it is given up", async () => {
+Deno.test("openFileOutput: nothing is left when nothing has arrived, or when it is given up", async () => {
   using directory = temporaryDirectory();
   const empty = await openFileOutput(join(directory.path, "new"), NAME, AT);
   await textOf(await empty.begin("4c1e"));
@@ -145,7 +145,7 @@ Deno.test("nothing is left when nothing has arrived, or when it is given up", as
   assert.deepEqual(namesIn(directory.path), []);
 });
 
-Deno.test("two clients do not write what has arrived of one result", async () => {
+Deno.test("openFileOutput: two clients do not write what has arrived of one result", async () => {
   using directory = temporaryDirectory();
   const first = await openFileOutput(directory.path, NAME, AT);
   await first.begin("4c1e");
@@ -156,7 +156,7 @@ Deno.test("two clients do not write what has arrived of one result", async () =>
   assert.deepEqual(namesIn(directory.path), []);
 });
 
-Deno.test("a directory that cannot be written is found before anything is recorded", async () => {
+Deno.test("openFileOutput: a directory that cannot be written is found before anything is recorded", async () => {
   using directory = temporaryDirectory();
   const file = join(directory.path, "file");
   Deno.writeTextFileSync(file, "");

@@ -86,7 +86,7 @@ function rejectsWith(recording: Promise<unknown>, exitStatus: ExitStatus, words:
   });
 }
 
-Deno.test("delivers a whole result, tells what happens, and has the daemon forget it", async () => {
+Deno.test("recordContainer: delivers a whole result, tells what happens, and has the daemon forget it", async () => {
   let asked: StartCall["request"] | undefined;
   const packedBytes = gzipSync(RESULT).length;
   await using daemon = await startStandInDaemon(recordingOf({
@@ -144,7 +144,7 @@ Deno.test("delivers a whole result, tells what happens, and has the daemon forge
   );
 });
 
-Deno.test("fetches the result while it is still being made", async () => {
+Deno.test("recordContainer: fetches the result while it is still being made", async () => {
   let startCall: StartCall;
   await using daemon = await startStandInDaemon({
     // Finishes only once all of the result was asked for.
@@ -168,7 +168,7 @@ for (
     ["COMPLETENESS_PERF_FAILED", "perf-failed"],
   ] as const
 ) {
-  Deno.test(`delivers a partial result: ${expected}`, async () => {
+  Deno.test(`recordContainer: delivers a partial result: ${expected}`, async () => {
     await using daemon = await startStandInDaemon(recordingOf({
       start: (call) => {
         writeStart(call);
@@ -179,7 +179,7 @@ for (
   });
 }
 
-Deno.test("refuses a result with another digest or size than the daemon's", async () => {
+Deno.test("recordContainer: refuses a result with another digest or size than the daemon's", async () => {
   for (const finished of [{ sha256: new Uint8Array(32) }, { size: RESULT.length + 1 }]) {
     await using daemon = await startStandInDaemon(recordingOf({
       start: (call) => {
@@ -196,7 +196,7 @@ Deno.test("refuses a result with another digest or size than the daemon's", asyn
   }
 });
 
-Deno.test("refuses a result that is cut off or is not gzip", async () => {
+Deno.test("recordContainer: refuses a result that is cut off or is not gzip", async () => {
   const fetches: ((call: FetchCall) => void)[] = [
     (call) => {
       // All but the end: the client asks from 0, the stand-in sends only one message.
@@ -226,7 +226,7 @@ for (
     ["RESOURCE_EXHAUSTED", ExitStatus.OTHER],
   ] as const
 ) {
-  Deno.test(`keeps the daemon's words when it refuses with ${status}`, async () => {
+  Deno.test(`recordContainer: keeps the daemon's words when it refuses with ${status}`, async () => {
     await using daemon = await startStandInDaemon(recordingOf({
       start: (call) => {
         call.emit("error", { code: grpc.status[status], details: "frequency 5000: at most 999" });
@@ -240,7 +240,7 @@ for (
   });
 }
 
-Deno.test("tells the recording's failure, not that of the fetch it took along", async () => {
+Deno.test("recordContainer: tells the recording's failure, not that of the fetch it took along", async () => {
   let fetchCall: FetchCall;
   await using daemon = await startStandInDaemon({
     start: (call) => {
@@ -259,7 +259,7 @@ Deno.test("tells the recording's failure, not that of the fetch it took along", 
   await rejectsWith(record(daemon.address), ExitStatus.RECORDING_FAILED, /caught no sample/);
 });
 
-Deno.test("tells the recording's failure, not that its result was cut off", async () => {
+Deno.test("recordContainer: tells the recording's failure, not that its result was cut off", async () => {
   const { promise: fetched, resolve: onFetched } = Promise.withResolvers<void>();
   await using daemon = await startStandInDaemon({
     start: (call) => {
@@ -277,7 +277,7 @@ Deno.test("tells the recording's failure, not that its result was cut off", asyn
   await rejectsWith(record(daemon.address), ExitStatus.RECORDING_FAILED, /perf script crashed/);
 });
 
-Deno.test("tells why a result could not be fetched", async () => {
+Deno.test("recordContainer: tells why a result could not be fetched", async () => {
   await using daemon = await startStandInDaemon(recordingOf({
     fetch: (call) => {
       call.emit("error", { code: grpc.status.INTERNAL, details: "the disk is gone" });
@@ -286,7 +286,7 @@ Deno.test("tells why a result could not be fetched", async () => {
   await rejectsWith(record(daemon.address), ExitStatus.RECORDING_FAILED, /the disk is gone/);
 });
 
-Deno.test("says so when the daemon is ended on the way", async () => {
+Deno.test("recordContainer: says so when the daemon is ended on the way", async () => {
   await using daemon = await startStandInDaemon({
     start: (call) => writeStart(call),
     fetch: (call) => {
@@ -297,7 +297,7 @@ Deno.test("says so when the daemon is ended on the way", async () => {
   await rejectsWith(record(daemon.address), ExitStatus.UNREACHABLE, /connection was lost/);
 });
 
-Deno.test("says so when the connection is cut on the way", async () => {
+Deno.test("recordContainer: says so when the connection is cut on the way", async () => {
   await using daemon = await startStandInDaemon({
     start: (call) => writeStart(call),
     fetch: (call) => {
@@ -309,7 +309,7 @@ Deno.test("says so when the connection is cut on the way", async () => {
   await rejectsWith(record(relay.address), ExitStatus.UNREACHABLE, /connection was lost/);
 });
 
-Deno.test("takes an end without `finished` for a failure", async () => {
+Deno.test("recordContainer: takes an end without `finished` for a failure", async () => {
   await using daemon = await startStandInDaemon(recordingOf({
     start: (call) => {
       writeStart(call);
@@ -319,7 +319,7 @@ Deno.test("takes an end without `finished` for a failure", async () => {
   await rejectsWith(record(daemon.address), ExitStatus.RECORDING_FAILED, /without a result/);
 });
 
-Deno.test("asks the daemon to stop, and delivers what there is", async () => {
+Deno.test("recordContainer: asks the daemon to stop, and delivers what there is", async () => {
   let startCall: StartCall;
   const stop = new AbortController();
   await using daemon = await startStandInDaemon({
@@ -343,7 +343,7 @@ Deno.test("asks the daemon to stop, and delivers what there is", async () => {
   assert(received.events.some(({ kind }) => kind === "stopping"));
 });
 
-Deno.test("gives up when told to stop before sampling has started", async () => {
+Deno.test("recordContainer: gives up when told to stop before sampling has started", async () => {
   const stop = new AbortController();
   const { promise: cancelled, resolve: onCancelled } = Promise.withResolvers<void>();
   await using daemon = await startStandInDaemon({
@@ -365,7 +365,7 @@ Deno.test("gives up when told to stop before sampling has started", async () => 
   assert.deepEqual(daemon.stopped, []);
 });
 
-Deno.test("cancels both calls when given up", async () => {
+Deno.test("recordContainer: cancels both calls when given up", async () => {
   const giveUp = new AbortController();
   const calls: Promise<unknown>[] = [];
   await using daemon = await startStandInDaemon({
@@ -387,7 +387,7 @@ Deno.test("cancels both calls when given up", async () => {
   await Promise.all(calls);
 });
 
-Deno.test("ends the recording when the result can go nowhere", async () => {
+Deno.test("recordContainer: ends the recording when the result can go nowhere", async () => {
   const { promise: cancelled, resolve: onCancelled } = Promise.withResolvers<void>();
   await using daemon = await startStandInDaemon({
     start: (call) => {
@@ -404,7 +404,7 @@ Deno.test("ends the recording when the result can go nowhere", async () => {
   await cancelled;
 });
 
-Deno.test("says where it could not connect, and why", async () => {
+Deno.test("recordContainer: says where it could not connect, and why", async () => {
   // A port that was free a moment ago.
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;

@@ -73,7 +73,7 @@ async function run(
   }
 }
 
-Deno.test("one result each and a merged one, which has all samples", async () => {
+Deno.test("profileAll: one result each and a merged one, which has all samples", async () => {
   await using daemon = await startDaemon(finish);
   const { files, errors, mergedName } = await run({
     targets: targetsOf(daemon, "a", "b", "c"),
@@ -95,7 +95,7 @@ Deno.test("one result each and a merged one, which has all samples", async () =>
   assert.deepEqual(names.map(([, name]) => name).sort(), ["a-app", "b-app", "c-app"]);
 });
 
-Deno.test("both kinds of results are converted", async () => {
+Deno.test("profileAll: both kinds of results are converted", async () => {
   await using daemon = await startDaemon(finish);
   const { files } = await run({
     targets: targetsOf(daemon, "a", "b"),
@@ -110,7 +110,7 @@ Deno.test("both kinds of results are converted", async () => {
   assert.deepEqual(merged.split("\n").sort(), ["", "a;main_of_a 1", "b;main_of_b 1"]);
 });
 
-Deno.test("the failure of one is no other's, and there is no merged result of one", async () => {
+Deno.test("profileAll: the failure of one is no other's, and there is no merged result of one", async () => {
   await using daemon = await startDaemon((call) => {
     if (call.request.containerId === "b") return finish(call);
     call.emit("error", { code: grpc.status.FAILED_PRECONDITION, details: "no sample" });
@@ -132,7 +132,7 @@ Deno.test("the failure of one is no other's, and there is no merged result of on
   assert.deepEqual(Object.keys(files), ["b-app.perf.txt"]);
 });
 
-Deno.test("at most so many at a time, and all of them in the end", async () => {
+Deno.test("profileAll: at most so many at a time, and all of them in the end", async () => {
   const running: StartCall[] = [];
   let most = 0;
   let begun = 0;
@@ -159,7 +159,7 @@ function refuse(call: StartCall, pushbackMs = 20): void {
   });
 }
 
-Deno.test("a node whose queue is full is asked again", async () => {
+Deno.test("profileAll: a node whose queue is full is asked again", async () => {
   let refusals = 0;
   await using daemon = await startDaemon((call) => {
     if (call.request.containerId === "b" && refusals < 3) {
@@ -176,7 +176,7 @@ Deno.test("a node whose queue is full is asked again", async () => {
   assert.deepEqual([errors, results.length, refusals, heard], [{}, 2, 3, 3]);
 });
 
-Deno.test("it is not asked again for longer than --queue-timeout allows", async () => {
+Deno.test("profileAll: it is not asked again for longer than --queue-timeout allows", async () => {
   let asked = 0;
   await using daemon = await startDaemon((call) => {
     asked++;
@@ -190,7 +190,7 @@ Deno.test("it is not asked again for longer than --queue-timeout allows", async 
   assert.equal(asked, 2);
 });
 
-Deno.test("stopped early, what runs is kept and the rest is not begun", async () => {
+Deno.test("profileAll: stopped early, what runs is kept and the rest is not begun", async () => {
   const stop = new AbortController();
   const running = new Map<string, StartCall>();
   await using daemon = await startStandInDaemon({
@@ -219,7 +219,7 @@ Deno.test("stopped early, what runs is kept and the rest is not begun", async ()
   ]);
 });
 
-Deno.test("given up, nothing is kept", async () => {
+Deno.test("profileAll: given up, nothing is kept", async () => {
   const giveUp = new AbortController();
   await using daemon = await startDaemon((call) => writeStart(call, call.request.containerId));
   const { errors, files } = await run({
@@ -233,7 +233,7 @@ Deno.test("given up, nothing is kept", async () => {
   assert.deepEqual(files, {});
 });
 
-Deno.test("a token that cannot be had is asked for once, and said once", async () => {
+Deno.test("profileAll: a token that cannot be had is asked for once, and said once", async () => {
   await using daemon = await startDaemon(finish);
   let asked = 0;
   const token = () => {

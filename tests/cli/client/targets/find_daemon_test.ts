@@ -29,13 +29,13 @@ function clusterWith(lists: { cached: Pod[]; fresh: Pod[] }) {
   };
 }
 
-Deno.test("the cache of the API server is enough when it has a daemon to be called", async () => {
+Deno.test("findDaemonAddress: the cache of the API server is enough when it has a daemon to be called", async () => {
   const cluster = clusterWith({ cached: [DAEMON], fresh: [] });
   assert.equal(await findDaemonAddress(cluster, PLACE), "10.0.0.1:6543");
   assert.deepEqual(cluster.asked, ["cached"]);
 });
 
-Deno.test("a daemon that the cache does not have yet is found nevertheless", async () => {
+Deno.test("findDaemonAddress: a daemon that the cache does not have yet is found nevertheless", async () => {
   for (const cached of [[], [{ ...DAEMON, beingDeleted: true }]]) {
     const cluster = clusterWith({ cached, fresh: [DAEMON] });
     assert.equal(await findDaemonAddress(cluster, PLACE), "10.0.0.1:6543");
@@ -43,7 +43,7 @@ Deno.test("a daemon that the cache does not have yet is found nevertheless", asy
   }
 });
 
-Deno.test("that there is no daemon is known from the storage, not from the cache", async () => {
+Deno.test("findDaemonAddress: that there is no daemon is known from the storage, not from the cache", async () => {
   const cluster = clusterWith({ cached: [], fresh: [] });
   await assert.rejects(findDaemonAddress(cluster, PLACE), CliError);
   assert.deepEqual(cluster.asked, ["cached", "fresh"]);

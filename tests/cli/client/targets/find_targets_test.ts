@@ -47,7 +47,7 @@ function crashingPod(name: string): StandInPod {
   return pod;
 }
 
-Deno.test("2,000 pods on 500 nodes take a request for each 500 pods or daemons", async () => {
+Deno.test("findTargets: 2,000 pods on 500 nodes take a request for each 500 pods or daemons", async () => {
   const pods = Array.from(
     { length: 2000 },
     (_, at) => runningPod(`web-${at}`, `n${at >> 2}`, WEB),
@@ -76,7 +76,7 @@ Deno.test("2,000 pods on 500 nodes take a request for each 500 pods or daemons",
   }
 });
 
-Deno.test("a list whose next page is gone is asked for whole", async () => {
+Deno.test("findTargets: a list whose next page is gone is asked for whole", async () => {
   const pods = Array.from({ length: 501 }, (_, at) => runningPod(`web-${at}`, "n1", WEB));
   const { targets } = await find({
     pods: [...pods, daemonPod("n1", "10.0.0.1")],
@@ -85,7 +85,7 @@ Deno.test("a list whose next page is gone is asked for whole", async () => {
   assert.equal(targets.length, 501);
 });
 
-Deno.test("a pod that is named in several ways is one target, in each workload's namespace", async () => {
+Deno.test("findTargets: a pod that is named in several ways is one target, in each workload's namespace", async () => {
   const pods = [runningPod("web-0", "n1", WEB), runningPod("web-1", "n2", WEB)];
   const daemons = [daemonPod("n1", "10.0.0.1"), daemonPod("n2", "10.0.0.2")];
   const { targets } = await find({
@@ -95,7 +95,7 @@ Deno.test("a pod that is named in several ways is one target, in each workload's
   assert.deepEqual(targets.map(({ pod }) => pod!.name).sort(), ["web-0", "web-1"]);
 });
 
-Deno.test("pods behind a workload that do not run are skipped; one that is named is a failure", async () => {
+Deno.test("findTargets: pods behind a workload that do not run are skipped; one that is named is a failure", async () => {
   const objects = {
     pods: [runningPod("web-0", "n1", WEB), crashingPod("web-1"), daemonPod("n1", "10.0.0.1")],
     selectors: { [DEPLOYMENT]: { matchLabels: WEB } },
@@ -112,7 +112,7 @@ Deno.test("pods behind a workload that do not run are skipped; one that is named
   assert.deepEqual(named.skipped, []);
 });
 
-Deno.test("nothing to profile is no such thing, with all reasons", async () => {
+Deno.test("findTargets: nothing to profile is no such thing, with all reasons", async () => {
   const pods = [crashingPod("web-0"), daemonPod("n1", "10.0.0.1")];
   const selectors = {
     [DEPLOYMENT]: { matchLabels: WEB },
@@ -135,7 +135,7 @@ Deno.test("nothing to profile is no such thing, with all reasons", async () => {
 });
 
 for (const nodes of [2, 20]) {
-  Deno.test(`of ${nodes} nodes one without a daemon fails for its pods alone`, async () => {
+  Deno.test(`findTargets: of ${nodes} nodes one without a daemon fails for its pods alone`, async () => {
     const nodeNames = Array.from({ length: nodes }, (_, at) => `n${at}`);
     const { targets, failures } = await find({
       pods: [
@@ -149,7 +149,7 @@ for (const nodes of [2, 20]) {
   });
 }
 
-Deno.test("an API server that fails for one of the names fails for that one", async () => {
+Deno.test("findTargets: an API server that fails for one of the names fails for that one", async () => {
   const pods = [runningPod("web-0", "n1", WEB), daemonPod("n1", "10.0.0.1")];
   const { failures, targets } = await find(
     { pods, failures: { "/deployments/": 403 } },

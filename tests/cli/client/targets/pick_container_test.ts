@@ -42,7 +42,7 @@ function refuses(pod: Pod, name: string | undefined, words: RegExp) {
   });
 }
 
-Deno.test("picks the named container of any kind", () => {
+Deno.test("pickContainer: picks the named container of any kind", () => {
   for (const name of ["app", "cache", "proxy", "debugger-x"]) {
     assert.deepEqual(pickContainer(pod(), name), {
       name,
@@ -52,13 +52,13 @@ Deno.test("picks the named container of any kind", () => {
   }
 });
 
-Deno.test("without a name picks the annotated container, else the first", () => {
+Deno.test("pickContainer: without a name picks the annotated container, else the first", () => {
   assert.equal(pickContainer(pod({ defaultContainer: "cache" })).name, "cache");
   assert.equal(pickContainer(pod({ defaultContainer: "gone" })).name, "app");
   assert.equal(pickContainer(pod()).name, "app");
 });
 
-Deno.test("lists the containers there are, by kind", () => {
+Deno.test("pickContainer: lists the containers there are, by kind", () => {
   refuses(
     pod(),
     "ap",
@@ -66,13 +66,13 @@ Deno.test("lists the containers there are, by kind", () => {
   );
 });
 
-Deno.test("refuses a pod that has ended or is about to", () => {
+Deno.test("pickContainer: refuses a pod that has ended or is about to", () => {
   refuses(pod({ phase: "Succeeded" }), undefined, /has ended: its phase is Succeeded/);
   refuses(pod({ phase: "Failed", reason: "Evicted" }), undefined, /phase is Failed \(Evicted\)/);
   refuses(pod({ beingDeleted: true }), undefined, /being deleted/);
 });
 
-Deno.test("refuses a pod without a node, with the scheduler's words", () => {
+Deno.test("pickContainer: refuses a pod without a node, with the scheduler's words", () => {
   refuses(
     pod({
       phase: "Pending",
@@ -85,7 +85,7 @@ Deno.test("refuses a pod without a node, with the scheduler's words", () => {
   );
 });
 
-Deno.test("refuses a container that waits or has ended, with the reason", () => {
+Deno.test("pickContainer: refuses a container that waits or has ended, with the reason", () => {
   const waiting = { is: "waiting", reason: "CrashLoopBackOff", message: "back-off 10s" } as const;
   refuses(
     pod({ containers: [container("app", { state: waiting })] }),
@@ -100,7 +100,7 @@ Deno.test("refuses a container that waits or has ended, with the reason", () => 
   );
 });
 
-Deno.test("an init container that runs can be named while its pod is Pending", () => {
+Deno.test("pickContainer: an init container that runs can be named while its pod is Pending", () => {
   const pending = pod({
     phase: "Pending",
     containers: [

@@ -16,7 +16,7 @@ const NAMES = {
   "replicationcontrollers/x": ["rc/x", "replicationcontroller/x", "replicationcontrollers/x"],
 };
 
-Deno.test("types in the singular or plural or short, with their group or not", () => {
+Deno.test("formatTargetName: types in the singular or plural or short, with their group or not", () => {
   for (const [name, texts] of Object.entries(NAMES)) {
     for (const text of texts) assert.equal(formatTargetName(parseTargetName(text)), name, text);
   }
@@ -31,7 +31,7 @@ function refuses(text: string, words: RegExp) {
   }, text);
 }
 
-Deno.test("refuses other forms, other types and what is no name", () => {
+Deno.test("formatTargetName: refuses other forms, other types and what is no name", () => {
   refuses("foo/x", /pods of 'foo\/x' are not known.*deployment, statefulset.*-l/);
   // kubectl finds the object and then no pods of it.
   refuses("cronjob/x", /not known/);
