@@ -58,7 +58,7 @@ export const clients: Row = {
       const one = async (pid: number) => {
         const startedAt = performance.now();
         await recordContainer({
-          ...{ daemonAddress: daemon.address, containerId: `${pid}`, durationSeconds: 1 },
+          ...{ endpoint: { address: daemon.address }, containerId: `${pid}`, durationSeconds: 1 },
           options: {},
         }, { write: () => Promise.resolve() });
         seconds.push((performance.now() - startedAt) / 1000);

@@ -18,7 +18,7 @@ export async function readAllowedEvents(reference: PodReference): Promise<string
 }
 
 async function read(reference: PodReference, signal: AbortSignal): Promise<string[]> {
-  const { daemonAddress: address, access = NO_CREDENTIALS } = await findTarget(reference, signal);
+  const { endpoint: { address }, access = NO_CREDENTIALS } = await findTarget(reference, signal);
   const { limits } = await readDaemonInfo({ address, name: address, access, signal });
   if (!limits) throw new Error(`${address} does not tell its limits`);
   return limits.allowedEvents;

@@ -134,10 +134,10 @@ export function describePartial(
   }
 }
 
-function nameTarget({ pod, containerId, daemonAddress }: Target): string {
+function nameTarget({ pod, containerId, endpoint }: Target): string {
   return pod
     ? `${pod.namespace}/${pod.name} container ${pod.container} on ${pod.nodeName}`
-    : `container ${shortContainerId(containerId)} by ${daemonAddress}`;
+    : `container ${shortContainerId(containerId)} by ${endpoint.address}`;
 }
 
 function count(number: number, singular: string, plural = `${singular}s`): string {

@@ -1,6 +1,7 @@
 import { RETRY_TIMEOUT_SECONDS } from "../../../proto/defaults.ts";
 import { wait } from "../../../wait.ts";
 import { connect, type Connection } from "./connection.ts";
+import type { DaemonEndpoint } from "./daemon_endpoint.ts";
 import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
@@ -12,13 +13,8 @@ export type ConnectionEvent =
 
 /** A daemon, and how it is called. */
 export interface DaemonReference {
-  /** `host:port` of the daemon. */
-  daemonAddress: string;
-  /**
-   * Looks the address up again when the connection was lost: the daemon may be another pod by then.
-   * Not there: the address stays.
-   */
-  findAddress?(signal: AbortSignal): Promise<string>;
+  /** Where the daemon is. */
+  endpoint: DaemonEndpoint;
   /** Where the daemon is, for messages: a node's name. */
   nodeName?: string;
   /** Default: no token, plain text. */
@@ -63,7 +59,7 @@ export function openReconnectingClient(
   onEvent: (event: ConnectionEvent) => void = () => {},
 ): ReconnectingClient {
   const { access = NO_CREDENTIALS, retryTimeoutSeconds = RETRY_TIMEOUT_SECONDS } = reference;
-  let { daemonAddress: address } = reference;
+  let { endpoint } = reference;
   let current: Connection | undefined;
   /** The last that was made: it knows which tokens were sent. */
   let latest: Connection | undefined;
@@ -74,8 +70,9 @@ export function openReconnectingClient(
   let attempts = 0;
   let patienceEndsAtMs: number | undefined;
   let lastError: unknown;
-  const name = () => nameDaemon({ ...reference, daemonAddress: address });
-  const open = (signal: AbortSignal) => connect({ address, name: name(), access, signal });
+  const name = () => nameDaemon(endpoint, reference.nodeName);
+  const open = (signal: AbortSignal) =>
+    connect({ address: endpoint.address, name: name(), access, signal });
 
   const reopen = async (signal: AbortSignal, endsAtMs: number) => {
     const ended = AbortSignal.timeout(Math.max(0, endsAtMs - performance.now()));
@@ -85,7 +82,7 @@ export function openReconnectingClient(
       if (signal.aborted) throw interrupted();
       if (ended.aborted) throw stayedLost(lastError);
       try {
-        address = await findAgain(reference, address, ends);
+        endpoint = await findAgain(endpoint, ends);
         return await open(ends);
       } catch (error) {
         if (signal.aborted) throw interrupted();
@@ -156,12 +153,11 @@ function pauseMs(attempts: number): number {
 
 /** An API server that does not tell is no reason not to try where the daemon was. */
 async function findAgain(
-  { findAddress }: DaemonReference,
-  known: string,
+  known: DaemonEndpoint,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<DaemonEndpoint> {
   try {
-    return await findAddress?.(signal) ?? known;
+    return await known.findAgain?.(signal) ?? known;
   } catch (error) {
     if (isMissing(error)) throw error;
     return known;
@@ -188,8 +184,8 @@ function isCliError(error: unknown): error is CliError {
   return error instanceof CliError;
 }
 
-function nameDaemon({ nodeName, daemonAddress }: DaemonReference): string {
+function nameDaemon({ address }: DaemonEndpoint, nodeName?: string): string {
   return nodeName
-    ? `the necoperf-daemon on ${nodeName} (${daemonAddress})`
-    : `the necoperf-daemon at ${daemonAddress}`;
+    ? `the necoperf-daemon on ${nodeName} (${address})`
+    : `the necoperf-daemon at ${address}`;
 }

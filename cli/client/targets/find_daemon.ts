@@ -5,6 +5,7 @@ import {
   type DaemonCredentials,
   readAccessFiles,
 } from "../daemon/daemon_credentials.ts";
+import type { DaemonEndpoint } from "../daemon/daemon_endpoint.ts";
 import type { DaemonReference } from "../daemon/reconnecting_client.ts";
 import { DAEMON_LABEL, pickDaemonAddress } from "../cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
@@ -86,8 +87,7 @@ export async function findDaemon(
   const { cluster, necoperfNamespace, access } = await openNamespace(reference, signal);
   const place = { nodeName, namespace: necoperfNamespace };
   return {
-    daemonAddress: await findDaemonAddress(cluster, place),
-    findAddress: findAgain(reference, place),
+    endpoint: toEndpoint(await findDaemonAddress(cluster, place), reference, place),
     nodeName,
     access: await access,
   };
@@ -103,7 +103,8 @@ export async function openDaemon(reference: AddressReference): Promise<DaemonRef
   const { daemonAddress, access: options = {} } = reference;
   const namespace = reference.necoperfNamespace ?? NECOPERF_NAMESPACE;
   const files = await readAccessFiles(options);
-  return { daemonAddress, access: await completeAccess(files, options, namespace) };
+  const endpoint = { address: daemonAddress };
+  return { endpoint, access: await completeAccess(files, options, namespace) };
 }
 
 /** Which daemon is meant. */
@@ -177,10 +178,17 @@ export async function findDaemonAddresses(
   return found;
 }
 
-/** Gives what asks so another time, with what the kubeconfig file says by then. */
-export function findAgain(
+/** An endpoint that is found again by asking the cluster, with what the kubeconfig file says by then. */
+export function toEndpoint(
+  address: string,
   options: ClusterOptions,
   place: DaemonPlace,
-): (signal: AbortSignal) => Promise<string> {
-  return async (signal) => await findDaemonAddress(await openCluster(options, signal), place);
+): DaemonEndpoint {
+  return {
+    address,
+    findAgain: async (signal) => {
+      const cluster = await openCluster(options, signal);
+      return toEndpoint(await findDaemonAddress(cluster, place), options, place);
+    },
+  };
 }

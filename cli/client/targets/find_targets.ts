@@ -1,9 +1,9 @@
 import { CliError, ExitStatus, mostCommonStatus } from "../../errors.ts";
 import {
-  findAgain,
   findDaemonAddresses,
   type NamespaceReference,
   openNamespace,
+  toEndpoint,
 } from "./find_daemon.ts";
 import type { Cluster, PodSelectors } from "../cluster/kubernetes.ts";
 import { forEachConcurrent } from "../for_each_concurrent.ts";
@@ -66,15 +66,14 @@ export async function findTargets(
   const addresses = await findDaemonAddresses(cluster, nodeNames, necoperfNamespace);
   const targets: Target[] = [];
   for (const { id, name: container, nodeName, pod } of spread(containers)) {
-    const daemonAddress = addresses.get(nodeName)!;
-    if (daemonAddress instanceof CliError) {
-      failures.push({ name: `${pod.namespace}/${pod.name}`, error: daemonAddress });
+    const address = addresses.get(nodeName)!;
+    if (address instanceof CliError) {
+      failures.push({ name: `${pod.namespace}/${pod.name}`, error: address });
       continue;
     }
     targets.push({
       containerId: id,
-      daemonAddress,
-      findAddress: findAgain(reference, { nodeName, namespace: necoperfNamespace }),
+      endpoint: toEndpoint(address, reference, { nodeName, namespace: necoperfNamespace }),
       access: await access,
       pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
     });

@@ -1,12 +1,13 @@
 import type { DaemonCredentials } from "../daemon/daemon_credentials.ts";
+import type { DaemonEndpoint } from "../daemon/daemon_endpoint.ts";
 import { loadGrpc } from "../daemon/connection.ts";
 import {
   type AddressReference,
-  findAgain,
   findDaemonAddress,
   type NamespaceReference,
   openDaemon,
   openNamespace,
+  toEndpoint,
 } from "./find_daemon.ts";
 import { pickContainer } from "./pick_container.ts";
 
@@ -28,10 +29,8 @@ export interface ContainerReference extends AddressReference {
 export interface Target {
   /** As the runtime names it, without `containerd://` before it. */
   containerId: string;
-  /** `host:port` of the daemon on the container's node. */
-  daemonAddress: string;
-  /** Looks the daemon up again. Not there: its address stays. */
-  findAddress?(signal: AbortSignal): Promise<string>;
+  /** Where the daemon on the container's node is. */
+  endpoint: DaemonEndpoint;
   /** How the daemon is called. Default: without a token, over plain text. */
   access?: DaemonCredentials;
   /** Known when it was found by its pod. */
@@ -56,8 +55,7 @@ export async function findTarget(reference: PodReference, signal?: AbortSignal):
   const place = { nodeName, namespace: necoperfNamespace };
   return {
     containerId: id,
-    daemonAddress: await findDaemonAddress(cluster, place),
-    findAddress: findAgain(reference, place),
+    endpoint: toEndpoint(await findDaemonAddress(cluster, place), reference, place),
     access: await access,
     pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
   };

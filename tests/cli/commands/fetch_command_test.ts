@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fetchCommand } from "../../../cli/commands/fetch_command.ts";
 
-const TARGET = { containerId: "c0ffee123456789", daemonAddress: "node1:6543" };
+const TARGET = { containerId: "c0ffee123456789", endpoint: { address: "node1:6543" } };
 
 Deno.test("fetchCommand: names the node of a pod, and its file as the recording's would be", () => {
   const pod = { namespace: "shop", name: "web-0", container: "app", nodeName: "node1" };

@@ -62,7 +62,7 @@ function record(
   hooks: Partial<Parameters<typeof recordContainer>[1]> = {},
 ) {
   return recordContainer({
-    daemonAddress: address,
+    endpoint: { address },
     containerId: "c0ffee",
     durationSeconds: 1,
     options: {},

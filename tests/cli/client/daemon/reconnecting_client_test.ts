@@ -88,7 +88,7 @@ async function set(handlers: {
     ...{ daemon, relay, events: [], bytes: [], starts: [], fetches: [] },
     record: (changes = {}) =>
       recordContainer({
-        daemonAddress: relay.address,
+        endpoint: { address: relay.address },
         nodeName: "node1",
         containerId: "c0ffee",
         durationSeconds: 2,
@@ -342,13 +342,16 @@ Deno.test("fetchRecording: the daemon is looked for again, and found at another 
   });
   let lookups = 0;
   await setting.record({
-    findAddress: () => {
-      lookups++;
-      // Its node has none for a moment, as when a daemon set is updated.
-      if (lookups === 1) throw new CliError(ExitStatus.NOT_FOUND, "no daemon runs on node1");
-      // And an API server that is away does not stand in the way.
-      if (lookups === 2) throw new CliError(ExitStatus.UNREACHABLE, "no API server");
-      return Promise.resolve(elsewhere.relay.address);
+    endpoint: {
+      address: setting.relay.address,
+      findAgain: () => {
+        lookups++;
+        // Its node has none for a moment, as when a daemon set is updated.
+        if (lookups === 1) throw new CliError(ExitStatus.NOT_FOUND, "no daemon runs on node1");
+        // And an API server that is away does not stand in the way.
+        if (lookups === 2) throw new CliError(ExitStatus.UNREACHABLE, "no API server");
+        return Promise.resolve({ address: elsewhere.relay.address });
+      },
     },
   });
   assertWritten(setting);
@@ -499,16 +502,19 @@ Deno.test("fetchRecording: who waits in the queue for too long is told, and leav
 Deno.test("fetchRecording: a fetch begins behind what is there already", async () => {
   await using setting = await set({ start: () => {}, fetch: sendAll });
   const bytes: Uint8Array[] = [];
-  await fetchRecording({ daemonAddress: setting.relay.address, recordingId: "recording-9" }, {
-    // deno-lint-ignore require-await
-    begin: async function () {
-      return (async function* () {
-        yield PACKED.subarray(0, 100);
-        yield PACKED.subarray(100, HALF);
-      })();
+  await fetchRecording(
+    { endpoint: { address: setting.relay.address }, recordingId: "recording-9" },
+    {
+      // deno-lint-ignore require-await
+      begin: async function () {
+        return (async function* () {
+          yield PACKED.subarray(0, 100);
+          yield PACKED.subarray(100, HALF);
+        })();
+      },
+      write: (unpacked) => Promise.resolve(void bytes.push(unpacked.slice())),
     },
-    write: (unpacked) => Promise.resolve(void bytes.push(unpacked.slice())),
-  });
+  );
   assert(Buffer.concat(bytes).equals(RESULT));
   assert.deepEqual(
     setting.fetches.map(({ request }) => [request.recordingId, request.offset]),
@@ -523,7 +529,7 @@ Deno.test("fetchRecording: a result that there is not any more", async () => {
     fetch: refuse,
   });
   await rejectsWith(
-    fetchRecording({ daemonAddress: setting.relay.address, recordingId: "gone" }, {
+    fetchRecording({ endpoint: { address: setting.relay.address }, recordingId: "gone" }, {
       write: () => Promise.resolve(),
     }),
     ExitStatus.NOT_FOUND,

@@ -44,7 +44,7 @@ function record(
   return recordContainer({
     retryTimeoutSeconds: 1,
     ...request,
-    daemonAddress: address,
+    endpoint: { address },
     nodeName: "node1",
     containerId: "c0ffee",
     durationSeconds: 2.5,

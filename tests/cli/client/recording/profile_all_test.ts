@@ -44,7 +44,7 @@ function finish(call: StartCall): void {
 function targetsOf(daemon: StandInDaemon, ...names: string[]): Target[] {
   return names.map((name) => ({
     containerId: name,
-    daemonAddress: daemon.address,
+    endpoint: { address: daemon.address },
     pod: { namespace: "shop", name, container: "app", nodeName: "n1" },
   }));
 }

@@ -59,8 +59,8 @@ Deno.test("findTargets: 2,000 pods on 500 nodes take a request for each 500 pods
     names("deploy/web"),
   );
   assert.equal(new Set(targets.map(({ containerId }) => containerId)).size, 2000);
-  for (const { daemonAddress, pod } of targets) {
-    assert.equal(daemonAddress, `10.0.0.${pod!.nodeName.slice(1)}:6543`);
+  for (const { endpoint, pod } of targets) {
+    assert.equal(endpoint.address, `10.0.0.${pod!.nodeName.slice(1)}:6543`);
   }
   assert.deepEqual([failures, skipped], [[], []]);
   assert.deepEqual(asked, {
