@@ -124,6 +124,7 @@ Deno.test("necoperf-client: --json prints one object about the result, also when
     summary: {
       ...{ completeness: "target-ended", samples: 7, lostSamples: 0, throttled: 0 },
       ...{ missedProcesses: 0, sampledSeconds: 2, sizeBytes: text.length },
+      frequencyHz: 99,
     },
     cpuUse: { cpus: 0.5 },
     hottest: [{ symbol: "sort", dso: "/bin/web", self: 1, total: 1 }],
