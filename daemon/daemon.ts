@@ -30,6 +30,7 @@ import { ReadinessProbe } from "./operations/readiness.ts";
 import { RecordingQueue } from "./recordings/recording_queue.ts";
 import { Recordings } from "./recordings/recordings.ts";
 import { ResultStore } from "./results/result_store.ts";
+import { listenHttp } from "./service/http_listener.ts";
 import { startServer } from "./service/server.ts";
 
 /** The process that the daemon tries perf on: in the host's PID namespace it is another user's. */
@@ -136,16 +137,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     });
   if (inUse) metrics.certificateExpiry(() => expirySeconds(inUse!));
 
-  const ended = new AbortController();
-  const http = Deno.serve(
-    {
-      hostname: options.address.replace(/^\[|\]$/g, ""),
-      port: options.metricsPort,
-      signal: ended.signal,
-      onListen: () => {},
-    },
-    createHttpHandler(metrics, readiness),
-  );
+  const http = await listenHttp({
+    ...{ address: options.address, port: options.metricsPort },
+    answer: createHttpHandler(metrics, readiness),
+  });
 
   // A recording may go on without a call, while its caller is away.
   const isIdle = () => server.calls + queue.running + queue.waiting === 0;
@@ -153,7 +148,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
 
   return {
     port: server.port,
-    metricsPort: http.addr.port,
+    metricsPort: http.port,
     outgrown: growth.outgrown,
     async shutDown(now) {
       growth[Symbol.dispose]();
@@ -167,7 +162,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
       await store.close();
       lookup.close();
       // Last, so that whoever asks meanwhile hears that the daemon is not ready.
-      ended.abort();
+      http.close();
     },
   };
 }

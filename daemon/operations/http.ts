@@ -1,16 +1,20 @@
 import type { Metrics } from "./metrics.ts";
 import type { ReadinessProbe } from "./readiness.ts";
 
+/** Answers a request for a path. */
+export type HttpHandler = (method: string, path: string) => Promise<{
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+}>;
+
 /** Answers `/metrics`, `/healthz` and `/readyz`. */
-export function createHttpHandler(
-  metrics: Metrics,
-  readiness: ReadinessProbe,
-): (request: Request) => Promise<Response> {
-  return async (request) => {
-    if (request.method !== "GET" && request.method !== "HEAD") {
+export function createHttpHandler(metrics: Metrics, readiness: ReadinessProbe): HttpHandler {
+  return async (method, path) => {
+    if (method !== "GET" && method !== "HEAD") {
       return text(405, "only GET is answered here\n", { allow: "GET, HEAD" });
     }
-    switch (new URL(request.url).pathname) {
+    switch (path) {
       case "/healthz":
         return text(200, "ok\n");
       case "/readyz": {
@@ -19,7 +23,7 @@ export function createHttpHandler(
       }
       case "/metrics": {
         const { text: body, contentType } = await metrics.render();
-        return new Response(body, { headers: { "content-type": contentType } });
+        return { status: 200, headers: { "content-type": contentType }, body };
       }
       default:
         return text(404, "there is /metrics, /healthz and /readyz\n");
@@ -27,6 +31,6 @@ export function createHttpHandler(
   };
 }
 
-function text(status: number, body: string, headers: Record<string, string> = {}): Response {
-  return new Response(body, { status, headers: { "content-type": "text/plain", ...headers } });
+function text(status: number, body: string, headers: Record<string, string> = {}) {
+  return { status, headers: { "content-type": "text/plain", ...headers }, body };
 }

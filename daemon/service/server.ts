@@ -6,9 +6,10 @@ import {
   loadPackageDefinition,
 } from "../../proto/grpc.ts";
 import "./http2/advertise_limits.ts";
-import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
 import type { Recordings } from "../recordings/recordings.ts";
+import { refuseMalformed, withStrictRequests } from "./malformed_requests.ts";
+import { addReflection } from "./reflection.ts";
 import { createService, type ServiceOptions } from "./service.ts";
 import { listen, type Listener, type ListenerOptions } from "./tls_listener.ts";
 
@@ -43,7 +44,7 @@ export interface Server extends Pick<Listener, "port" | "replace"> {
 
 /** Starts to serve recordings. Rejects with words for an administrator. */
 export async function startServer(recordings: Recordings, options: ServerOptions): Promise<Server> {
-  const server = new grpc.Server(SERVER_OPTIONS);
+  const server = new grpc.Server({ ...SERVER_OPTIONS, interceptors: [refuseMalformed] });
   const health = new HealthImplementation({ "": "SERVING", "necoperf.NecoPerf": "SERVING" });
   const definition = loadNecoPerfDefinition();
   let calls = 0;
@@ -56,7 +57,7 @@ export async function startServer(recordings: Recordings, options: ServerOptions
     };
   };
   server.addService(
-    loadNecoPerf(definition).NecoPerf.service,
+    withStrictRequests(loadNecoPerf(definition).NecoPerf.service, definition),
     createService(recordings, {
       ...options,
       hold,
@@ -64,10 +65,7 @@ export async function startServer(recordings: Recordings, options: ServerOptions
     }),
   );
   health.addToServer(server);
-  new ReflectionService({
-    ...definition,
-    ...loadPackageDefinition(healthProtoPath),
-  }).addToServer(server);
+  addReflection(server, { ...definition, ...loadPackageDefinition(healthProtoPath) });
   // Of grpc-js' own: the connections that it gets are encrypted already, where they are to be.
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   const listener = await listen({

@@ -266,6 +266,8 @@ function createHandlers({ hold, connectionOf, stallSeconds }: ServiceOptions) {
         await handleCall(method, serverCall, async (call) => {
           const write = async (message: Response) => {
             if (!serverCall.write(message)) await drained(serverCall, stallSeconds, call.signal);
+            // Windows may be larger than what is to wait in memory for a peer that takes nothing.
+            await connectionOf(call.peer)?.drained();
           };
           await handle({ request, call, trailer, write });
           serverCall.end(trailer);

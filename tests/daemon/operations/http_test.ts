@@ -10,7 +10,10 @@ function serve(...checks: Check[]) {
   return {
     metrics,
     readiness,
-    get: (path: string, method = "GET") => handle(new Request(`http://x${path}`, { method })),
+    async get(path: string, method = "GET") {
+      const { status, headers, body } = await handle(method, path);
+      return new Response(body, { status, headers });
+    },
   };
 }
 
