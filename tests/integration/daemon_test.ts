@@ -93,7 +93,7 @@ Deno.test("necoperf-daemon: StartRecording reports in order, and the result is w
   assert.ok(order.slice(2, -2).every((event) => event === "progress"), order.join());
   assert.equal(events[1].started?.processes, 1);
   assert.equal(events[1].started?.side, "SIDE_BOTH");
-  assert.equal(events[1].started?.frequency, 99);
+  assert.equal(events[1].started?.frequency, 499);
   const finished = events.at(-1)!.finished!;
   assert.equal(finished.completeness, "COMPLETENESS_FULL");
   assert.equal(fromDuration(finished.sampled), 1);
