@@ -4,7 +4,7 @@
  */
 const EXTRA_LINES = [
   // srcline: `  file:line`, `  dso[address]`
-  /^ {2}\S.*(:\d+|\[[0-9a-f]+\])( .*)?$/,
+  /^ {2}\S.*(:\d+|(?<=\S)\[[0-9a-f]+\])( .*)?$/,
   // srccode
   /^\|\d+ /,
   // iregs, uregs, and what follows them
@@ -27,6 +27,9 @@ const EXTRA_LINES = [
   // ipc
   /^\t ?IPC: /,
 ];
+
+/** How a record of a thread's new name ends, when that has a newline in it. */
+export const COMM_RECORD_END = /:-?\d+\/-?\d+$/;
 
 /** Says whether perf prints such a line besides a sample's stack. */
 export function isExtraLine(line: string): boolean {

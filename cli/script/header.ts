@@ -1,5 +1,3 @@
-import { parseOnlyFrame } from "./frame_line.ts";
-
 /** The first line of a sample, as `grammar.md` has it. */
 export interface Header {
   thread: Thread;
@@ -54,10 +52,10 @@ const TIME = /(?<=^| )(\d+\.\d+):(?= |$)/g;
 /** The name of an event may have a space or a colon in it, but not one behind the other. */
 const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S(?:(?! {2}).)*?)?:(?=\s|$)/s;
 const PERIOD = /^ (?=[ \d]{10,} *)(?: {0,9}(\d+)(?= |$))/;
-/** The fields that may follow where an event is not asked for: weights, a control group. */
-const NO_EVENT = /^ *(\d+ *)*( \/.*)?$/;
+/** The fields that may follow where an event is not asked for: addresses, weights, a control group, registers. */
+const NO_EVENT = /^(?: +[0-9a-f]{1,16})* *( \/.*| ABI:\d.*)?$/;
 /** An address takes 16 places, and a period of so few digits fewer, with an event behind it. */
-const ADDRESS = /^( *[0-9a-f]{1,16}) \S/;
+const ADDRESS = /^( *[0-9a-f]{1,16})(?= |$)/;
 const STARTS_WITH_PERIOD = /^ *\d+ +\S+:( |$)/;
 
 /**
@@ -113,9 +111,12 @@ function parseEvent(
     : PERIOD_AND_EVENT.exec(text);
   if (match) {
     const [{ length }, period, event = ""] = match;
+    // The thread's name looks like a thread and a time.
+    if (RECORD.test(event)) return "other record";
+    if (/ \[-?\d+\] /.test(event)) return undefined;
     return { thread, timeSeconds, period, event, rest: text.slice(length) };
   }
-  return NO_EVENT.test(rest) || parseOnlyFrame(rest)
+  return NO_EVENT.test(rest) || hasAddressFirst(rest)
     ? { thread, timeSeconds, period, event: "", rest }
     : undefined;
 }
@@ -133,7 +134,7 @@ function hasAddressFirst(text: string): boolean {
 function parseTimeless(line: string): Header | "other record" | undefined {
   const start = line.slice(0, MAX_THREAD_LENGTH);
   if (RECORD.test(start)) return "other record";
-  for (const match of start.matchAll(/(?<=^|\s)(\S+):(?=\s|$)/g)) {
+  for (const match of start.matchAll(/(?<=^|\s)(?!\d+\.\d+:)(\S+):(?=\s|$)/g)) {
     const fields = parseThreadAndPeriod(line.slice(0, match.index));
     if (!fields) continue;
     // Longer names are those of the kernel's threads, which have no spaces in them.

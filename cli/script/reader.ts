@@ -16,7 +16,7 @@ import {
   READ_BEHIND_BYTES,
   UNKNOWN,
 } from "./known_text.ts";
-import { isExtraLine } from "./extra_line.ts";
+import { COMM_RECORD_END, isExtraLine } from "./extra_line.ts";
 import type { SampleFrame } from "./sample.ts";
 import type { LeftOut } from "./stack_profile.ts";
 
@@ -428,7 +428,8 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
       within = "sample";
       return;
     }
-    if (isBeside && isExtraLine(text(start, end))) {
+    const isRecordEnd = within === "record" && COMM_RECORD_END.test(text(start, end));
+    if (isRecordEnd || isBeside && isExtraLine(text(start, end))) {
       skippedLines++;
       return;
     }

@@ -42,6 +42,8 @@ export interface Targets {
   longName: string;
   /** Static; `churn DIRECTORY` executes programs of ever other names there, fast; it is `own`, too. */
   churn: string;
+  /** Static; has threads whose names look like other fields of perf script's text, and ends soon. */
+  names: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */
   scriptText: string;
 }
@@ -68,6 +70,7 @@ const SOURCES = [
   "orphans.c",
   "long_name.c",
   "churn.c",
+  "names.c",
   "script_text.c",
 ];
 
@@ -100,6 +103,7 @@ function compilerRuns(out: string): string[][] {
     ["-static", "-o", `${out}/bin/orphans`, "orphans.c", "busy.c"],
     ["-static", "-o", `${out}/bin/long-name`, "long_name.c", "busy.c"],
     ["-static", "-o", `${out}/bin/churn`, "churn.c", "busy.c"],
+    ["-static", "-pthread", "-o", `${out}/bin/names`, "names.c"],
     ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
   ];
 }
@@ -135,6 +139,7 @@ export async function buildTargets(): Promise<Targets> {
     orphans: `${directory}/bin/orphans`,
     longName: `${directory}/bin/long-name`,
     churn: `${directory}/bin/churn`,
+    names: `${directory}/bin/names`,
     scriptText: `${directory}/bin/script-text`,
   };
 }

@@ -63,3 +63,34 @@ Deno.test("convertScript: text without a sample is told from text of something e
     "# cmdline : perf record\n\n",
   );
 });
+
+Deno.test("convertScript: what stands for time is weighed by it, and its unit is said", async () => {
+  const sample = (event: string, period: number) =>
+    `a 1/1 1.0: ${period} ${event}: \n\t 10 f+0x1 (/a)\n\n`;
+  const text = sample("cpu-clock", 10_000_000) + sample("offcpu-time", 1_500_000_000) +
+    sample("cycles", 7);
+  // Cycles are no time, and cannot be added to it.
+  assert.equal(await convertToText("folded", text), "a;f 1510000000\n");
+  assert.equal(await convertToText("folded", sample("cpu-clock", 10_000_000)), "a;f 1\n");
+  const { profiles } = JSON.parse(await convertToText("speedscope", text));
+  assert.deepEqual(
+    profiles.map(({ name, unit, weights }: Record<string, unknown>) => [name, unit, weights]),
+    [
+      ["cpu-clock", "nanoseconds", [10_000_000]],
+      ["offcpu-time", "nanoseconds", [1_500_000_000]],
+      ["cycles", "none", [7]],
+    ],
+  );
+  const { threads } = JSON.parse(await convertToText("firefox", text));
+  assert.deepEqual(
+    // deno-lint-ignore no-explicit-any
+    threads.map(({ samples: { weight, weightType, threadCPUDelta } }: any) => [
+      ...[weight, weightType, threadCPUDelta],
+    ]),
+    [
+      [[10], "tracing-ms", [10_000_000]],
+      [[1500], "tracing-ms", undefined],
+      [null, "samples", undefined],
+    ],
+  );
+});

@@ -114,3 +114,33 @@ Deno.test("convertScript: go tool pprof shows each event by itself, and what was
   assert.match(top, /^ +5 +100% +100% +5 +100% +in/m);
   assert.doesNotMatch(top, /parse/);
 });
+
+Deno.test("pprofMessages: values of many stacks add up to no more than pprof can hold", async () => {
+  const sample = (name: string, period: bigint) =>
+    `a 1/1 1.0: ${period} cycles: \n\t 10 ${name}+0x1 (/a)\n\n`;
+  const large = 9_000_000_000_000_000_000n;
+  const text = ["f", "g", "h"].map((name) => sample(name, large)).join("") + sample("i", 9000n);
+  const { sample: samples } = Profile.decode(gunzipSync(await convert("pprof", text)));
+  const values = samples.map(({ value }) => BigInt(value[1]));
+  const sum = values.reduce((sum, value) => sum + value, 0n);
+  assert.ok(sum <= 2n ** 63n - 1n && sum > 2n ** 63n - 10n, `${sum}`);
+  assert.equal(values[0], values[1]);
+  // Below it, not a digit is lost.
+  const exact = sample("f", 9_007_199_254_740_993n).repeat(3);
+  const decoded = Profile.decode(gunzipSync(await convert("pprof", exact)));
+  assert.equal(BigInt(decoded.sample[0].value[1]), 3n * 9_007_199_254_740_993n);
+});
+
+Deno.test("pprofMessages: time off the processor is nanoseconds of its own", async () => {
+  const sample = (event: string, period: number) =>
+    `a 1/1 1.0: ${period} ${event}: \n\t 10 f+0x1 (/a)\n\n`;
+  const text = sample("cpu-clock", 10_101_010) + sample("offcpu-time", 1_500_000_000);
+  const { sampleType, stringTable } = Profile.decode(gunzipSync(await convert("pprof", text)));
+  const types = sampleType.map(({ type, unit }) =>
+    `${stringTable.strings[Number(type)]} ${stringTable.strings[Number(unit)]}`
+  );
+  assert.deepEqual(types, [
+    ...["samples of cpu-clock count", "cpu nanoseconds"],
+    ...["samples of offcpu-time count", "offcpu-time nanoseconds"],
+  ]);
+});

@@ -53,6 +53,8 @@ const RECORDS = [
   "             web       7 K     2026-11-28 23:48:44.417319     0.000000: PERF_RECORD_AUX offset: 0\n",
   "VM:    5 VCPU:001 :-1       -1 [-01]     0.000000: PERF_RECORD_ITRACE_START pid: 7 tid: 7\n",
   "nl\nname 13285  1338.032055: PERF_RECORD_SWITCH IN         \n",
+  "nl\nname 13285  1338.032055: PERF_RECORD_COMM: nl\nname:7/8\n",
+  "1/1 1.5: 5 c 12728 PERF_RECORD_COMM: 1/1 1.5: 5 c:12728/12736\n",
   `${START}\tmetric:     1.25  insn per cycle\n`,
   "#\n",
   "# e_machine : 62\n#   e_flags : 0\n",

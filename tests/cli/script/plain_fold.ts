@@ -1,4 +1,4 @@
-import { isExtraLine } from "../../../cli/script/extra_line.ts";
+import { COMM_RECORD_END, isExtraLine } from "../../../cli/script/extra_line.ts";
 import {
   parseCopiedFrame,
   parseFrame,
@@ -146,7 +146,8 @@ function plainRead(text: string) {
       open.frames.push(frame);
       hasStacks = true;
       within = "sample";
-    } else if (isBeside && isExtraLine(line)) skippedLines++;
+    } else if (within === "record" && COMM_RECORD_END.test(line)) skippedLines++;
+    else if (isBeside && isExtraLine(line)) skippedLines++;
     else if ([...name, line.replace(BEFORE_NAME, ""), ""].join("\n").length <= 15) {
       name.push(line.replace(BEFORE_NAME, ""));
     } else {
