@@ -154,11 +154,13 @@ Deno.test("StartRecording: processes whose parents have ended take no perfs, and
   assert.equal(events.at(-1)!.finished!.missedProcesses, 0);
   const { recordingId } = events[0].accepted!;
   const text = gunzipSync(await fetchResult(daemon, recordingId)).toString();
-  // A process that is sampled twice at a moment has two perfs.
-  const headers = [...text.matchAll(/^orphans +(\d+)\/.* (\d+\.\d+): /gm)];
-  assert.ok(headers.length > 0);
-  const moments = headers.map(([, pid, time]) => `${pid} ${time}`);
-  assert.equal(new Set(moments).size, moments.length);
+  // Each burns 0.2 s of a processor, 20 samples at 99 Hz; sampled by two events it has twice as many.
+  const samples = new Map<string, number>();
+  for (const [, pid] of text.matchAll(/^orphans +(\d+)\/.* \d+\.\d+: /gm)) {
+    samples.set(pid, (samples.get(pid) ?? 0) + 1);
+  }
+  assert.ok(samples.size > 5, `${samples.size} processes`);
+  for (const [pid, count] of samples) assert.ok(count < 30, `${count} samples of ${pid}`);
   await deleteResult(daemon, recordingId);
 });
 
