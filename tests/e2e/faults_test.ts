@@ -310,12 +310,17 @@ Deno.test(
   { name: "faults: without the API server recordings go on, and new ones are told", ignore },
   async () => {
     let during: ClientRunOutside | undefined;
-    const run = await runClient(tenant, ["steady", "-d", "25s"], {
-      whileRecording: async () => {
-        await using _frozen = await freezeApiServer(30);
-        during = await runClient(tenant, ["killed", "-d", "1s"]);
-      },
-    });
+    let run: ClientRunOutside;
+    {
+      // Until the client has ended, so that it cannot delete the result.
+      await using stack = new AsyncDisposableStack();
+      run = await runClient(tenant, ["steady", "-d", "25s"], {
+        whileRecording: async () => {
+          stack.use(await freezeApiServer(80));
+          during = await runClient(tenant, ["killed", "-d", "1s"]);
+        },
+      });
+    }
     assertProfile(run, 0);
     assert.equal(during?.status, ExitStatus.UNREACHABLE, `${during?.stderr}`);
     assert.match(during!.stderr, /cannot reach the API server .*no answer within 10s/);

@@ -27,17 +27,19 @@ export async function restartContainerd(node: string): Promise<void> {
 }
 
 /**
- * Stops the API server for so long; connections to it stay open and nothing answers. Disposing it
- * waits for the end of that. It comes back by itself, whatever becomes of the test.
+ * Stops the API server until it is disposed; connections to it stay open and nothing answers. It comes
+ * back by itself after so long, whatever becomes of the test.
  */
 export async function freezeApiServer(seconds: number): Promise<AsyncDisposable> {
   const settings = '. "$0/lib.sh"; cat "$TESTBED_STATE/pids/kube-apiserver"';
   const pid = (await output("bash", "-c", settings, TESTBED)).trim();
-  const script = 'kill -STOP "$0"; sleep "$1"; kill -CONT "$0"';
+  // Ends with its standard input, at the latest with this process.
+  const script = 'kill -STOP "$0"; timeout "$1" cat; kill -CONT "$0"';
   const args = ["--fork", "--wait", "sh", "-c", script, pid, `${seconds}`];
-  const frozen = new Deno.Command("setsid", { args, stdin: "null" }).spawn();
+  const frozen = new Deno.Command("setsid", { args, stdin: "piped" }).spawn();
   return {
     async [Symbol.asyncDispose]() {
+      await frozen.stdin.close();
       await frozen.status;
     },
   };
@@ -46,6 +48,7 @@ export async function freezeApiServer(seconds: number): Promise<AsyncDisposable>
 /** A process of a node. */
 export interface NodeProcess {
   pid: number;
+  parentPid: number;
   args: string[];
 }
 
@@ -54,7 +57,10 @@ export async function killContainer(namespace: string, pod: string): Promise<voi
   const { status } = await get("pod", pod, namespace);
   const [{ containerID }] = status.containerStatuses;
   const processes = await processesOf(containerID.replace("containerd://", ""));
-  Deno.kill(Math.min(...processes.map(({ pid }) => pid)), "SIGKILL");
+  // The one whose parent is not in the container. Its pid need not be the lowest: they start anew.
+  const pids = processes.map(({ pid }) => pid);
+  const [first] = processes.filter(({ parentPid }) => !pids.includes(parentPid));
+  Deno.kill(first.pid, "SIGKILL");
 }
 
 /** The perfs on a node. */
@@ -71,7 +77,11 @@ async function processesOf(word: string): Promise<NodeProcess[]> {
     // A process that ends meanwhile is none to find.
     const read = (file: string) => Deno.readTextFile(`/proc/${name}/${file}`).catch(() => "");
     if (!(await read("cgroup")).includes(word)) continue;
-    found.push({ pid: Number(name), args: (await read("cmdline")).split("\0").slice(0, -1) });
+    found.push({
+      pid: Number(name),
+      parentPid: Number(/^PPid:\s+(\d+)/m.exec(await read("status"))?.[1]),
+      args: (await read("cmdline")).split("\0").slice(0, -1),
+    });
   }
   return found;
 }
