@@ -187,7 +187,8 @@ class Recording {
       await started;
       this.#noteFailure(exit);
       limitConversion(0);
-      const sampledSeconds = elapsedSeconds();
+      // perf's own clock starts before its word that it samples is heard here.
+      const sampledSeconds = exit.wholeDuration ? options.durationSeconds : elapsedSeconds();
       observer.progress(sampledSeconds, this.#counts());
       observer.converting();
       return { ...exit, sampledSeconds };

@@ -164,6 +164,8 @@ Deno.test("record: the text goes to the output, which is closed, and is summed u
   assert.equal(output.state.end, "closed");
   assert.equal(summary.samples, 1);
   assert.equal(summary.completeness, "full");
+  // perf says that it sampled for the whole time, however late it was heard here that it started.
+  assert.equal(summary.sampledSeconds, OPTIONS.durationSeconds);
 });
 
 Deno.test("record: a process that goes away while perf attaches makes it list them again", async () => {
