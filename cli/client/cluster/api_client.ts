@@ -157,7 +157,7 @@ function watched(
       try {
         const response = await fetching.send(request).toPromise();
         const { httpStatusCode } = response;
-        const text = await response.body.text();
+        const text = await readText(response.body.stream());
         response.body.text = () => Promise.resolve(text);
         if (response.httpStatusCode < 300) onBody?.(text);
         sent(`${httpStatusCode} ${STATUS_TEXTS[httpStatusCode] ?? ""}`.trimEnd());
@@ -168,6 +168,22 @@ function watched(
       }
     },
   });
+}
+
+/** A list of one node's daemon pods, or one pod, is some KB; etcd takes objects of 1.5 MB. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+
+/** Reads a whole answer. Rejects when it is larger than any of an API server that means well. */
+async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  let sizeBytes = 0;
+  for await (const chunk of body ?? []) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function toRows({ columnDefinitions = [], rows }: Table): Record<string, string>[] {

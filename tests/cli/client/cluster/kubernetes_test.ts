@@ -57,3 +57,31 @@ Deno.test("openCluster: an answer is waited for as long as was asked for", async
   giveUp.abort();
   await assert.rejects(asked, { exitStatus: ExitStatus.INTERRUPTED });
 });
+
+Deno.test("openCluster: an answer without an end is given up, not kept", async () => {
+  let sentBytes = 0;
+  const chunk = new Uint8Array(1 << 20).fill(0x20);
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    () =>
+      new Response(
+        new ReadableStream({
+          pull: (controller) => {
+            sentBytes += chunk.length;
+            controller.enqueue(chunk);
+          },
+        }),
+        { headers: { "content-type": "application/json" } },
+      ),
+  );
+  await using api = await startStandInApi({ pods: [] });
+  const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
+  config.clusters[0].cluster.server = `http://127.0.0.1:${server.addr.port}`;
+  await Deno.writeTextFile(api.kubeconfig, JSON.stringify(config));
+  const cluster = await openCluster({ kubeconfig: api.kubeconfig });
+  await assert.rejects(cluster.readPod("shop", "web-0"), {
+    exitStatus: ExitStatus.UNREACHABLE,
+    message: /its answer is too large/,
+  });
+  assert.ok(sentBytes < 128 << 20, `${sentBytes} bytes`);
+});
