@@ -11,6 +11,7 @@ import {
   type KubeconfigCase,
 } from "../testing/kubeconfig_cases.ts";
 import { type KubeconfigServer, startKubeconfigServer } from "../testing/kubeconfig_server.ts";
+import { findKubectl } from "../testing/kustomize.ts";
 
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
@@ -30,21 +31,16 @@ const CLIENT = [
   ...["profile", "web-0", "-o", "/nonexistent", "--request-timeout", "20s"],
 ];
 
-const KUBECTL = await findKubectl();
+/** The oldest minor version of 1 that knows all the forms. */
+const KUBECTL_MINOR = 24;
 
-/** The full path of a kubectl that knows all the forms. */
-async function findKubectl(): Promise<string | undefined> {
-  try {
-    const { stdout } = await new Deno.Command("kubectl", {
-      args: ["version", "--client", "--output=json"],
-    }).output();
-    const { minor } = JSON.parse(new TextDecoder().decode(stdout)).clientVersion;
-    if (parseInt(minor) < 24) return undefined;
-    const which = await new Deno.Command("sh", { args: ["-c", "command -v kubectl"] }).output();
-    return new TextDecoder().decode(which.stdout).trim();
-  } catch {
-    return undefined;
-  }
+const KUBECTL = await findKubectl(KUBECTL_MINOR).then((found) => found && fullPath(found));
+
+/** The tests clear the PATH. */
+async function fullPath(program: string): Promise<string> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v '${program}'`] })
+    .output();
+  return new TextDecoder().decode(stdout).trim();
 }
 
 async function run(

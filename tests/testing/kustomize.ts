@@ -14,8 +14,16 @@ const OLDEST_MINOR = 21;
  * A kubectl that takes the kustomizations of `deploy/`: the one on the PATH or, where that is too old
  * or there is none, a newer one that the test cluster's tools unpack. Undefined where neither is.
  */
-export async function findKustomizeKubectl(): Promise<string | undefined> {
-  if (await isNewEnough("kubectl")) return "kubectl";
+export function findKustomizeKubectl(): Promise<string | undefined> {
+  return findKubectl(OLDEST_MINOR);
+}
+
+/**
+ * A kubectl of at least that minor version of 1: the one on the PATH or, where that is too old or
+ * there is none, Debian 13's, which the test cluster's tools unpack. Undefined where neither is.
+ */
+export async function findKubectl(oldestMinor: number): Promise<string | undefined> {
+  if (await isNewEnough("kubectl", oldestMinor)) return "kubectl";
   const unpack = join(ROOT, "../shared/testbed/unpack-debian");
   if (!exists(unpack)) return undefined;
   // Where tools keep what they can get again.
@@ -30,12 +38,12 @@ export async function findKustomizeKubectl(): Promise<string | undefined> {
   return kubectl;
 }
 
-async function isNewEnough(kubectl: string): Promise<boolean> {
+async function isNewEnough(kubectl: string, oldestMinor: number): Promise<boolean> {
   try {
     const { stdout } = await runKubectl(["version", "--client", "--output=json"], { kubectl });
     const { major, minor } = JSON.parse(stdout).clientVersion;
     // Some builds have a sign behind the number, as in `32+`.
-    return Number(major) > 1 || parseInt(minor) >= OLDEST_MINOR;
+    return Number(major) > 1 || parseInt(minor) >= oldestMinor;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
