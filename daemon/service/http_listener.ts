@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { ConnectionTable } from "./connection_table.ts";
+import { listenOn } from "./listen_on.ts";
 
 /** Probes and Prometheus come now and then; each connection is of one request. */
 const MAX_CONNECTIONS = 64;
@@ -53,18 +53,9 @@ export async function listenHttp(options: HttpListenerOptions): Promise<HttpList
     table.add(socket);
   });
   server.on("clientError", (_error, socket) => socket.destroy());
-  const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(options.port, address.replace(/^\[|\]$/g, ""), () => resolve());
-  try {
-    await listening;
-  } catch (error) {
-    throw new Error(`cannot listen on ${address}:${options.port}: ${(error as Error).message}`);
-  }
-  // One connection that cannot be accepted is no reason to stop.
-  server.on("error", () => {});
+  const port = await listenOn(server, address, options.port);
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     close() {
       server.close();
       server.closeAllConnections();

@@ -18,6 +18,7 @@ import { ConnectionTable, peerOf } from "./connection_table.ts";
 import { type EndReason, GuardedConnection } from "./guarded_connection.ts";
 import { RequestBudget } from "./http2/request_budget.ts";
 import { Turns } from "./turns.ts";
+import { listenOn } from "./listen_on.ts";
 
 /** How long a peer may take to show that it speaks TLS. */
 const HANDSHAKE_DEADLINE_MS = 10_000;
@@ -83,18 +84,9 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
       socket.on("error", ignore);
       if (table.add(socket)) serve(socket);
     });
-  const { promise: listening, resolve, reject } = Promise.withResolvers<void>();
-  server.once("error", reject);
-  server.listen(options.port, address.replace(/^\[|\]$/g, ""), () => resolve());
-  try {
-    await listening;
-  } catch (error) {
-    throw new Error(`cannot listen on ${address}:${options.port}: ${(error as Error).message}`);
-  }
-  // One connection that cannot be accepted is no reason to stop.
-  server.on("error", ignore);
+  const port = await listenOn(server, address, options.port);
   return {
-    port: (server.address() as { port: number }).port,
+    port,
     hold: (peer) => table.hold(peer),
     connectionOf: (peer) => served.get(peer),
     replace: (next) => (server as TlsServer).setSecureContext(next),
