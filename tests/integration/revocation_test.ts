@@ -10,7 +10,12 @@ import type { RecordOptions } from "../../proto/gen/necoperf/RecordOptions.ts";
 import { ExitStatus } from "../../cli/errors.ts";
 import { permissionFlags } from "../../permissions.ts";
 import { grpc } from "../../proto/grpc.ts";
-import { type AccessRules, type ListedPod, startAccessApi } from "../testing/access_api.ts";
+import {
+  type AccessApi,
+  type AccessRules,
+  type ListedPod,
+  startAccessApi,
+} from "../testing/access_api.ts";
 import { startContainerd, type TestContainer } from "../testing/containerd.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
@@ -69,6 +74,17 @@ const LARGE: RecordOptions = {
   frequency: 499,
 };
 
+/** A daemon that asks the API server for each call. */
+function startAuthorizingDaemon(api: AccessApi): Promise<TestDaemon> {
+  return startDaemon({
+    args: [
+      ...["--auth", "kubernetes", "--kube-api", api.server, "--node-name", "n1"],
+      ...["--container-lookup", "cgroup"],
+    ],
+    binds: { [SERVICE_ACCOUNT_DIR]: api.serviceAccountDir },
+  });
+}
+
 function record(
   { client }: TestDaemon,
   token: string,
@@ -110,13 +126,7 @@ Deno.test("revocation: a right that is taken away closes every way to a profile 
         pods: [toListedPod(first), toListedPod(second)],
       };
       await using api = await startAccessApi(rules);
-      await using daemon = await startDaemon({
-        args: [
-          ...["--auth", "kubernetes", "--kube-api", api.server, "--node-name", "n1"],
-          ...["--container-lookup", "cgroup"],
-        ],
-        binds: { [SERVICE_ACCOUNT_DIR]: api.serviceAccountDir },
-      });
+      await using daemon = await startAuthorizingDaemon(api);
       const { client } = daemon;
       const token = "alices-token";
       const finished = record(daemon, token, first.id, 1);
@@ -170,13 +180,7 @@ Deno.test("revocation: a right to the kernel's side that is taken away while a r
     pods: [toListedPod(target)],
   };
   await using api = await startAccessApi(rules);
-  await using daemon = await startDaemon({
-    args: [
-      ...["--auth", "kubernetes", "--kube-api", api.server, "--node-name", "n1"],
-      ...["--container-lookup", "cgroup"],
-    ],
-    binds: { [SERVICE_ACCOUNT_DIR]: api.serviceAccountDir },
-  });
+  await using daemon = await startAuthorizingDaemon(api);
   const token = "alices-token";
   const running = record(daemon, token, target.id, documentedSeconds);
   await running.until("started");
@@ -200,13 +204,7 @@ Deno.test("revocation: the client of a caller whose right is taken away meanwhil
     pods: [toListedPod(target)],
   };
   await using api = await startAccessApi(rules);
-  await using daemon = await startDaemon({
-    args: [
-      ...["--auth", "kubernetes", "--kube-api", api.server, "--node-name", "n1"],
-      ...["--container-lookup", "cgroup"],
-    ],
-    binds: { [SERVICE_ACCOUNT_DIR]: api.serviceAccountDir },
-  });
+  await using daemon = await startAuthorizingDaemon(api);
   const directory = await Deno.makeTempDir({ prefix: "necoperf-revocation-" });
   try {
     const out = `${directory}/out`;

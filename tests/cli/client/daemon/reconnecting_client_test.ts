@@ -13,6 +13,7 @@ import type { RecordingEvent } from "../../../../cli/client/recording/recording_
 import { PendingResultError } from "../../../../cli/client/recording/pending_result.ts";
 import { grpc } from "../../../../proto/grpc.ts";
 import { type Relay, startRelay } from "../../../testing/relay.ts";
+import { rejectsWith } from "../../rejects_with.ts";
 import {
   type FetchCall,
   type StandInDaemon,
@@ -121,15 +122,6 @@ function kinds({ events }: Setting): string[] {
 
 function assertWritten({ bytes }: Setting): void {
   assert(Buffer.concat(bytes).equals(RESULT), "what was written is the result");
-}
-
-function rejectsWith(recording: Promise<unknown>, exitStatus: ExitStatus, words: RegExp) {
-  return assert.rejects(recording, (error) => {
-    assert(error instanceof CliError, String(error));
-    assert.equal(error.exitStatus, exitStatus, error.message);
-    assert.match(error.message, words);
-    return true;
-  });
 }
 
 Deno.test("fetchRecording: a download goes on where it stopped, without another recording", async () => {

@@ -5,6 +5,7 @@ import { recordContainer } from "../../../../cli/client/recording/daemon_client.
 import type { RecordingEvent } from "../../../../cli/client/recording/recording_event.ts";
 import { CliError, ExitStatus } from "../../../../cli/errors.ts";
 import { grpc } from "../../../../proto/grpc.ts";
+import { rejectsWith } from "../../rejects_with.ts";
 import {
   type FetchCall,
   type StandInHandlers,
@@ -74,16 +75,6 @@ function startRelay(address: string): { address: string; cut(): void } {
     daemon.readable.pipeTo(client.writable).catch(() => {});
   })();
   return { address: `127.0.0.1:${port}`, cut: () => connections.forEach((one) => one.close()) };
-}
-
-/** Asserts that a recording fails with an exit status and with words. */
-function rejectsWith(recording: Promise<unknown>, exitStatus: ExitStatus, words: RegExp) {
-  return assert.rejects(recording, (error) => {
-    assert(error instanceof CliError, String(error));
-    assert.equal(error.exitStatus, exitStatus, error.message);
-    assert.match(error.message, words);
-    return true;
-  });
 }
 
 Deno.test("recordContainer: delivers a whole result, tells what happens, and has the daemon forget it", async () => {
