@@ -69,7 +69,9 @@ export function advise(recorded: Recorded): Advice[] {
   if (recorded.stacks && event && event.samples >= THRESHOLDS.samples) {
     const seen = look(recorded.stacks.frames, event.stacks);
     const jit = adviseOnJit(seen);
-    const broken = adviseOnBrokenStacks(seen, callGraph);
+    // A daemon with Profile alone does not say how it found the callers, nor can it be told.
+    const isAskable = summary.lostSamples !== undefined;
+    const broken = isAskable ? adviseOnBrokenStacks(seen, callGraph) : undefined;
     advice.push(
       // What Java is to be run with for its names mends its stacks, too.
       jit && findRuntime(seen)?.stacks && callGraph?.method !== "dwarf" ? undefined : broken,
@@ -86,7 +88,7 @@ function adviseOnLost(
   { samples, lostSamples }: RecordingSummary,
   callGraph?: CallGraph,
 ): Advice | undefined {
-  const share = lostSamples / (samples + lostSamples || 1);
+  const share = (lostSamples ?? 0) / (samples + (lostSamples ?? 0) || 1);
   if (share < THRESHOLDS.lostShare) return undefined;
   const less = callGraph?.method === "dwarf"
     ? "take fewer with --frequency, or copy less of the stack, as with --call-graph dwarf,4096"
@@ -106,7 +108,7 @@ function adviseOnNotUnderstood(stacks: StackProfile | undefined): Advice | undef
 function adviseOnThrottled(
   { throttled, sampledSeconds }: RecordingSummary,
 ): Advice | undefined {
-  if (throttled < THRESHOLDS.throttledPerSecond * sampledSeconds || throttled === 0) {
+  if (!throttled || throttled < THRESHOLDS.throttledPerSecond * sampledSeconds) {
     return undefined;
   }
   return {
@@ -117,7 +119,7 @@ function adviseOnThrottled(
 }
 
 function adviseOnMissed({ missedProcesses }: RecordingSummary): Advice | undefined {
-  if (missedProcesses === 0) return undefined;
+  if (!missedProcesses) return undefined;
   const [processes, are] = missedProcesses === 1 ? ["process", "is"] : ["processes", "are"];
   return {
     kind: "missed",

@@ -45,7 +45,7 @@ export async function runProfileAll(
   for (const { name, error } of failures) reporter.error(`${name}: ${error.message}`);
   let isPartial = false;
   let interrupted = 0;
-  let isSideTold = false;
+  const leftOutTold = new Set<string>();
   const reports: NamedReport[] = [];
   const tally = createFunctionTally();
   const followed = new Map<Target, Followed>();
@@ -53,10 +53,12 @@ export async function runProfileAll(
   const howToFetch = (error: CliError, target: Target) =>
     withHowToFetch(error, (recordingId) => fetchCommand(recordingId, fetchFlags, target));
   const describe = (event: RecordingEvent, target: Target) => {
-    const leftOut = isSideTold ? undefined : describeLeftOut(event, { side });
-    isSideTold ||= leftOut !== undefined;
+    const found = describeLeftOut(event, { side });
+    const leftOut = found && !leftOutTold.has(found) ? found : undefined;
+    if (leftOut) leftOutTold.add(leftOut);
     // A line that moves tells so by itself, and of dozens the others' would be off the screen.
-    const line = event.kind === "started" && reporter.columns !== undefined
+    const isStart = event.kind === "started" || event.kind === "profiling";
+    const line = isStart && reporter.columns !== undefined
       ? undefined
       : describeEvent(event, { target, durationSeconds });
     return [line && `${nameResult(target)}: ${line}`, leftOut].filter((line) => line).join("\n") ||

@@ -25,6 +25,12 @@ export function describeEvent(
       return event.sampling
         ? "stopping early; press Ctrl-C again to give up"
         : "sampling is over already; press Ctrl-C again to give up";
+    case "profiling":
+      return `recording ${nameTarget(target)} for ${formatDuration(durationSeconds)}`;
+    case "cannot stop":
+      return (event.sampling
+        ? "this daemon cannot end a recording early, so it goes on"
+        : "sampling is over already") + "; press Ctrl-C again to give up";
     case "converting":
       return "converting what was recorded";
     case "lost":
@@ -37,11 +43,19 @@ export function describeEvent(
   }
 }
 
-/** Says what a recording that starts leaves out, though nobody has asked for that; mostly nothing. */
+/**
+ * Says what a recording that starts leaves out, or does otherwise, though nobody has asked for that;
+ * mostly nothing.
+ */
 export function describeLeftOut(
   event: RecordingEvent,
   { side }: { side?: OneSide },
 ): string | undefined {
+  if (event.kind === "profiling") {
+    return "the daemon knows no more than Profile, as the first implementation of NecoPerf: it " +
+      "samples in its own way (that one: 99 Hz, --call-graph dwarf, the container's first process " +
+      "alone), says nothing until the result arrives, and cannot end a recording early";
+  }
   return event.kind === "started" && event.side === "user" && side === undefined
     ? "kernel samples are left out: the caller has no right to profiles/kernel here"
     : undefined;
@@ -75,9 +89,9 @@ export function describeSummary(summary: RecordingSummary, cpuUse?: CpuUse): str
   const { samples, lostSamples, throttled, sampledSeconds, sizeBytes } = summary;
   return [
     `${count(samples, "sample")} in ${formatDuration(sampledSeconds)}, ${
-      lostSamples || "none"
-    } lost`,
-    ...throttled > 0 ? [`throttled ${count(throttled, "time")}`] : [],
+      describeLost(lostSamples)
+    }`,
+    ...throttled ? [`throttled ${count(throttled, "time")}`] : [],
     ...cpuUse ? [`about ${formatCpuUse(cpuUse)} used`] : [],
     formatSize(sizeBytes),
   ].join("; ");
@@ -89,14 +103,19 @@ export function describeTogether(
 ): string {
   const sum = (part: (summary: RecordingSummary) => number) =>
     results.reduce((sum, { summary }) => sum + part(summary), 0);
+  const isLostKnown = results.every(({ summary }) => summary.lostSamples !== undefined);
   const uses = results.map(({ cpuUse }) => cpuUse).filter((use) => use !== undefined);
   const cpus = uses.reduce((sum, { cpus }) => sum + cpus, 0);
   return [
     `all ${results.length} together: ${count(sum(({ samples }) => samples), "sample")}, ${
-      sum(({ lostSamples }) => lostSamples) || "none"
-    } lost`,
+      describeLost(isLostKnown ? sum(({ lostSamples }) => lostSamples!) : undefined)
+    }`,
     ...uses.length === results.length ? [`about ${formatCpuUse({ ...uses[0], cpus })} used`] : [],
   ].join("; ");
+}
+
+function describeLost(lostSamples?: number): string {
+  return lostSamples === undefined ? "how many lost is not known" : `${lostSamples || "none"} lost`;
 }
 
 /** A table of functions with their shares, as kubectl prints tables; nothing when there is none. */
@@ -122,6 +141,7 @@ export function describePartial(
     (durationSeconds === undefined ? "" : ` of ${formatDuration(durationSeconds)}`);
   switch (completeness) {
     case "full":
+    case "unknown":
       return undefined;
     case "stopped":
       return `the result is partial: stopped early, after ${sampled}`;

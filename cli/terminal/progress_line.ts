@@ -19,7 +19,8 @@ export function createProgressLine(
   durationSeconds = 0,
   nowMs: () => number = () => performance.now(),
 ): ProgressLine {
-  let phase: "starting" | "queued" | "recording" | "converting" | "downloading" = "starting";
+  let phase: "starting" | "queued" | "recording" | "profiling" | "converting" | "downloading" =
+    "starting";
   let words = "";
   let samples = "";
   let stopping = false;
@@ -60,6 +61,10 @@ export function createProgressLine(
           phase = "recording";
           startMs = nowMs();
           break;
+        case "profiling":
+          phase = "profiling";
+          startMs = nowMs();
+          break;
         case "progress":
           startMs = nowMs() - event.elapsedSeconds * 1000;
           samples = `, ${event.samples} samples` +
@@ -75,7 +80,9 @@ export function createProgressLine(
           // While sampling goes on it is not the download that one waits for.
           received = event.receivedBytes;
           toReceive = event.totalBytes;
-          if (phase === "starting" || toReceive !== undefined) phase = "downloading";
+          if (phase === "starting" || phase === "profiling" || toReceive !== undefined) {
+            phase = "downloading";
+          }
           if (phase !== "recording") downloadStart ??= { ms: nowMs(), bytes: received };
           break;
         case "lost":
@@ -103,6 +110,10 @@ export function createProgressLine(
           return words;
         case "recording":
           return recording(columns);
+        case "profiling":
+          // Whether it waits, samples or converts is not said.
+          return `recording for ${formatDuration(durationSeconds)}, ` +
+            `${Math.floor((nowMs() - startMs) / 1000)}s so far`;
         case "converting":
         case "downloading":
           return downloading(columns);

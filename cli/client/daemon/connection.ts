@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import type { NecoPerfClient } from "../../../proto/gen/necoperf/NecoPerf.ts";
 import { VERSION } from "../../../version.ts";
 import { describeConnectionFailure } from "./connection_failure.ts";
+import { recognizePeer } from "./peer_greeting.ts";
 import {
   type DaemonCredentials,
   refuseToExposeToken,
@@ -56,10 +57,12 @@ export function loadGrpc(): Promise<typeof import("../../../proto/grpc.ts")> {
  * be reached or is not who it should be (5), `signal` aborts (130).
  */
 export async function connect(
-  { address, name, access, signal }: {
+  { address, name, access, keepaliveSeconds, signal }: {
     address: string;
     name: string;
     access: DaemonCredentials;
+    /** How long it may be silent before it is asked whether it is there. Default: 20. */
+    keepaliveSeconds?: number;
     signal: AbortSignal;
   },
 ): Promise<Connection> {
@@ -67,29 +70,35 @@ export async function connect(
   const tls = access.connection.kind === "tls" ? access.connection : undefined;
   const deadline = Date.now() + PATIENCE_MS.connect;
   for (let attempt = 0;; attempt++) {
-    const client = await createClient(address, tls);
+    const client = await createClient(address, tls, keepaliveSeconds);
     const state = await settle(client, deadline, signal);
     if (state === "ready" && !signal.aborted) return await toConnection(client, access);
     const reason = state === "failed" && !signal.aborted ? await lastError(client) : undefined;
     client.close();
     if (signal.aborted) throw interrupted();
-    const { error, final } = describeConnectionFailure({
+    const failure = {
       daemon: name,
       serverName: tls?.serverName,
       plainBecause: access.connection.kind === "plain" ? access.connection.because : undefined,
       clientCertificate: tls?.clientCertificate !== undefined,
       reason,
       retryTimeoutSeconds: PATIENCE_MS.connect / 1000,
-    });
+    };
+    const { error, final, isForeign } = describeConnectionFailure(failure);
     const pause = PAUSES_MS[attempt];
     if (final || state === "pending" || pause === undefined || Date.now() + pause >= deadline) {
-      throw error;
+      const peer = isForeign ? await recognizePeer(address) : undefined;
+      throw peer ? describeConnectionFailure({ ...failure, peer }).error : error;
     }
     await wait(pause, signal);
   }
 }
 
-async function createClient(address: string, tls?: TlsConnection): Promise<NecoPerfClient> {
+async function createClient(
+  address: string,
+  tls?: TlsConnection,
+  keepaliveSeconds = PATIENCE_MS.keepalive / 1000,
+): Promise<NecoPerfClient> {
   const { grpc, loadNecoPerf } = await loadGrpc();
   const pem = (text?: string) => text === undefined ? null : Buffer.from(text);
   const credentials = tls
@@ -106,7 +115,7 @@ async function createClient(address: string, tls?: TlsConnection): Promise<NecoP
     "grpc.service_config_disable_resolution": 1,
     // Otherwise the next attempt's client would share this one's connection and its pauses.
     "grpc.use_local_subchannel_pool": 1,
-    "grpc.keepalive_time_ms": PATIENCE_MS.keepalive,
+    "grpc.keepalive_time_ms": keepaliveSeconds * 1000,
     "grpc.keepalive_timeout_ms": PATIENCE_MS.keepaliveAnswer,
     "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
     // A daemon is reached by its pod's address, and no certificate is for that.

@@ -1,4 +1,6 @@
 import { CliError, ExitStatus } from "../../errors.ts";
+import type { Peer } from "./peer_greeting.ts";
+import { notADaemon } from "./rpc_failure.ts";
 
 /** An attempt to connect that failed, for messages. */
 export interface FailedConnection {
@@ -14,28 +16,33 @@ export interface FailedConnection {
   reason?: string;
   /** How long was waited for an answer. */
   retryTimeoutSeconds: number;
+  /** What answers there, once that was found out. */
+  peer?: Peer;
 }
 
 /**
  * Puts a failed connection into words: why, and what to do about it. Exit status 5.
  *
- * `final` says that the same would happen again: there is no use in another try.
+ * `final` says that the same would happen again: there is no use in another try. `isForeign` says
+ * that something else than a daemon may be what answers: `recognizePeer` finds out.
  */
 export function describeConnectionFailure(
   failure: FailedConnection,
-): { error: CliError; final: boolean } {
-  const { daemon, serverName, retryTimeoutSeconds } = failure;
+): { error: CliError; final: boolean; isForeign?: boolean } {
+  const { daemon, serverName, retryTimeoutSeconds, peer } = failure;
+  if (peer?.kind === "other") return { error: notADaemon(daemon, peer.description), final: true };
   const reason = failure.reason === undefined
     ? `no answer within ${retryTimeoutSeconds} s`
     : withoutFrame(failure.reason);
   const flaw = serverName === undefined
-    ? describePlainFailure(reason, failure.plainBecause)
-    : describeTlsFailure(reason, serverName, failure.clientCertificate);
+    ? describePlainFailure(reason, failure.plainBecause, peer)
+    : describeTlsFailure(reason, serverName, failure.clientCertificate, peer);
   const unreachable = (message: string) => new CliError(ExitStatus.UNREACHABLE, message);
   if (flaw) {
     return {
       error: unreachable(`no connection to ${daemon}: ${flaw.message}`),
       final: flaw.final,
+      isForeign: flaw.isForeign,
     };
   }
   return {
@@ -59,6 +66,7 @@ function withoutFrame(details: string): string {
 interface Flaw {
   message: string;
   final: boolean;
+  isForeign?: boolean;
 }
 
 /** The words of OpenSSL as Deno's `node:tls` repeats them, and what they mean here. */
@@ -66,6 +74,7 @@ function describeTlsFailure(
   reason: string,
   serverName: string,
   clientCertificate: boolean,
+  peer?: Peer,
 ): Flaw | undefined {
   const final = (message: string) => ({ message, final: true });
   if (/certificate has expired/i.test(reason)) {
@@ -90,6 +99,12 @@ function describeTlsFailure(
   if (/alert:? *certificate_?required/i.test(reason)) {
     return final("it wants a client certificate: --client-cert-file and --client-key-file");
   }
+  if (/no_?application_?protocol/i.test(reason)) {
+    return final(
+      "what answers there speaks TLS, but not HTTP/2 in it: it is not a necoperf-daemon, but a web " +
+        "server or a proxy; is this the daemons' gRPC port?",
+    );
+  }
   if (/fatal alert|ssl alert/i.test(reason)) {
     return final(
       clientCertificate
@@ -98,25 +113,32 @@ function describeTlsFailure(
     );
   }
   if (/wrong version number|InvalidContentType|packet length too long/i.test(reason)) {
-    return final(
-      "what answers there does not speak TLS, and with a CA certificate nothing else is spoken; is " +
-        "the daemon started with a certificate, and is this its port?",
-    );
+    const message =
+      "what answers there does not speak TLS, and with a CA certificate nothing else " +
+      (peer?.kind === "http2"
+        ? "is spoken; it speaks HTTP/2 without it: was the daemon started without a certificate?"
+        : "is spoken; is the daemon started with a certificate, and is this its port?");
+    return { message, final: true, isForeign: true };
   }
   if (/^Failed to connect$|socket hang up|ECONNRESET|disconnected before/.test(reason)) {
     const reason = clientCertificate
       ? "; does it accept this client's certificate, and does it speak TLS"
       : "; does it speak TLS, and does it want a client certificate (--client-cert-file)";
-    return { message: `it closed the connection${reason}?`, final: false };
+    return { message: `it closed the connection${reason}?`, final: false, isForeign: true };
   }
 }
 
-function describePlainFailure(reason: string, because?: string): Flaw | undefined {
+function describePlainFailure(
+  reason: string,
+  because: string | undefined,
+  peer?: Peer,
+): Flaw | undefined {
   if (/^Failed to connect$|socket hang up|ECONNRESET|rotocol error/.test(reason)) {
     const reason = because ? `, because ${because}` : "";
-    return {
-      message: "it closed the connection; does the daemon speak TLS? This client did not" + reason,
-      final: false,
-    };
+    const message = peer?.kind === "tls"
+      ? `it speaks TLS, and this client did not${reason}; name the daemons' CA certificate with ` +
+        "--ca-file"
+      : `it closed the connection; does the daemon speak TLS? This client did not${reason}`;
+    return { message, final: false, isForeign: true };
   }
 }

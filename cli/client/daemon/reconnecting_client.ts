@@ -23,6 +23,12 @@ export interface DaemonReference {
   retryTimeoutSeconds?: number;
 }
 
+/** How a connection is kept. */
+export interface ConnectionOptions {
+  /** How long a connection may be silent before it is asked whether it is there. Default: 20. */
+  keepaliveSeconds?: number;
+}
+
 /** A connection to a daemon that is made again when it is lost. */
 export interface ReconnectingClient extends Disposable {
   /** Which daemon it is to, for messages. */
@@ -55,7 +61,7 @@ const PAUSE_MS = { first: 250, longest: 8_000 };
 
 /** Makes a link; nothing is contacted yet. */
 export function openReconnectingClient(
-  reference: DaemonReference,
+  reference: DaemonReference & ConnectionOptions,
   onEvent: (event: ConnectionEvent) => void = () => {},
 ): ReconnectingClient {
   const { access = NO_CREDENTIALS, retryTimeoutSeconds = RETRY_TIMEOUT_SECONDS } = reference;
@@ -72,7 +78,13 @@ export function openReconnectingClient(
   let lastError: unknown;
   const name = () => nameDaemon(endpoint, reference.nodeName);
   const open = (signal: AbortSignal) =>
-    connect({ address: endpoint.address, name: name(), access, signal });
+    connect({
+      address: endpoint.address,
+      name: name(),
+      access,
+      keepaliveSeconds: reference.keepaliveSeconds,
+      signal,
+    });
 
   const reopen = async (signal: AbortSignal, endsAtMs: number) => {
     const ended = AbortSignal.timeout(Math.max(0, endsAtMs - performance.now()));

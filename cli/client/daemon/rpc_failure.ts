@@ -81,6 +81,30 @@ export function isConnectionLoss({ code, details }: RpcFailure): boolean {
 }
 
 /**
+ * Says what has answered a call that is no gRPC server, as grpc-js shows it; undefined for an answer
+ * of gRPC.
+ */
+export function foreignAnswer({ details }: RpcFailure): string | undefined {
+  const [, status] = /^Received HTTP status code (\d+)/.exec(details) ?? [];
+  if (status) return `a web server or a proxy (HTTP status ${status})`;
+  // The length of a message is read from the first bytes of a page, which are text.
+  const [, length] = /^Received message larger than max \((\d+) vs/.exec(details) ?? [];
+  const bytes = [24, 16, 8, 0].map((shift) => Number(length) >> shift & 0xff);
+  const isText = bytes.every((byte) => byte >= 0x20 && byte < 0x7f || [9, 10, 13].includes(byte));
+  if (length && isText) return "a web server or a proxy (a page of text)";
+}
+
+/** The failure to talk to something that is not a daemon. `what` says what it is. */
+export function notADaemon(daemon: string, what: string, options?: ErrorOptions): CliError {
+  return new CliError(
+    ExitStatus.UNREACHABLE,
+    `no connection to ${daemon}: what answers there is not a necoperf-daemon, but ${what}; is this ` +
+      "the daemons' gRPC port, and does nothing stand in between that does not pass gRPC on?",
+    options,
+  );
+}
+
+/**
  * Puts a failed call into words, with its exit status.
  *
  * The daemon's own words are written for the user and are kept as they are; `daemon` says whose
@@ -96,6 +120,8 @@ export function describeRpcFailure(
     ? "UNAVAILABLE"
     : STATUS_NAMES[failure.code] ?? `status ${failure.code}`;
   const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
+  const foreign = foreignAnswer(failure);
+  if (foreign) return notADaemon(daemon, foreign, { cause: failure });
   const hint = name === "UNAUTHENTICATED" && !withToken ? `\n${TOKEN_HINT}` : "";
   const retryMilliseconds = Number(failure.metadata?.get("grpc-retry-pushback-ms")[0]);
   if (retryMilliseconds > 0) {
@@ -122,7 +148,7 @@ function describe(name: string, details: string): string {
     case "DEADLINE_EXCEEDED":
       return `the connection was lost (${details || name})`;
     case "UNIMPLEMENTED":
-      return `it does not know this call (${details}); its release is older than this client's`;
+      return `it does not know this call (${details}): it is of another release or implementation`;
     default:
       return details || name;
   }

@@ -7,11 +7,17 @@ import {
   type RecordingHooks,
   RecordingLostError,
   type RecordingOrder,
+  type RecordingRun,
 } from "./recording.ts";
 import { type DownloadEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
 import { type Arrived, checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
 import { keepPendingResult, keptUntil } from "./pending_result.ts";
-import { isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
+import { foreignAnswer, isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
+import {
+  checkForProfile,
+  createProfileRecording,
+  PROFILE_KEEPALIVE_SECONDS,
+} from "./profile_recording.ts";
 
 /** One recording, asked of one daemon. */
 export interface RecordingRequest extends RecordingOrder, DaemonReference {
@@ -40,6 +46,8 @@ const MOST = { recordings: 3, requests: 10 };
  * Has a daemon profile a container, and writes the result as it arrives. Resolves when all of it is
  * written and is what the daemon made, by size and SHA-256.
  *
+ * A daemon that does not know `StartRecording` is asked by `Profile`, where that can do what is asked.
+ *
  * A connection that is lost is made again. The download goes on where it stopped; what the daemon
  * has lost is recorded again.
  *
@@ -55,7 +63,9 @@ export async function recordContainer(
 ): Promise<RecordingSummary> {
   const { signal, stopSignal } = hooks;
   const { queueTimeoutSeconds } = request;
-  using link = openReconnectingClient(request, hooks.onEvent);
+  using links = new DisposableStack();
+  let link = links.use(openReconnectingClient(request, hooks.onEvent));
+  let create = (): RecordingRun => new Recording(link, request, hooks);
   const tooLong = queueTimeoutSeconds && AbortSignal.timeout(queueTimeoutSeconds * 1000);
   // Until sampling starts there is nothing to keep: to stop is to give up.
   const waiting = AbortSignal.any(
@@ -63,13 +73,20 @@ export async function recordContainer(
   );
   const lost = { recordings: 0, requests: 0 };
   for (;;) {
-    const recording = new Recording(link, request, hooks);
+    const recording = create();
     try {
       return await recording.run(waiting);
     } catch (error) {
       const waited = recording.phase === "waiting";
       if (signal?.aborted || waited && stopSignal?.aborted) throw interrupted();
       if (waited && waiting.aborted) throw queuedTooLong(link.name, queueTimeoutSeconds!);
+      if (recording instanceof Recording && waited && isUnknownCall(error)) {
+        checkForProfile(link.name, request);
+        const keepaliveSeconds = PROFILE_KEEPALIVE_SECONDS;
+        link = links.use(openReconnectingClient({ ...request, keepaliveSeconds }, hooks.onEvent));
+        create = () => createProfileRecording(link, request, hooks);
+        continue;
+      }
       if (!(error instanceof RecordingLostError)) throw link.describe(error);
       if (!waited) {
         if (stopSignal?.aborted) throw lostWhenStopped();
@@ -126,6 +143,11 @@ export async function fetchRecording(
     }
     throw keepPendingResult(failure, left);
   }
+}
+
+/** Says whether a daemon, and not something else in its place, does not know a call. */
+function isUnknownCall(error: unknown): boolean {
+  return isRpcFailure(error) && isStatus(error, "UNIMPLEMENTED") && !foreignAnswer(error);
 }
 
 function queuedTooLong(daemon: string, seconds: number): CliError {

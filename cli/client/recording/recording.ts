@@ -42,6 +42,14 @@ export interface RecordingHooks extends ResultSink {
   stopSignal?: AbortSignal;
 }
 
+/** One attempt at a recording, from its request to its result. */
+export interface RecordingRun {
+  /** `waiting`: sampling has not started; `over`: it has ended, or the result arrives. */
+  readonly phase: "waiting" | "sampling" | "over";
+  /** Runs it once; `waiting` ends it as long as sampling has not started. */
+  run(waiting: AbortSignal): Promise<RecordingSummary>;
+}
+
 /** The daemon has nothing of a recording, because the connection or the daemon itself was lost. */
 export class RecordingLostError extends Error {}
 
@@ -49,9 +57,9 @@ export class RecordingLostError extends Error {}
 const PATIENCE_MS = { stop: 5_000, delete: 2_000 };
 
 /** One recording, from its request to its result. */
-export class Recording {
+export class Recording implements RecordingRun {
   /** Lost connections change it no more than they do on the daemon. */
-  phase: "waiting" | "sampling" | "over" = "waiting";
+  phase: RecordingRun["phase"] = "waiting";
   #recordingId = "";
   /** What the daemon samples with, once it has said so. */
   #frequencyHz?: number;

@@ -20,6 +20,10 @@ export type RecordingEvent =
     frequencyHz?: number;
   }
   | { kind: "progress"; elapsedSeconds: number; samples: number; lostSamples: number }
+  /** The daemon knows `Profile` alone: it says nothing until the result arrives. */
+  | { kind: "profiling" }
+  /** `stopSignal` was heard, and this daemon cannot end a recording early. */
+  | { kind: "cannot stop"; sampling: boolean }
   /** `stopSignal` was heard. When sampling was over by then there is nothing to stop. */
   | { kind: "stopping"; sampling: boolean }
   /** Sampling is over; perf script is at the rest. */
@@ -39,16 +43,22 @@ export type DownloadEvent =
 
 /** How a recording ended that has a result. */
 export interface RecordingSummary {
-  /** Whether all of the duration was sampled; if not, who ended it. */
-  completeness: Completeness;
+  /**
+   * Whether all of the duration was sampled; if not, who ended it. `unknown` where the daemon knows
+   * `Profile` alone, which does not say it.
+   */
+  completeness: Completeness | "unknown";
   /** Samples in the result. */
   samples: number;
-  /** Samples that perf could not keep up with. */
-  lostSamples: number;
-  /** Times the kernel took no samples for a while, because they took too long. */
-  throttled: number;
-  /** Processes that entered the container meanwhile, as by `kubectl exec`, and were not recorded. */
-  missedProcesses: number;
+  /** Samples that perf could not keep up with. Not there when the daemon does not say it. */
+  lostSamples?: number;
+  /** Times the kernel took no samples for a while, because they took too long. Likewise. */
+  throttled?: number;
+  /**
+   * Processes that entered the container meanwhile, as by `kubectl exec`, and were not recorded.
+   * Likewise.
+   */
+  missedProcesses?: number;
   /** How long sampling took in fact. */
   sampledSeconds: number;
   /** Size of the result, not compressed. */

@@ -1,5 +1,10 @@
 /** How the client connects and what it sends, seen by a server that it really connects to. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
+import { type AddressInfo, createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import type { TlsOptions } from "node:tls";
 import { recordContainer } from "../../../../cli/client/recording/daemon_client.ts";
@@ -258,8 +263,94 @@ Deno.test("recordContainer: plain text on a port that speaks TLS", async () => {
   await refusesServer(
     right,
     PLAIN,
-    /does the daemon speak TLS\? This client did not, because this is a test/,
+    /it speaks TLS, and this client did not, because this is a test; .*--ca-file/,
   );
+});
+
+/** Servers of other kinds, as they are; what each is called. */
+const FOREIGN: Record<string, { server: () => Server; plain: RegExp; tls: RegExp }> = {
+  "an HTTP/2 server without the page": {
+    server: () => http2.createServer((_, response) => response.writeHead(404).end()),
+    plain: /not a necoperf-daemon, but a web server or a proxy \(HTTP status 404\)/,
+    tls: /it speaks HTTP\/2 without it: was the daemon started without a certificate/,
+  },
+  "a page over HTTP/2": {
+    server: () =>
+      http2.createServer((_, response) => {
+        response.writeHead(200, { "content-type": "text/html" });
+        response.end("<!DOCTYPE html><html><title>Sign in</title></html>");
+      }),
+    plain: /not a necoperf-daemon, but a web server or a proxy \(a page of text\)/,
+    tls: /it speaks HTTP\/2 without it/,
+  },
+  "a login page's redirection": {
+    server: () => http2.createServer((_, response) => response.writeHead(302).end()),
+    plain: /not a necoperf-daemon, but a web server or a proxy \(HTTP status 302\)/,
+    tls: /it speaks HTTP\/2 without it/,
+  },
+  "an HTTP/1 server": {
+    server: () => http.createServer((_, response) => response.end("<html>")),
+    plain: /not a necoperf-daemon, but a web server or a proxy for HTTP\/1 \(HTTP\/1\.1 400 /,
+    tls: /not a necoperf-daemon, but a web server or a proxy for HTTP\/1 \(HTTP\/1\.1 400 /,
+  },
+  "an HTTPS server without HTTP/2": {
+    server: () => https.createServer(right, (_, response) => response.end("<html>")),
+    plain: /it speaks TLS, and this client did not, because this is a test; .*--ca-file/,
+    tls: /speaks TLS, but not HTTP\/2 in it: it is not a necoperf-daemon/,
+  },
+  "an SSH server's banner": {
+    server: () => createServer((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")),
+    plain: /not a necoperf-daemon, but an SSH server \(SSH-2\.0-OpenSSH_9\.2p1 Debian-2\)/,
+    tls: /not a necoperf-daemon, but an SSH server \(SSH-2\.0-OpenSSH_9\.2p1 Debian-2\)/,
+  },
+  "a server that says something else": {
+    server: () => createServer((socket) => socket.write("-ERR \x1b[2Jwho are you?\r\n")),
+    plain: /not a necoperf-daemon, but something that says "-ERR \S+\[2Jwho are you\?"/,
+    tls: /not a necoperf-daemon, but something that says "-ERR \S+\[2Jwho are you\?"/,
+  },
+};
+for (const [name, { server, plain, tls }] of Object.entries(FOREIGN)) {
+  Deno.test(`recordContainer: ${name} is told as what it is`, async () => {
+    const foreign = server();
+    foreign.on("connection", (socket) => socket.on("error", () => {}));
+    foreign.listen(0, "127.0.0.1");
+    await once(foreign, "listening");
+    const address = `127.0.0.1:${(foreign.address() as AddressInfo).port}`;
+    try {
+      await failsWith(record(address, PLAIN), ExitStatus.UNREACHABLE, plain);
+      await failsWith(record(address, encrypted()), ExitStatus.UNREACHABLE, tls);
+    } finally {
+      foreign.close();
+    }
+  });
+}
+
+Deno.test("recordContainer: a proxy that has no daemon behind it yet is asked again, and told as a proxy", async () => {
+  const proxy = http2.createServer((_, response) => response.writeHead(503).end());
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const address = `127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  let losses = 0;
+  try {
+    await failsWith(
+      recordContainer({
+        endpoint: { address },
+        containerId: "c0ffee",
+        durationSeconds: 1,
+        options: {},
+        access: PLAIN,
+        retryTimeoutSeconds: 1,
+      }, {
+        write: () => Promise.resolve(),
+        onEvent: ({ kind }) => void (losses += Number(kind === "lost")),
+      }),
+      ExitStatus.UNREACHABLE,
+      /a web server or a proxy \(HTTP status 503\)/,
+    );
+  } finally {
+    proxy.close();
+  }
+  assert.equal(losses, 1);
 });
 
 const MUTUAL = { ...right, requestCert: true, rejectUnauthorized: true, ca: authority.pem };
