@@ -1,12 +1,5 @@
-import { formatDuration } from "../../proto/duration.ts";
-import type { Container, ContainerLookup, PidGuard } from "../containers/container.ts";
-import type {
-  PerfRecord,
-  RecordExit,
-  RecordTarget,
-  startPerfRecord,
-  startPerfScript,
-} from "../perf/perf.ts";
+import type { Container, ContainerLookup } from "../containers/container.ts";
+import type { PerfRecord, RecordExit, startPerfRecord, startPerfScript } from "../perf/perf.ts";
 import { PerfDataCounter } from "../perf/perf_data.ts";
 import type {
   Completeness,
@@ -14,14 +7,14 @@ import type {
   RecordingOptions,
   RecordingSummary,
 } from "../recording.ts";
-import { UserSideFilter } from "../perf/user_side_filter.ts";
-import type { Limits } from "./recording_options.ts";
+import { StatusError } from "../status_error.ts";
 import { wait } from "../../wait.ts";
+import { type Attached, Attacher, tooManyThreads } from "./attach.ts";
+import { conversionTimeout, deliverData, deliverText, type ResultWriter } from "./deliver.ts";
+import { ErrorGroup } from "./error_group.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { recordInGroups } from "./record_in_groups.ts";
-import { formatSize } from "../size.ts";
-import { StatusError } from "../status_error.ts";
-import { splitSamples } from "./split_samples.ts";
+import type { Limits } from "./recording_options.ts";
 
 /**
  * After which silence perf is made to write out what it has, of all processors as whenever it writes.
@@ -35,15 +28,6 @@ const PROGRESS_INTERVAL_MS = 500;
  * that perf script holds up does not end by itself.
  */
 const OVERDUE_MS = 15_000;
-/** How often a list of processes may turn out to be outdated before a recording is given up. */
-const MAX_ATTACH_ATTEMPTS = 5;
-/** After so many only those are tried that were there at the attempt before. */
-const ATTEMPTS_ON_ALL = 2;
-/** perf.data that waits in memory for perf script, or for the result; above it perf has to wait. */
-const BACKLOG_BYTES = 8 << 20;
-/** The same for processes that enter later. */
-const FOLLOWER_BACKLOG_BYTES = 2 << 20;
-
 /** What a recording reports while it goes on. */
 export interface RecordingObserver {
   started(processes: number): void;
@@ -96,28 +80,19 @@ export function record(
   return new Recording(parts, container, options, output, control, observer).run();
 }
 
-/** A perf record that runs. */
-interface Attached {
-  perf: PerfRecord;
-  pids: readonly number[];
-  /** How many threads those have. */
-  threads: number;
-  /** Resolves when it samples, and samples these processes. */
-  attached: Promise<void>;
-}
-
 class Recording {
   readonly #counters: PerfDataCounter[] = [];
   /** Those that run. */
   readonly #perfs = new Set<PerfRecord>();
   #missedProcesses = 0;
   #recounting = false;
-  /** Ends all perfs when one part of the recording fails; its reason is what is reported. */
-  readonly #giveUp = new AbortController();
+  readonly #group = new ErrorGroup();
+  /** Ends all perfs: the caller wants no result any more, or a part of the recording has failed. */
   readonly #abort: AbortSignal;
+  readonly #attacher: Attacher;
   /** What went wrong with a perf record whose samples are delivered nevertheless. */
   #failure: StatusError | undefined;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #writer: ResultWriter;
 
   constructor(
     private readonly parts: RecorderParts,
@@ -127,7 +102,13 @@ class Recording {
     private readonly control: RecordingControl,
     private readonly observer: RecordingObserver,
   ) {
-    this.#abort = AbortSignal.any([control.abort, this.#giveUp.signal]);
+    this.#abort = AbortSignal.any([control.abort, this.#group.signal]);
+    this.#attacher = new Attacher(
+      { lookup: parts.lookup, startRecord: parts.perf.startRecord, limits: parts.limits },
+      container,
+      options,
+      this.#abort,
+    );
     this.#writer = output.getWriter();
   }
 
@@ -149,7 +130,7 @@ class Recording {
 
   async #sample(): Promise<RecordingSummary> {
     const { options, observer } = this;
-    const { perf, pids, threads, late, attached } = await this.#attach();
+    const { perf, pids, threads, late, attached } = await this.#attacher.attachAll();
     const counter = new PerfDataCounter(pids, threads);
     let startedAt: number | undefined;
     const elapsedSeconds = () =>
@@ -161,12 +142,12 @@ class Recording {
     const limitConversion = (afterMs: number) => {
       clearTimeout(conversion);
       const seconds = this.parts.conversionTimeoutSeconds;
-      const giveUp = () => this.#giveUp.abort(conversionTimeout(seconds));
+      const giveUp = () => this.#group.fail(conversionTimeout(seconds));
       conversion = setTimeout(giveUp, afterMs + seconds * 1000);
     };
     const stopped = () => limitConversion(OVERDUE_MS);
     const sampled = new AbortController();
-    const started = this.#orGiveUp(attached).then(() => {
+    const started = this.#group.run(attached).then(() => {
       startedAt = performance.now();
       observer.started(pids.length);
       if (sampled.signal.aborted) return;
@@ -195,13 +176,15 @@ class Recording {
     });
     // Every part is waited for, so that nothing of a recording goes on after it.
     await Promise.allSettled([
-      this.#orGiveUp(exit),
-      this.#orGiveUp(this.#deliver(perf, counter, { attached, stop: this.control.stop })),
-      this.#orGiveUp(started.then(() => this.#followEntered(late, sampled.signal, elapsedSeconds))),
+      this.#group.run(exit),
+      this.#group.run(this.#deliver(perf, counter, { attached, stop: this.control.stop })),
+      this.#group.run(
+        started.then(() => this.#followEntered(late, sampled.signal, elapsedSeconds)),
+      ),
     ]);
     clearTimeout(conversion);
     // What perf script says of the data of a perf record that failed is not what went wrong first.
-    if (this.#giveUp.signal.aborted) throw this.#failure ?? this.#giveUp.signal.reason;
+    if (this.#group.signal.aborted) throw this.#failure ?? this.#group.signal.reason;
     // A perf that has ended with its caller has not failed.
     this.control.abort.throwIfAborted();
     const { wholeDuration, sampledSeconds } = await exit;
@@ -211,108 +194,19 @@ class Recording {
   }
 
   /**
-   * Starts perf on the container's processes, listing them again when they have changed. On a busy
-   * node children may end faster than perf attaches, each time. Those that last are recorded then;
-   * the `late` ones were listed beside them.
-   */
-  async #attach(): Promise<Attached & { late: number[] }> {
-    const { durationSeconds, format } = this.options;
-    let before: number[] = [];
-    for (let attempt = 1;; attempt++) {
-      const guard = await this.parts.lookup.guard(this.container);
-      const listed = await this.#processes();
-      if (listed.length === 0) {
-        throw new StatusError("NOT_FOUND", "the container has ended: it has no process any more");
-      }
-      const lasting = listed.filter((pid) => before.includes(pid));
-      const pids = attempt > ATTEMPTS_ON_ALL && lasting.length > 0 ? lasting : listed;
-      const late = listed.filter((pid) => !pids.includes(pid));
-      before = listed;
-      const threads = this.#requireFew(await guard.note(pids));
-      try {
-        const target = { pids, durationSeconds, backlogBytes: BACKLOG_BYTES };
-        const mayStream = format === "script";
-        return { ...await this.#startRecord(target, guard, { mayStream }), threads, late };
-      } catch (error) {
-        if (!isOutdated(error)) throw error;
-        if (attempt < MAX_ATTACH_ATTEMPTS) continue;
-        const left = await this.#processes();
-        // Without a change since, it is no race that was lost.
-        throw left.length > 0 && left.join() !== listed.join() ? restless() : error;
-      }
-    }
-  }
-
-  /** The processes that are to be recorded. */
-  async #processes(): Promise<number[]> {
-    const { options, container } = this;
-    const pids = await this.parts.lookup.processes(container);
-    return options.mainProcess ? pids.filter((pid) => pid === container.mainPid) : pids;
-  }
-
-  /**
-   * Starts perf and resolves when it samples no other processes than those the guard has taken note
-   * of; or, with `mayStream`, when it waits for whoever reads what those have mapped.
-   */
-  async #startRecord(
-    target: RecordTarget,
-    guard: PidGuard,
-    { mayStream }: { mayStream: boolean },
-  ): Promise<Omit<Attached, "threads">> {
-    const perf = await this.parts.perf.startRecord(this.options, target, this.#abort);
-    const attached = perf.attached.then(async () => {
-      if (!await guard.holds()) throw restless();
-    });
-    attached.catch(() => {});
-    try {
-      const streams = await Promise.race([
-        perf.attached.then(() => false),
-        perf.full.then(() => true),
-      ]);
-      if (streams && !mayStream) throw tooMuchMapped(target);
-      if (!streams) await attached;
-    } catch (error) {
-      await perf.discard();
-      throw error;
-    }
-    return {
-      perf,
-      pids: target.pids,
-      attached: attached.catch((error) => {
-        // Of what has been read already there is no way back to another list.
-        throw isOutdated(error) ? restless() : error;
-      }),
-    };
-  }
-
-  /** Returns the number of threads, for each of which perf opens events on each processor. */
-  #requireFew(threads: number): number {
-    if (threads <= this.parts.limits.maxThreads) return threads;
-    throw this.#tooManyThreads(threads);
-  }
-
-  #tooManyThreads(threads: number): StatusError {
-    return new StatusError(
-      "FAILED_PRECONDITION",
-      `the ${threads} threads of the container's processes are above this node's limit of ` +
-        `${this.parts.limits.maxThreads} (--max-threads)` +
-        (this.options.mainProcess ? "" : ": record the main process only (--main-process)"),
-    );
-  }
-
-  /**
    * Ends the sampling when too many threads were started since perf has attached: the kernel opens
    * the events of a thread for each that it starts.
    */
   async #limitThreads(): Promise<void> {
+    const { maxThreads } = this.parts.limits;
     const threads = sum(this.#counters.map((counter) => counter.threads));
-    if (threads <= this.parts.limits.maxThreads || this.#recounting) return;
+    if (threads <= maxThreads || this.#recounting) return;
     this.#recounting = true;
-    // perf may have lost what it should have told of their ends.
+    // perf may have lost the events of their ends.
     const guard = await this.parts.lookup.guard(this.container);
     const left = await guard.note(await this.parts.lookup.processes(this.container));
-    if (left > this.parts.limits.maxThreads) {
-      this.#failure ??= this.#tooManyThreads(left);
+    if (left > maxThreads) {
+      this.#failure ??= tooManyThreads(left, maxThreads, this.options);
       for (const perf of this.#perfs) perf.stop();
     } else {
       this.#counters.forEach((counter, index) => counter.threads = index === 0 ? left : 0);
@@ -332,7 +226,7 @@ class Recording {
     // One stream of perf.data cannot be put behind another, and --main-process means one process.
     if (this.options.format === "data" || this.options.mainProcess) {
       if (late.length === 0) return;
-      const left = await this.#processes();
+      const left = await this.#attacher.processes();
       const missed = late.filter((pid) => left.includes(pid)).length;
       if (missed > 0) this.#missProcesses(missed, "they started while perf attached");
       return;
@@ -347,7 +241,7 @@ class Recording {
       const durationSeconds = this.options.durationSeconds - elapsedSeconds();
       if (sampled.aborted || durationSeconds < FLUSH_INTERVAL_MS / 1000) return;
       // One that fails ends all others, and is heard of by that.
-      await this.#orGiveUp(this.#recordEntered(unknown, durationSeconds, sampled)).catch(() => {});
+      await this.#group.run(this.#recordEntered(unknown, durationSeconds, sampled)).catch(() => {});
     });
     if (missed > 0) this.#missProcesses(missed, "too many entered at a time");
   }
@@ -366,32 +260,22 @@ class Recording {
     if (!entered) return;
     const { perf, pids: attachedTo, threads, attached } = entered;
     const counter = new PerfDataCounter(attachedTo, threads);
-    const delivered = this.#orGiveUp(this.#deliver(perf, counter, { attached, stop: sampled }));
+    const delivered = this.#group.run(this.#deliver(perf, counter, { attached, stop: sampled }));
     await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
   }
 
-  /** Starts perf on processes that entered; resolves with nothing when that is not possible. */
+  /** Attaches to processes that entered; resolves with nothing when that is not possible. */
   async #attachEntered(
     entered: readonly number[],
     durationSeconds: number,
   ): Promise<Attached | undefined> {
-    for (let attempt = 1;; attempt++) {
-      try {
-        const guard = await this.parts.lookup.guard(this.container);
-        // One is gone often: a runtime's helper, or a thread of what then becomes another program.
-        const left = await this.#processes();
-        const pids = entered.filter((pid) => left.includes(pid));
-        if (pids.length === 0) return undefined;
-        const threads = this.#requireFew(await guard.note(pids));
-        const target = { pids, durationSeconds, backlogBytes: FOLLOWER_BACKLOG_BYTES };
-        return { ...await this.#startRecord(target, guard, { mayStream: false }), threads };
-      } catch (error) {
-        if (!(error instanceof StatusError)) throw error;
-        // What happens to one is no reason to lose what is recorded of the others.
-        if (isOutdated(error) && attempt < MAX_ATTACH_ATTEMPTS) continue;
-        this.#missProcesses(entered.length, error.message);
-        return undefined;
-      }
+    try {
+      return await this.#attacher.attachTo(entered, durationSeconds);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      // What happens to one is no reason to lose what is recorded of the others.
+      this.#missProcesses(entered.length, error.message);
+      return undefined;
     }
   }
 
@@ -405,87 +289,29 @@ class Recording {
     stopSignal.addEventListener("abort", stop, { once: true });
     if (stopSignal.aborted) stop();
     const flushing = new IdleTimer(FLUSH_INTERVAL_MS, () => perf.flush());
-    const take = (chunk: Uint8Array) => {
-      flushing.heard();
-      counter.add(chunk);
-      this.#orGiveUp(this.#limitThreads()).catch(() => {});
+    const source = {
+      output: perf.output,
+      onChunk: (chunk: Uint8Array) => {
+        flushing.heard();
+        counter.add(chunk);
+        this.#group.run(this.#limitThreads()).catch(() => {});
+      },
     };
     this.#counters.push(counter);
     this.#perfs.add(perf);
     try {
-      if (this.options.format === "data") {
-        // The user's side alone is what callers get who may not see the kernel's.
-        const filter = this.options.side === "user" ? new UserSideFilter() : undefined;
-        await this.#readThrough(perf.output, (chunk) => {
-          take(chunk);
-          return this.#writer.write(filter ? filter.keep(chunk) : chunk);
-        });
+      const { format, side, callGraph } = this.options;
+      if (format === "data") {
+        await deliverData(source, side, this.#writer, this.#group);
       } else {
-        await this.#convert(perf, counter, { take, attached });
+        const script = this.parts.perf.startScript(this.options, this.#abort);
+        const conversion = { script, callGraph, counter, attached };
+        await deliverText(source, conversion, this.#writer, this.#group);
       }
     } finally {
       this.#perfs.delete(perf);
       flushing.end();
       stopSignal.removeEventListener("abort", stop);
-    }
-  }
-
-  async #convert(
-    perf: PerfRecord,
-    counter: PerfDataCounter,
-    { take, attached }: { take(chunk: Uint8Array): void; attached: Promise<void> },
-  ): Promise<void> {
-    const script = this.parts.perf.startScript(this.options, this.#abort);
-    const input = script.input.getWriter();
-    let allFed = false;
-    const fed = this.#readThrough(perf.output, async (chunk) => {
-      take(chunk);
-      // When perf script goes away, its exit tells why, not the broken pipe to it.
-      await input.write(chunk).catch(() => {});
-    }).finally(() => {
-      allFed = true;
-      return input.close().catch(() => {});
-    });
-    const text = splitSamples(script.output, this.options.callGraph !== "none");
-    let textBytes = 0;
-    const written = this.#readThrough(text, async (chunk) => {
-      if (chunk.includes(0)) throw scriptFailure("its output is not text");
-      textBytes += chunk.length;
-      // Nothing goes out before it is sure whose processes are recorded.
-      await attached;
-      await this.#writer.write(chunk);
-    });
-    const exited = script.exit.then(() => {
-      if (!allFed) throw scriptFailure("it ended before its input did");
-    });
-    await Promise.all([fed, written, exited].map((part) => this.#orGiveUp(part)));
-    if (textBytes === 0 && counter.samples > 0) {
-      throw scriptFailure(`it printed nothing of ${counter.samples} samples`);
-    }
-  }
-
-  /**
-   * Reads a perf's output to its end and hands each chunk on. When that fails the recording is given
-   * up, and the rest is read and dropped: a perf that cannot write would not end in order.
-   */
-  async #readThrough(
-    source: AsyncIterable<Uint8Array>,
-    handOn: (chunk: Uint8Array) => Promise<void>,
-  ): Promise<void> {
-    for await (const chunk of source) {
-      if (this.#giveUp.signal.aborted) continue;
-      await this.#orGiveUp(handOn(chunk)).catch(() => {});
-    }
-    this.#giveUp.signal.throwIfAborted();
-  }
-
-  /** Ends the whole recording when a part of it fails. */
-  async #orGiveUp<T>(part: Promise<T>): Promise<T> {
-    try {
-      return await part;
-    } catch (error) {
-      this.#giveUp.abort(error);
-      throw error;
     }
   }
 
@@ -545,39 +371,6 @@ async function* startingWith(
 ): AsyncGenerator<readonly number[]> {
   if (first.length > 0) yield first;
   yield* more;
-}
-
-/** Whether processes have changed since they were listed. */
-function isOutdated(error: unknown): boolean {
-  return error instanceof StatusError &&
-    (error.status === "NOT_FOUND" || error.message === RESTLESS);
-}
-
-const RESTLESS =
-  "the container's processes changed again and again while perf attached to them: try again, or " +
-  "record the main process only (--main-process)";
-
-function restless(): StatusError {
-  return new StatusError("FAILED_PRECONDITION", RESTLESS);
-}
-
-function tooMuchMapped({ pids, backlogBytes }: RecordTarget): StatusError {
-  return new StatusError(
-    "FAILED_PRECONDITION",
-    `perf has more than ${formatSize(backlogBytes)} to say of what the ${pids.length} processes ` +
-      "have mapped: record the main process only (--main-process), or as text (--format script)",
-  );
-}
-
-function scriptFailure(how: string): StatusError {
-  return new StatusError("INTERNAL", `perf script failed: ${how}`);
-}
-
-function conversionTimeout(seconds: number): StatusError {
-  return scriptFailure(
-    `it did not end in ${formatDuration(seconds)} after the sampling did, and was killed. Record ` +
-      "for a shorter time, at a lower frequency, or without inlined functions",
-  );
 }
 
 function noSample(completeness: Completeness, sampledSeconds: number): StatusError {
