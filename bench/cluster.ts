@@ -12,7 +12,7 @@ const CONCURRENCY = 32;
 const STRATEGIC_MERGE = "application/strategic-merge-patch+json";
 
 /** The API server, as an administrator. */
-export interface ApiServer extends Disposable {
+interface ApiServer extends Disposable {
   /** Sends a request and returns the answer, whatever it is. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** Sends a request. Rejects with the API server's words when it is refused. */
@@ -44,7 +44,7 @@ export async function openApiServer(): Promise<ApiServer> {
 }
 
 /** A namespace with a pod to profile and daemon pods, of which the first is on the pod's node. */
-export interface PaperCluster extends AsyncDisposable {
+interface PaperCluster extends AsyncDisposable {
   namespace: string;
   pod: string;
   /** Makes daemon pods until there are so many. */
@@ -134,7 +134,7 @@ export async function makePaperCluster(api: ApiServer, port: number): Promise<Pa
 }
 
 /** A proxy before the API server. */
-export interface CountingApi extends AsyncDisposable {
+interface CountingApi extends AsyncDisposable {
   /** A kubeconfig with which it is asked in the administrator's name. */
   kubeconfig: string;
   /** What was asked so far, and the bytes of the bodies of both directions. */

@@ -1,5 +1,5 @@
 /** Passes TCP connections on and counts what goes through. */
-export interface CountingProxy extends AsyncDisposable {
+interface CountingProxy extends AsyncDisposable {
   /** `host:port` to connect to. */
   address: string;
   /** Bytes so far, in both directions. */

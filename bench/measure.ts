@@ -8,7 +8,7 @@ export interface Measured {
 }
 
 /** Numbers that one run gives, by their names. */
-export type Sample<Name extends string = string> = Record<Name, number>;
+type Sample<Name extends string = string> = Record<Name, number>;
 
 /**
  * Runs the sides one after the other, over and over, so that what else the machine does meets all of

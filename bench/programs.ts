@@ -14,7 +14,7 @@ const LOOK_INTERVAL_MS = 4;
 const TICKS_PER_SECOND = 100;
 
 /** What the client is to record. */
-export interface Recording {
+interface Recording {
   daemonAddress: string;
   pid: number;
   /** As perf's `sleep` gets it: to the millisecond. */
@@ -115,11 +115,6 @@ export function cpuSeconds(pid: number): number {
 export function residentMegabytes(pid: number, field: "VmRSS" | "VmHWM" = "VmRSS"): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)![1]) * 1024 / 1e6;
-}
-
-/** Starts to measure anew what {@linkcode residentMegabytes} calls `VmHWM` (proc(5), clear_refs). */
-export function resetPeak(pid: number): void {
-  Deno.writeTextFileSync(`/proc/${pid}/clear_refs`, "5");
 }
 
 /** Resolves after so many milliseconds. */

@@ -33,7 +33,7 @@ export interface Line {
 }
 
 /** Units, with how many decimals make sense. */
-export type Unit = "s" | "ms" | "MB" | "kB" | "MB/s" | "%" | "CPU ms/s" | "1/s" | "requests" | "x";
+type Unit = "s" | "ms" | "MB" | "kB" | "MB/s" | "%" | "CPU ms/s" | "1/s" | "requests" | "x";
 
 /** The ratio of both sides' medians. */
 export function ratioOf({ ours, other }: Line): number | undefined {

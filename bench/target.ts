@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { run, type Running } from "../tests/testing/process.ts";
 
 /** A program that keeps processors busy and counts what it gets done. */
-export interface BusyTarget extends Running {
+interface BusyTarget extends Running {
   /** Rounds of work that all threads have done so far. */
   rounds(): number;
 }

@@ -4,7 +4,7 @@ import type { Limits } from "./recordings/recording_options.ts";
 import type { CertificatePaths } from "./service/certificate_files.ts";
 
 /** How callers are authenticated and authorized. */
-export type AuthOptions =
+type AuthOptions =
   /** Not at all. */
   | { kind: "none" }
   | {

@@ -39,7 +39,7 @@ const HOST_INIT_PID = 1;
 const LAST_CALLS_SECONDS = 10;
 
 /** A daemon that serves. */
-export interface RunningDaemon {
+interface RunningDaemon {
   /** The ports it listens on, which differ from the options' where those are 0. */
   port: number;
   metricsPort: number;

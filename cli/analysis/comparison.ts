@@ -32,13 +32,13 @@ export interface FunctionChange {
   total: Change;
 }
 
-export interface Change {
+interface Change {
   before: number;
   after: number;
 }
 
 /** What a stack counts for in each profile. */
-export interface StackChange {
+interface StackChange {
   command: string;
   /** Indices into the functions, the root of the stack first. */
   frames: Uint32Array;

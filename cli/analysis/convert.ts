@@ -8,7 +8,7 @@ import { readPieces } from "../script/read_pieces.ts";
 import type { ScriptSummary } from "../script/stack_profile.ts";
 
 /** What to convert, to what, and where that goes. */
-export interface Conversion {
+interface Conversion {
   /** A file with perf script's text, compressed with gzip or not; `-` for standard input. */
   input: string;
   format: ConvertedFormat;

@@ -1,7 +1,7 @@
 import { eventUnit, isCpuTime, parseEventName } from "../formats/event_unit.ts";
 
 /** What an event counts, whatever a release of perf calls it: such events can be compared. */
-export interface EventKind {
+interface EventKind {
   /** What is counted, for people: `cycles`, `CPU time`, `sched:sched_switch`. */
   counter: string;
   /** Where it is counted, when not everywhere: `user space`, `the kernel`. */

@@ -9,7 +9,7 @@ export interface FunctionShare extends Frame {
 }
 
 /** The functions of one profile or several, in memory that grows with their number. */
-export interface FunctionTally {
+interface FunctionTally {
   /** Adds a profile's main event. */
   add(profile: StackProfile): void;
   /**

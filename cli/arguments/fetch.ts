@@ -27,7 +27,7 @@ export interface FetchOptions extends CommonOptions {
 }
 
 /** The daemon that has a result, and how to find it. */
-export type DaemonOptions =
+type DaemonOptions =
   | {
     kind: "node";
     nodeName: string;

@@ -35,7 +35,7 @@ export function withHowToFetch(
 }
 
 /** What a machine is told of a failure. */
-export interface Failure {
+interface Failure {
   exitStatus: ExitStatus;
   message: string;
   /** What `fetch` takes, when there may be a result left. */
@@ -65,7 +65,7 @@ export async function failingInJson<T>(
 }
 
 /** What was asked for, as far as it is known. */
-export interface Asked {
+interface Asked {
   target?: Target;
   durationSeconds?: number;
   recordOptions?: RecordOptions;

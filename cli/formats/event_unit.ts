@@ -4,7 +4,7 @@ import type { EventProfile } from "../script/stack_profile.ts";
 export type EventUnit = "nanoseconds" | "bytes" | "count";
 
 /** An event's name in its parts: `cpu_core/cycles/Pu` is `cycles` of `cpu_core` with `Pu`. */
-export interface EventName {
+interface EventName {
   /** The unit of the hardware that counts, when the name has it. */
   pmu?: string;
   name: string;

@@ -30,7 +30,7 @@ export interface FlameView {
 }
 
 /** A stack, and what it counts for. */
-export interface FlameStack {
+interface FlameStack {
   /** The thread's name, which is the tree's first level below all. */
   command: string;
   /** Indices into the functions, the root of the stack first. */

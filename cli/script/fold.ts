@@ -29,7 +29,7 @@ export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<
 }
 
 /** Counts stacks as `foldPerfScript` does, of text that comes in pieces of any size. */
-export interface ScriptFolder {
+interface ScriptFolder {
   push(chunk: Uint8Array): void;
   /** Call it once, behind the last piece. */
   finish(): StackProfile;

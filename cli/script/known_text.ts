@@ -2,7 +2,7 @@
  * Numbers by pieces of text, for text that comes again and again: a look at its bytes tells what it
  * is. It has a fixed size, and keeps what it has until it is cleared.
  */
-export interface KnownText {
+interface KnownText {
   /** The number of the bytes from `start` to before `end`, or {@linkcode UNKNOWN}. */
   find(buffer: DataView, start: number, end: number, hash: number): number;
   /** Adds bytes that are not there. Does nothing when there is no room for them. */

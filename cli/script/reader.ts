@@ -54,7 +54,7 @@ export interface ReadSample {
 }
 
 /** Reads a perf script in pieces of any size. */
-export interface ScriptReader {
+interface ScriptReader {
   push(chunk: Uint8Array): void;
   /** Call it once, behind the last piece. */
   finish(): { skippedLines: number; truncated: boolean; leftOut: LeftOut[] };

@@ -2,7 +2,7 @@ import { mixed } from "./known_text.ts";
 import type { EventProfile, Frame, Stack, StackProfile } from "./stack_profile.ts";
 
 /** Counts samples by their stack, in memory that grows with the number of different stacks. */
-export interface StackCounter {
+interface StackCounter {
   /** The number of a function, which stays the same. */
   frameId(frame: Frame): number;
   commandId(command: string): number;

@@ -1,7 +1,7 @@
 import type { StackProfile } from "./stack_profile.ts";
 
 /** Finds how long was sampled, by the times of samples in any order. */
-export interface TimeSpans {
+interface TimeSpans {
   /** `part` is which of the texts that were put together the sample is of. */
   add(seconds: number, part: number): void;
   summary(): Pick<StackProfile, "startSeconds" | "endSeconds" | "durationSeconds">;

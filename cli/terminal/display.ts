@@ -4,7 +4,7 @@ import { createProgressLine, type ProgressLine } from "./progress_line.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 
 /** What the user sees of recordings while they run: moving lines on a terminal, else nothing. */
-export interface Display extends Disposable {
+interface Display extends Disposable {
   /** Whether there are moving lines. */
   readonly live: boolean;
   /** Prints whole lines, above those that move. */

@@ -6,7 +6,7 @@ export interface Terminal {
 }
 
 /** Lines at the end of what a terminal shows, which move; what is printed goes above them. */
-export interface LiveLines extends Disposable {
+interface LiveLines extends Disposable {
   /** Shows these in the place of those that are there; none takes them away. */
   show(lines: string[]): void;
   /** Takes the lines away for as long as `print` writes whole lines to the terminal. */

@@ -11,7 +11,7 @@ import type { RequestedSide, Side } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
 
 /** A caller's wish to record a container. */
-export interface AdmissionRequest {
+interface AdmissionRequest {
   caller: Caller;
   containerId: string;
   side: RequestedSide;

@@ -26,7 +26,7 @@ export interface Authenticator {
 }
 
 /** How long answers stand; the defaults are for the daemon, others for tests. */
-export interface AuthenticatorOptions {
+interface AuthenticatorOptions {
   /** Whom tokens must be meant for. */
   audience: string;
   now?: () => number;

@@ -1,5 +1,5 @@
 /** An answer, and for how long it stands. */
-export interface Answer<Value> {
+interface Answer<Value> {
   value: Value;
   validMs: number;
 }

@@ -33,7 +33,7 @@ export interface KubernetesApi {
 }
 
 /** Where the API server is, and what shows it who asks. */
-export interface KubernetesApiOptions {
+interface KubernetesApiOptions {
   /** `https://host:port`. */
   server: string;
   /** Holds `token` and `ca.crt`, which change while the daemon runs. */

@@ -20,7 +20,7 @@ export interface NodePod {
 }
 
 /** A container in the status of a pod. */
-export interface NodeContainer {
+interface NodeContainer {
   id: string;
   name: string;
   /** Whether the status says that it runs. It is seconds old. */

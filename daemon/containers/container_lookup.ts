@@ -7,7 +7,7 @@ import { openProcfs } from "./procfs.ts";
 import { createProcessLookup } from "./process_lookup.ts";
 
 /** How to find containers on this node. */
-export interface ContainerLookupOptions {
+interface ContainerLookupOptions {
   /** Which way: by the processes' cgroups, through the runtime's socket, or by process id. */
   by: LookupName;
   /** Where the host's procfs is mounted. `pid` does without when it is not given. */

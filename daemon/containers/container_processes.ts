@@ -3,7 +3,7 @@ import { type Procfs, readEach } from "./procfs.ts";
 import { wait } from "../../wait.ts";
 
 /** A running process of a container. */
-export interface ContainerProcess {
+interface ContainerProcess {
   pid: number;
   parentPid: number;
   /** When it started, in clock ticks since the system did. */

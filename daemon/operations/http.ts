@@ -2,7 +2,7 @@ import type { Metrics } from "./metrics.ts";
 import type { ReadinessProbe } from "./readiness.ts";
 
 /** Answers a request for a path. */
-export type HttpHandler = (method: string, path: string) => Promise<{
+type HttpHandler = (method: string, path: string) => Promise<{
   status: number;
   headers: Record<string, string>;
   body: string;

@@ -2,7 +2,7 @@
 const INTERVAL_MS = 5_000;
 
 /** A watch over the program's own memory. */
-export interface GrowthWatch extends Disposable {
+interface GrowthWatch extends Disposable {
   /** Resolves with the resident bytes when they are above the bound and nothing is under way. */
   outgrown: Promise<number>;
 }

@@ -1,5 +1,5 @@
 /** A release of the kernel, or of the perf that was built from its source. */
-export interface Release {
+interface Release {
   major: number;
   minor: number;
 }

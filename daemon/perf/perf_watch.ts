@@ -3,7 +3,7 @@ import { formatSize } from "../size.ts";
 import { StatusError } from "../status_error.ts";
 
 /** What perf scripts may take. */
-export interface PerfWatchOptions {
+interface PerfWatchOptions {
   /** Memory of all perf scripts together. */
   maxMemoryBytes: number;
   /** What a process takes; undefined when it has gone. */
@@ -20,7 +20,7 @@ export interface PerfWatchOptions {
 }
 
 /** A perf script that is watched. */
-export interface WatchedScript {
+interface WatchedScript {
   pid: number;
   /**
    * A number that grows with what it has read and written; undefined while it has nothing to do, or

@@ -15,7 +15,7 @@ const BACKLOG_BYTES = 8 << 20;
 const FOLLOWER_BACKLOG_BYTES = 2 << 20;
 
 /** What perf is attached with. */
-export interface AttacherParts {
+interface AttacherParts {
   lookup: ContainerLookup;
   startRecord: typeof startPerfRecord;
   limits: Pick<Limits, "maxThreads">;

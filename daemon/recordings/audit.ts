@@ -29,7 +29,7 @@ export interface AuditEntry {
 }
 
 /** Whether a caller may do what they ask for; `error` when nobody got to say so. */
-export type Decision = "allowed" | "denied" | "error";
+type Decision = "allowed" | "denied" | "error";
 
 /**
  * Runs what a request asks for and writes its entry to the log, one line, when that has ended.

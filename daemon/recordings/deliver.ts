@@ -11,7 +11,7 @@ import { splitSamples } from "./split_samples.ts";
 export type ResultWriter = WritableStreamDefaultWriter<Uint8Array>;
 
 /** perf.data on its way to the result. */
-export interface PerfDataSource {
+interface PerfDataSource {
   output: PerfRecord["output"];
   /** Is called with each chunk before that is used. */
   onChunk(chunk: Uint8Array): void;
@@ -33,7 +33,7 @@ export async function deliverData(
 }
 
 /** A perf script that converts, and what is known of the perf record before it. */
-export interface Conversion {
+interface Conversion {
   script: PerfScript;
   callGraph: RecordingOptions["callGraph"];
   /** Counts the samples that perf script is given. */

@@ -40,7 +40,7 @@ export interface RecordingObserver {
 }
 
 /** How a recording is ended from outside. */
-export interface RecordingControl {
+interface RecordingControl {
   /** Ends everything at once; nothing of the result is wanted any more. */
   abort: AbortSignal;
   /** Ends the sampling; its reason, `"stopped"` or `"shutdown"`, becomes the completeness. */

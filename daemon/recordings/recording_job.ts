@@ -29,7 +29,7 @@ export interface JobParts {
 }
 
 /** One request for a recording. */
-export interface Job {
+interface Job {
   id: string;
   request: RecordingRequest;
   listener: RecordingListener;

@@ -1,7 +1,7 @@
 import { StatusError } from "../status_error.ts";
 
 /** A recording that is to run. */
-export interface QueuedRecording {
+interface QueuedRecording {
   /** Who takes turns with others: something that nobody can have many of at will. */
   owner: string;
   containerId: string;

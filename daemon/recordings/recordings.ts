@@ -18,7 +18,7 @@ export interface FinishedRecording extends WholeResult {
 }
 
 /** What recordings are made of, and who hears of them. */
-export interface RecordingParts extends JobParts {
+interface RecordingParts extends JobParts {
   metrics: Metrics;
 }
 

@@ -1,7 +1,7 @@
 import type { Owner } from "../caller.ts";
 
 /** Room that a result takes. */
-export interface Holding {
+interface Holding {
   owner: Owner;
   sizeBytes: number;
   /** When it goes by itself; not there while it is written. */

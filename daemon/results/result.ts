@@ -15,7 +15,7 @@ const GZIP_CHUNK_BYTES = 64 * 1024;
 const WRITE_CHUNK_BYTES = 16 * 1024;
 
 /** What the bytes of a result are. */
-export interface ResultDigest {
+interface ResultDigest {
   /** Bytes of the result itself. */
   sizeBytes: number;
   /** SHA-256 of the result itself. */

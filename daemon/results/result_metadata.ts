@@ -7,7 +7,7 @@ import type { WholeResult } from "./result.ts";
 const VERSION = 2;
 
 /** What rests beside the bytes of a whole result, for the daemon's next process. */
-export interface ResultMetadata {
+interface ResultMetadata {
   owner: Owner;
   /** What the owner has to be allowed still; missing where nobody is asked who they are. */
   grant?: Grant;

@@ -6,14 +6,14 @@ import type { Readiness } from "../operations/readiness.ts";
 import type { Limits } from "../recordings/recording_options.ts";
 
 /** What of a daemon changes, or is known only once it runs. */
-export interface DaemonState {
+interface DaemonState {
   versions: PerfAndKernel;
   readiness: Readiness;
   queue: { running: number; waiting: number };
 }
 
 /** What a daemon was started with, as far as callers are told. */
-export interface DescribedOptions {
+interface DescribedOptions {
   nodeName?: string;
   limits: Limits;
   maxConcurrent: number;

@@ -14,7 +14,7 @@ const NOTHING = new Uint8Array(0);
 export type EndReason = GuardReason | "memory";
 
 /** What to do for a connection. */
-export interface GuardedConnectionOptions {
+interface GuardedConnectionOptions {
   budget: RequestBudget;
   turns: Turns;
   /** Whether a call of a known caller is under way. */

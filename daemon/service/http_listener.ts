@@ -10,7 +10,7 @@ const CHECK_INTERVAL_MS = 1_000;
 const MAX_HEADER_BYTES = 8 * 1024;
 
 /** What is answered. */
-export interface HttpAnswer {
+interface HttpAnswer {
   status: number;
   headers: Record<string, string>;
   body: string;
@@ -28,7 +28,7 @@ export interface HttpListenerOptions {
 }
 
 /** Serves plain HTTP until it is closed. */
-export interface HttpListener {
+interface HttpListener {
   port: number;
   /** Ends all connections. */
   close(): void;

@@ -26,14 +26,14 @@ const SERVER_OPTIONS: grpc.ServerOptions = {
 };
 
 /** How a server listens, and what its service may do. */
-export interface ServerOptions
+interface ServerOptions
   extends Omit<ListenerOptions, "serve">, Omit<ServiceOptions, "hold" | "connectionOf"> {
   /** How long calls that are under way have to end when the server closes. */
   lastCallsSeconds: number;
 }
 
 /** A gRPC server that serves NecoPerf, with health checks and reflection. */
-export interface Server extends Pick<Listener, "port" | "replace"> {
+interface Server extends Pick<Listener, "port" | "replace"> {
   /** Calls of NecoPerf that are under way. */
   readonly calls: number;
   /** Answers health checks with `NOT_SERVING` from now on. */

@@ -20,10 +20,10 @@ import { StatusError } from "../status_error.ts";
 import type { ServedConnection } from "./tls_listener.ts";
 
 /** Metadata of the trailer that says why a result of Record or Profile ends early. */
-export const PARTIAL_TRAILER = "necoperf-partial";
+const PARTIAL_TRAILER = "necoperf-partial";
 
 /** Metadata of the trailer that says in how many milliseconds to try again (gRPC's A6 proposal). */
-export const RETRY_TRAILER = "grpc-retry-pushback-ms";
+const RETRY_TRAILER = "grpc-retry-pushback-ms";
 
 /** How many of the largest answers of Record may be under way: each takes its size in memory. */
 const MAX_ANSWERS = 2;

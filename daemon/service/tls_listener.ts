@@ -27,7 +27,7 @@ const HANDSHAKE_DEADLINE_MS = 10_000;
 const MAX_REQUEST_BYTES = 4 << 20;
 
 /** Why a connection was not served, or not any longer. */
-export type RefusalReason =
+type RefusalReason =
   | "too-many"
   | "tls"
   | "handshake-deadline"

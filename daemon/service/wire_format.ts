@@ -8,7 +8,7 @@ export interface FieldDescriptor {
 }
 
 /** The fields of a message's type, by its name as a field names it; nothing when there is no such type. */
-export type FindFields = (typeName: string) => readonly FieldDescriptor[] | undefined;
+type FindFields = (typeName: string) => readonly FieldDescriptor[] | undefined;
 
 const WireType = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const;
 

@@ -1,14 +1,14 @@
 import { join } from "node:path";
 
 /** What a certificate says that an authority signs. */
-export interface CertificateOptions {
+interface CertificateOptions {
   name: string;
   /** Below zero: it has expired. */
   validDays?: number;
 }
 
 /** The files of a certificate, and what is in them. */
-export interface CertificateFiles {
+interface CertificateFiles {
   certificateFile: string;
   keyFile: string;
   cert: string;

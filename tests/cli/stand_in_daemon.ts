@@ -23,7 +23,7 @@ export interface StandInHandlers {
 }
 
 /** Where a stand-in listens, and how. */
-export interface StandInOptions {
+interface StandInOptions {
   hostname?: string;
   /** What `node:tls` takes. Not there: plain text. */
   tls?: tls.TlsOptions;

@@ -6,7 +6,7 @@
 import type { Tenant } from "./tenant.ts";
 
 /** A way to the API server on which requests are noted down. */
-export interface ApiRecorder extends AsyncDisposable {
+interface ApiRecorder extends AsyncDisposable {
   /** A kubeconfig file of that way, with the tenant's rights. */
   kubeconfig: string;
   /** The URLs of all requests so far; may be emptied. */

@@ -13,7 +13,7 @@ export interface TestCertificate {
 }
 
 /** What a certificate is to say. */
-export interface TestCertificateOptions {
+interface TestCertificateOptions {
   /** As openssl writes it: `/O=team/CN=name`. */
   subject?: string;
   /** DNS name of a server. */

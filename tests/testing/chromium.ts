@@ -5,7 +5,7 @@ import { findChromium } from "../../scripts/find_chromium.ts";
 export const PAGE_SIZE = { width: 1280, height: 720 };
 
 /** An empty page in the Chromium or Chrome of this machine, without a screen. */
-export interface OpenPage extends AsyncDisposable {
+interface OpenPage extends AsyncDisposable {
   page: Page;
   /** What the page wrote to the console, and the exceptions that nothing caught in it. */
   messages: string[];

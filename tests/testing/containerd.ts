@@ -13,7 +13,7 @@ import * as protoLoader from "@grpc/proto-loader";
 import { grpc } from "../../proto/grpc.ts";
 
 /** The image that every test containerd has: busybox, with a link in `/bin` for each command. */
-export const BUSYBOX_IMAGE = "necoperf-test/busybox:1";
+const BUSYBOX_IMAGE = "necoperf-test/busybox:1";
 
 const PAUSE_IMAGE = "necoperf-test/pause:1";
 
@@ -21,7 +21,7 @@ const PAUSE_IMAGE = "necoperf-test/pause:1";
 const LIMIT_MS = 60_000;
 
 /** A container to run. */
-export interface TestContainerOptions {
+interface TestContainerOptions {
   command: readonly string[];
   /** A name that was given to `importImage`; {@linkcode BUSYBOX_IMAGE} unless told. */
   image?: string;
@@ -44,7 +44,7 @@ export interface TestContainer {
 }
 
 /** How a command in a container ended. */
-export interface TestExecution {
+interface TestExecution {
   exitCode: number;
   stdout: string;
 }
@@ -215,7 +215,7 @@ export async function startContainerd(): Promise<TestContainerd> {
  * Packs a directory into an image archive as `docker save` makes them: one layer, owned by root,
  * with the files' capabilities.
  */
-export async function packImage(rootfs: string, archive: string, name: string): Promise<void> {
+async function packImage(rootfs: string, archive: string, name: string): Promise<void> {
   const dir = await Deno.makeTempDir({ prefix: "necoperf-image-" });
   try {
     const layer = `${dir}/layer.tar`;

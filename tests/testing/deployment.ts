@@ -87,7 +87,7 @@ async function waitUntilGone(namespace: string): Promise<void> {
 }
 
 /** Makes the daemons' certificate and the clients' ConfigMap, as an administrator does. */
-export async function makeCertificates(namespace: string): Promise<void> {
+async function makeCertificates(namespace: string): Promise<void> {
   const { success, stderr } = await new Deno.Command("deploy/make-certificates", {
     args: [namespace],
     cwd: ROOT,

@@ -14,7 +14,7 @@ export const SERVER_NAME = "necoperf-daemon";
 export const CONFIG_DIR = "/etc/necoperf";
 
 /** How a client connects that trusts an authority. */
-export interface EncryptedConnection {
+interface EncryptedConnection {
   credentials: grpc.ChannelCredentials;
   clientOptions: grpc.ChannelOptions;
 }

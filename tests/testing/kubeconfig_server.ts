@@ -7,7 +7,7 @@ import { createAuthority } from "../cli/authority.ts";
 import type { CaseParts } from "./kubeconfig_cases.ts";
 
 /** What an API server has seen of a request. */
-export interface SeenRequest {
+interface SeenRequest {
   path: string;
   authorization?: string;
   /** The common name in the client's certificate. */

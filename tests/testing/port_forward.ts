@@ -1,7 +1,7 @@
 import { eventually } from "./process.ts";
 
 /** A port of this machine that leads to one of a pod, through the API server. */
-export interface PortForward extends AsyncDisposable {
+interface PortForward extends AsyncDisposable {
   port: number;
 }
 

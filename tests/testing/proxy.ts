@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 /** A TCP proxy in front of a daemon. Its end, and that of its connections, comes with the test's. */
-export interface TestProxy extends AsyncDisposable {
+interface TestProxy extends AsyncDisposable {
   /** `host:port`. */
   address: string;
   /** From now on nothing comes through, and nobody is told: as when a cable is pulled. */

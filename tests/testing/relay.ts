@@ -11,7 +11,7 @@ export interface Relay extends Disposable {
 }
 
 /** How a relay behaves. */
-export interface RelayOptions {
+interface RelayOptions {
   /** Called with the bytes that came from the daemon so far, before they are passed on. */
   onBytes?(total: number): Promise<unknown> | void;
 }

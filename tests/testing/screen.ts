@@ -1,7 +1,7 @@
 import xterm from "@xterm/headless";
 
 /** What a terminal shows of what is written to it: xterm.js, without a window. */
-export interface Screen {
+interface Screen {
   write(text: string): Promise<void>;
   resize(columns: number, rows: number): void;
   /** All lines from the first that scrolled away to the last that is not empty. */

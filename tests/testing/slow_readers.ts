@@ -14,7 +14,7 @@ import { lines } from "../conformance/lines.ts";
 import { encryptedTo } from "./encrypted_daemon.ts";
 
 /** What a reader has so far. */
-export interface ReaderState {
+interface ReaderState {
   bytes: number;
   /** Of these bytes, in hexadecimal. */
   sha256: string;
@@ -23,13 +23,13 @@ export interface ReaderState {
 }
 
 /** Readers that read. Disposing of them makes them vanish. */
-export interface SlowReaders extends AsyncDisposable {
+interface SlowReaders extends AsyncDisposable {
   /** What each has. */
   states(): Promise<ReaderState[]>;
 }
 
 /** What they read. */
-export interface SlowReading {
+interface SlowReading {
   method: "FetchResult" | "Profile";
   request: object;
   /** How many there are. */

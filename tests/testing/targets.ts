@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /** Compiled target programs, by path. */
-export interface Targets {
+interface Targets {
   /** Holds `bin/` and `lib/`, and may be copied elsewhere: nothing in it knows its place. */
   directory: string;
   /** Static; `spin [SECONDS]` burns one processor and ends when sent SIGUSR1. */

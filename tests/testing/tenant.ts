@@ -121,7 +121,7 @@ export function allow(
 }
 
 /** A container of a target pod: its name and its command. */
-export type TargetCommands = Record<string, string[]>;
+type TargetCommands = Record<string, string[]>;
 
 /** Commands of containers of the image `necoperf-target:e2e`. */
 export const TARGET = {

@@ -46,7 +46,7 @@ export async function freezeApiServer(seconds: number): Promise<AsyncDisposable>
 }
 
 /** A process of a node. */
-export interface NodeProcess {
+interface NodeProcess {
   pid: number;
   parentPid: number;
   args: string[];

@@ -32,10 +32,10 @@ export interface SentRequest {
 }
 
 /** What an API server answers, or why it does not. */
-export type ApiResult<T> = { answer: T } | { failure: ApiFailure };
+type ApiResult<T> = { answer: T } | { failure: ApiFailure };
 
 /** How requests are sent. */
-export interface ApiClientOptions {
+interface ApiClientOptions {
   /** How long an answer is waited for; 0 for as long as it takes. */
   requestTimeoutSeconds: number;
   /** Hears of each request. */

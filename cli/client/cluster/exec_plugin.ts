@@ -6,7 +6,7 @@ import type { Credentials, CredentialSource } from "./credential_source.ts";
 import type { KubeconfigExec } from "./parse_kubeconfig.ts";
 
 /** A credential plug-in, as a kubeconfig file has it, and what it is told. */
-export interface ExecPlugin extends KubeconfigExec {
+interface ExecPlugin extends KubeconfigExec {
   command: string;
   /** What a relative path of the command is relative to. */
   directory: string;
@@ -15,7 +15,7 @@ export interface ExecPlugin extends KubeconfigExec {
 }
 
 /** How a plug-in is run, for tests. */
-export interface ExecHost {
+interface ExecHost {
   /** Whether somebody can type into standard input. */
   isInteractive(): boolean;
   /** Asks for the permission to run a program; says why it is not given. */

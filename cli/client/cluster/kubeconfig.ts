@@ -55,7 +55,7 @@ export async function findCluster(options: KubeconfigOptions): Promise<ClusterAc
 }
 
 /** A context, as it can be chosen. */
-export interface ContextChoice {
+interface ContextChoice {
   name: string;
   cluster?: string;
   namespace?: string;

@@ -3,7 +3,7 @@ import process from "node:process";
 import { kubeconfigError } from "./kubeconfig_error.ts";
 
 /** What decides where kubeconfig files are. */
-export interface Machine {
+interface Machine {
   os: typeof Deno.build.os;
   /** A variable of the environment. */
   env(name: string): string | undefined;

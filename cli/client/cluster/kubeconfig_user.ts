@@ -14,7 +14,7 @@ import type {
 } from "./parse_kubeconfig.ts";
 
 /** What shows an API server who asks, and as whom. */
-export type Identity = Pick<ApiConnection, "credentials" | "impersonation">;
+type Identity = Pick<ApiConnection, "credentials" | "impersonation">;
 
 /** Shows nothing but what the server's URL holds. */
 export function anonymous({ urlAuthorization: authorization }: ServerAccess): Identity {

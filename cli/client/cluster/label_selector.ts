@@ -5,7 +5,7 @@ export interface LabelSelector {
 }
 
 /** The API's `LabelSelectorRequirement`. */
-export interface LabelRequirement {
+interface LabelRequirement {
   key: string;
   operator: string;
   values?: string[];

@@ -29,7 +29,7 @@ export interface KubeconfigEntry<T> {
 }
 
 /** An entry of a list of a kubeconfig file. */
-export type Named<Key extends string, Value> = { name: string } & Record<Key, Value>;
+type Named<Key extends string, Value> = { name: string } & Record<Key, Value>;
 
 /** How to reach an API server. */
 export interface KubeconfigCluster {

@@ -3,7 +3,7 @@ import type { ApiClient } from "./api_client.ts";
 import type { WorkloadType } from "./workload.ts";
 
 /** What is read of an object that selects pods. */
-export interface Workload {
+interface Workload {
   spec?: { selector?: unknown; template?: V1PodTemplateSpec };
 }
 

@@ -3,7 +3,7 @@ import type { Peer } from "./peer_greeting.ts";
 import { notADaemon } from "./rpc_failure.ts";
 
 /** An attempt to connect that failed, for messages. */
-export interface FailedConnection {
+interface FailedConnection {
   /** Which daemon, and where: `the necoperf-daemon on node1 (10.0.0.7:6543)`. */
   daemon: string;
   /** The name that its certificate should have; not there: plain text was spoken. */

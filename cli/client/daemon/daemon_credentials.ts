@@ -66,7 +66,7 @@ export const NO_CREDENTIALS: DaemonCredentials = {
 };
 
 /** Where a pod's projected volume has its token (`token`) and the daemons' authority (`ca.crt`). */
-export const SECRETS_DIRECTORY = "/var/run/secrets/necoperf";
+const SECRETS_DIRECTORY = "/var/run/secrets/necoperf";
 
 const CA_CONFIG_MAP = { name: "necoperf-ca", key: "ca.crt" };
 
@@ -74,7 +74,7 @@ const CA_CONFIG_MAP = { name: "necoperf-ca", key: "ca.crt" };
 const TOKEN_LIFETIME_SECONDS = 600;
 
 /** What the files that were named, and those in their usual places, give. */
-export interface AccessFiles {
+interface AccessFiles {
   token?: TokenSource;
   authoritiesPem?: string;
   /** Shows who calls, for daemons that want one. */
@@ -121,7 +121,7 @@ export async function readAccessFiles(
 }
 
 /** What a cluster adds to the files. */
-export interface ClusterPart {
+interface ClusterPart {
   cluster: Pick<Cluster, "readConfigMapKey" | "requestToken">;
   /** The namespace of the container that is to be profiled. */
   targetNamespace: string;

@@ -50,7 +50,7 @@ function greet(address: string): Promise<Uint8Array> {
 }
 
 /** Says what sends this first. */
-export function describeGreeting(answer: Uint8Array): Peer {
+function describeGreeting(answer: Uint8Array): Peer {
   const text = new TextDecoder("latin1").decode(answer);
   const [line] = text.split(/\r?\n/, 1);
   const shown = escapeControls(line.slice(0, 80));

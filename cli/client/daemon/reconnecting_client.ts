@@ -24,7 +24,7 @@ export interface DaemonReference {
 }
 
 /** How a connection is kept. */
-export interface ConnectionOptions {
+interface ConnectionOptions {
   /** How long a connection may be silent before it is asked whether it is there. Default: 20. */
   keepaliveSeconds?: number;
 }

@@ -3,7 +3,7 @@ import { type Conversion, convertScript } from "../../formats/format.ts";
 import { openOutput, type Output } from "./output.ts";
 
 /** What a result's file is called, and what becomes of the result on the way there. */
-export interface ResultOptions {
+interface ResultOptions {
   /** What the file's name begins with. */
   stem: string;
   /** What was recorded. Default: `script`. */

@@ -3,7 +3,7 @@ import { createScriptFolder } from "../../script/fold.ts";
 import type { StackProfile } from "../../script/stack_profile.ts";
 
 /** An output that counts the stacks of perf script's text on its way to another. */
-export interface CountingOutput extends Output {
+interface CountingOutput extends Output {
   /** What was counted. Call it once, when all is written. */
   stacks(): StackProfile;
 }

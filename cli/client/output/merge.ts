@@ -18,7 +18,7 @@ export interface Merge {
 }
 
 /** What the merged result is called, and what becomes of its text. */
-export interface MergeOptions {
+interface MergeOptions {
   /** A directory, or `-` for standard output. */
   directory: string;
   stem: string;

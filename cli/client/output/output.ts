@@ -29,7 +29,7 @@ export interface Output {
 }
 
 /** A name for a result: `<stem>-<UTC time><extension>`. */
-export interface ResultName {
+interface ResultName {
   /** Characters that do not belong in a file name are replaced. */
   stem: string;
   /** With its dot. */

@@ -27,7 +27,7 @@ export interface ResultSink {
 }
 
 /** What a download reads and tells. */
-export interface DownloadOptions {
+interface DownloadOptions {
   /** Ends it. */
   signal: AbortSignal;
   /** Hears, as it grows, how much of the gzip stream is here. */

@@ -41,7 +41,7 @@ export interface AddressReference {
 }
 
 /** Where something is looked for. */
-export interface OpenNamespace {
+interface OpenNamespace {
   cluster: Cluster;
   namespace: string;
   necoperfNamespace: string;
@@ -108,7 +108,7 @@ export async function openDaemon(reference: AddressReference): Promise<DaemonRef
 }
 
 /** Which daemon is meant. */
-export interface DaemonPlace {
+interface DaemonPlace {
   /** The name of the node. */
   nodeName: string;
   /** The daemons' namespace. */

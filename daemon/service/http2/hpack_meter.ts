@@ -1,7 +1,7 @@
 import { huffmanDecodedLength } from "./huffman_length.ts";
 
 /** How much a header list may hold. */
-export interface HeaderListLimits {
+interface HeaderListLimits {
   /** As RFC 9113 counts it (6.5.2): the bytes of names and values, and 32 for each field. */
   maxSizeBytes: number;
   maxFields: number;

@@ -5,7 +5,7 @@ export interface RequestAccount {
 }
 
 /** A connection, as far as a budget needs one. */
-export interface BudgetOwner {
+interface BudgetOwner {
   /** Whether a call of a known caller is under way. */
   isHeld(): boolean;
   /** Ends the connection. */

@@ -32,7 +32,7 @@ web     7/7     [000]    11.000000:   10000000 cpu-clock:ppp:
 `;
 
 /** The bytes of a text, in pieces that end anywhere. */
-export function inPieces(text: string | Uint8Array, size = 7): ReadableStream<Uint8Array> {
+function inPieces(text: string | Uint8Array, size = 7): ReadableStream<Uint8Array> {
   const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
   let at = 0;
   return new ReadableStream({

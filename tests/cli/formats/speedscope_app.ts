@@ -7,7 +7,7 @@ import { eventually } from "../../testing/process.ts";
 const APP = new URL("dist/release/index.html", import.meta.resolve(`${app.name}/package.json`));
 
 /** A row of speedscope's table of functions, as it writes it. */
-export interface FunctionRow {
+interface FunctionRow {
   total: string;
   self: string;
   name: string;
