@@ -1,9 +1,10 @@
-import { type Invocation, parseArguments } from "./arguments/arguments.ts";
+import type { Invocation } from "./arguments/arguments.ts";
+import { findHelp } from "./arguments/help.ts";
 import { logError } from "./terminal/console.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { VERSION } from "../version.ts";
 
-/** What is loaded is what the command needs: nothing of it for `--help`. */
+/** What is loaded is what the command needs. */
 async function run(invocation: Invocation): Promise<ExitStatus> {
   switch (invocation.kind) {
     case "profile":
@@ -28,6 +29,9 @@ async function run(invocation: Invocation): Promise<ExitStatus> {
 
 async function main(args: string[]): Promise<ExitStatus> {
   try {
+    const help = findHelp(args);
+    if (help !== undefined) return await run({ kind: "print", text: help });
+    const { parseArguments } = await import("./arguments/arguments.ts");
     return await run(parseArguments(args, VERSION));
   } catch (error) {
     if (!(error instanceof CliError)) {

@@ -1,16 +1,16 @@
-import { basename } from "node:path";
 import process from "node:process";
 
 /**
  * The file that a user has started: `necoperf-client`, or `kubectl-necoperf` as a plug-in of kubectl.
  * The process's own name for itself is that of a symbolic link, if it was started by one.
  */
-export const EXECUTABLE = toExecutable(basename(process.argv0));
+export const EXECUTABLE = toExecutable(process.argv0);
 
 /** What a user writes to start this program, for help and messages. */
 export const PROGRAM = nameProgram(EXECUTABLE);
 
-function toExecutable(name: string): string {
+function toExecutable(path: string): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
   return /^kubectl-./.test(name) ? name : "necoperf-client";
 }
 

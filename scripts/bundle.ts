@@ -18,10 +18,16 @@ const MODULES = "build/src";
 /** `.proto` files of packages, as below `proto` there. */
 const PACKAGE_PROTOS = ["grpc-health-check/proto", "@grpc/reflection/build/proto"];
 
-/** Gives modules of packages what Node.js gives them. */
+/**
+ * Gives modules of packages what Node.js gives them. All that is left to require is modules of
+ * Node.js, and packages that are optional; `createRequire` would load most of Node.js at each start.
+ */
 const NODE_NAMES = `
-import { createRequire } from "node:module";
-const require = createRequire(import.meta.url);
+const require = (name) => {
+  const found = process.getBuiltinModule(name);
+  if (found === undefined) throw new Error("Cannot find module '" + name + "'");
+  return found;
+};
 const __dirname = import.meta.dirname;`;
 
 /** A program in one directory. */

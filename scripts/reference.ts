@@ -1,50 +1,54 @@
 /**
  * Writes `docs/reference/`: what both programs say of their flags, and the protocol out of its
- * definition:
+ * definition; and the help texts that the client has ready:
  *
  *     deno run -A scripts/reference.ts [--check]
  *
- * With `--check` nothing is written; exits 1 when a page is not what would be written.
+ * With `--check` nothing is written; exits 1 when a file is not what would be written.
  *
  * @module
  */
 import { join } from "node:path";
 import protobuf from "protobufjs";
-import { defineCommands } from "../cli/arguments/arguments.ts";
-import { permissionFlags, type Program } from "../permissions.ts";
+import { defineCommands, parseArguments } from "../cli/arguments/arguments.ts";
+import { permissionFlags } from "../permissions.ts";
 import { VERSION } from "../version.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
-const PAGES = join(ROOT, "docs/reference");
 
 const NOTE = "<!-- Made by `deno task gen`; what it says stands in the code. -->";
 
-/** The commands of each program that have a help text of their own. */
-const COMMANDS: Record<Program, string[][]> = {
-  client: Object.keys(defineCommands(VERSION)).map((name) => name === "profile" ? [] : [name]),
-  daemon: [[], ["start"]],
-};
+/** What `--help` says of each of the client's commands. */
+const CLIENT_HELP = Object.fromEntries(
+  Object.keys(defineCommands(VERSION)).map((name) => {
+    const invocation = parseArguments([...(name === "profile" ? [] : [name]), "--help"], VERSION);
+    if (invocation.kind !== "print") throw new Error(`${name} --help is not help`);
+    return [name, invocation.text.trimEnd()];
+  }),
+);
 
-async function help(program: Program, command: string[]): Promise<string> {
-  const main = { client: "cli/main.ts", daemon: "daemon/main.ts" }[program];
-  const flags = permissionFlags(program, { embedded: false });
+/** What `--help` says of each of the daemon's commands. */
+async function daemonHelp(command: string[]): Promise<string> {
+  const flags = permissionFlags("daemon", { embedded: false });
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--frozen", ...flags, main, ...command, "--help"],
+    args: ["run", "--quiet", "--frozen", ...flags, "daemon/main.ts", ...command, "--help"],
     cwd: ROOT,
     // Without a terminal; and whatever the caller's own environment is.
     clearEnv: true,
     env: { HOME: Deno.env.get("HOME") ?? "/", PATH: Deno.env.get("PATH") ?? "" },
   }).output();
   if (success) return new TextDecoder().decode(stdout).trimEnd();
-  throw new Error(`${main} ${command.join(" ")} --help: ${new TextDecoder().decode(stderr)}`);
+  throw new Error(
+    `daemon/main.ts ${command.join(" ")} --help: ${new TextDecoder().decode(stderr)}`,
+  );
 }
 
-async function programPage(program: Program): Promise<string> {
-  const name = `necoperf-${program}`;
-  const sections = [`# ${name}`, NOTE];
-  for (const command of COMMANDS[program]) {
-    if (command.length > 0) sections.push(`## ${name} ${command.join(" ")}`);
-    sections.push("```text\n" + await help(program, command) + "\n```");
+/** A page of help texts, each after the words that ask for it. */
+function programPage(program: string, helps: Record<string, string>): string {
+  const sections = [`# ${program}`, NOTE];
+  for (const [command, help] of Object.entries(helps)) {
+    if (command !== "") sections.push(`## ${program} ${command}`);
+    sections.push("```text\n" + help + "\n```");
   }
   return sections.join("\n\n") + "\n";
 }
@@ -111,35 +115,40 @@ function oneLine(text: string): string {
 }
 
 /** As `deno fmt` has it, so that the check of the format has nothing to say. */
-async function format(markdown: string): Promise<string> {
+async function format(text: string, extension: string): Promise<string> {
   const fmt = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext", "md", "-"],
+    args: ["fmt", "--ext", extension, "-"],
     cwd: ROOT,
     stdin: "piped",
     stdout: "piped",
   }).spawn();
   const writer = fmt.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(markdown));
+  await writer.write(new TextEncoder().encode(text));
   await writer.close();
   const { success, stdout } = await fmt.output();
   if (!success) throw new Error("deno fmt failed");
   return new TextDecoder().decode(stdout);
 }
 
-const pages = {
-  "necoperf-client.md": programPage("client"),
-  "necoperf-daemon.md": programPage("daemon"),
-  "protocol.md": protocolPage(),
+const { profile, ...others } = CLIENT_HELP;
+const helpLines = Object.entries(CLIENT_HELP).map(([name, text]) => [name, text.split("\n")]);
+const files = {
+  "cli/arguments/help.json": JSON.stringify(Object.fromEntries(helpLines)),
+  "docs/reference/necoperf-client.md": programPage("necoperf-client", { "": profile, ...others }),
+  "docs/reference/necoperf-daemon.md": programPage("necoperf-daemon", {
+    "": await daemonHelp([]),
+    start: await daemonHelp(["start"]),
+  }),
+  "docs/reference/protocol.md": await protocolPage(),
 };
 let stale = false;
-for (const [name, page] of Object.entries(pages)) {
-  const path = join(PAGES, name);
-  const text = await format(await page);
+for (const [name, content] of Object.entries(files)) {
+  const path = join(ROOT, name);
+  const text = await format(content, name.split(".").at(-1)!);
   if (!Deno.args.includes("--check")) {
-    await Deno.mkdir(PAGES, { recursive: true });
     await Deno.writeTextFile(path, text);
   } else if (text !== await Deno.readTextFile(path).catch(() => "")) {
-    console.error(`docs/reference/${name} is not up to date; run: deno task gen`);
+    console.error(`${name} is not up to date; run: deno task gen`);
     stale = true;
   }
 }

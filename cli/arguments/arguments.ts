@@ -21,6 +21,9 @@ export type Invocation =
   /** `--help` or `--version`: nothing but this text. */
   | { kind: "print"; text: string };
 
+/** In columns, on every terminal: the text is made before it is known where it is shown. */
+const HELP_WIDTH = 80;
+
 /** The commands whose names go before everything else; without one it is `profile`. */
 const COMMANDS: Record<string, { define(): Command; toInvocation(command: Command): Invocation }> =
   {
@@ -81,7 +84,7 @@ export function parseArguments(args: string[], version: string): Invocation {
       writeOut: (text) => printed += text,
       writeErr: () => {},
       // Without these commander reads environment names that this program has no permission for.
-      getOutHelpWidth: () => Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined!,
+      getOutHelpWidth: () => HELP_WIDTH,
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
