@@ -5,6 +5,8 @@ import { fetchCommand } from "./fetch_command.ts";
 import { findTargets } from "../client/targets/find_targets.ts";
 import type { Interrupts } from "../terminal/interrupts.ts";
 import { nameResult } from "../client/recording/profile.ts";
+import { shortContainerId } from "../../proto/container_id.ts";
+import { alikeKey, groupAlike, listSome, type Said } from "../client/targets/alike.ts";
 import type { Target } from "../client/targets/target.ts";
 import { profileAll } from "../client/recording/profile_all.ts";
 import {
@@ -41,13 +43,22 @@ export async function runProfileAll(
     { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
     AbortSignal.any([signal, stopSignal]),
   );
-  for (const { name, reason } of skipped) reporter.info(`${name} is skipped: ${reason}`);
-  for (const { name, error } of failures) reporter.error(`${name}: ${error.message}`);
+  const skippedPods = skipped.map(({ name, reason }) => ({ name, message: reason }));
+  for (const [first, ...others] of groupAlike(skippedPods)) {
+    reporter.info(`${first.name} is skipped: ${first.message}${likewise(others)}`);
+  }
+  const missing = failures.map(({ name, error, nodeName }) => (
+    { name, message: error.message, details: [nodeName] }
+  ));
+  for (const [first, ...others] of groupAlike(missing)) {
+    reporter.error(`${first.name}: ${first.message}${likewise(others)}`);
+  }
   let isPartial = false;
   let interrupted = 0;
   const leftOutTold = new Set<string>();
   const reports: NamedReport[] = [];
   const tally = createFunctionTally();
+  const told = new Map<string, { first: Said; others: Said[] }>();
   const followed = new Map<Target, Followed>();
   const ids = new Map<Target, string>();
   const howToFetch = (error: CliError, target: Target) =>
@@ -100,9 +111,24 @@ export async function runProfileAll(
         interrupted++;
         return;
       }
-      reporter.error(`${nameResult(target)}: ${howToFetch(error, target)}`);
+      // What many fail of is told once, and who else did at the end. What is left is each one's own.
+      const failure = saidOf(target, error.message);
+      const key = error instanceof PendingResultError ? undefined : alikeKey(failure);
+      const first = key === undefined ? undefined : told.get(key);
+      if (first) {
+        first.others.push(failure);
+        return;
+      }
+      if (key !== undefined) told.set(key, { first: failure, others: [] });
+      reporter.error(`${failure.name}: ${howToFetch(error, target)}`);
     },
   });
+  for (const { first, others } of told.values()) {
+    if (others.length === 0) continue;
+    const names = listSome(others.map(({ name }) => name));
+    const also = others.length === 1 ? "one more" : `${others.length} more`;
+    reporter.error(`${also} failed as ${first.name} did: ${names}`);
+  }
   const hottest = reports.length > 1 ? tally.hottest(HOTTEST) : [];
   if (reports.length > 1) reporter.info(describeTogether(reports.map(({ report }) => report)));
   if (recording.outputDirectory !== "-") {
@@ -129,6 +155,25 @@ export async function runProfileAll(
   if (all.results.length === 0) return mostCommonStatus(errors);
   if (errors.length === 0) return isPartial ? ExitStatus.PARTIAL : ExitStatus.DONE;
   return ExitStatus.PARTIAL;
+}
+
+/** What is said of a target, and what it may be called in it. */
+function saidOf(target: Target, message: string): Said {
+  const { pod, containerId, endpoint: { address } } = target;
+  const host = address.replace(/:\d+$/, "");
+  return {
+    name: nameResult(target),
+    message,
+    details: [
+      ...[pod?.name, pod?.nodeName, address, host],
+      ...[containerId, shortContainerId(containerId)],
+    ],
+  };
+}
+
+/** Of whom the same is said; nothing when there is nobody. */
+function likewise(others: Said[]): string {
+  return others.length === 0 ? "" : ` (likewise ${listSome(others.map(({ name }) => name))})`;
 }
 
 /** Each kind of warning once: the pods of a deployment have the same program. */

@@ -10,6 +10,7 @@ import { forEachConcurrent } from "../for_each_concurrent.ts";
 import type { Pod } from "../cluster/pod.ts";
 import type { Target } from "./target.ts";
 import { pickContainer, type RunningContainer } from "./pick_container.ts";
+import { groupAlike, listSome } from "./alike.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";
 
 /** Containers of pods that a user names, by their own names or others. */
@@ -27,7 +28,7 @@ export interface FoundTargets {
   /** One container of each pod; pods of one node are as far from each other as they can be. */
   targets: Target[];
   /** What was named and cannot be profiled, and why. */
-  failures: { name: string; error: CliError }[];
+  failures: { name: string; error: CliError; nodeName?: string }[];
   /** Pods behind workloads or selectors that do not run. */
   skipped: SkippedPod[];
 }
@@ -68,7 +69,7 @@ export async function findTargets(
   for (const { id, name: container, nodeName, pod } of spread(containers)) {
     const address = addresses.get(nodeName)!;
     if (address instanceof CliError) {
-      failures.push({ name: `${pod.namespace}/${pod.name}`, error: address });
+      failures.push({ name: `${pod.namespace}/${pod.name}`, error: address, nodeName });
       continue;
     }
     targets.push({
@@ -143,15 +144,23 @@ function nothingFound(
   failures: FoundTargets["failures"],
   skipped: SkippedPod[],
 ): CliError {
-  const words = [
-    ...failures.map(({ error }) => error.message),
-    ...skipped.map(({ reason }) => reason),
+  const said = [
+    ...failures.map(({ name, error, nodeName }) => ({
+      name,
+      message: error.message,
+      details: [nodeName],
+    })),
+    ...skipped.map(({ name, reason }) => ({ name, message: reason })),
   ];
+  const words = groupAlike(said).map(([first, ...others]) =>
+    others.length === 0
+      ? first.message
+      : `${first.message} (likewise ${listSome(others.map(({ name }) => name))})`
+  );
   return new CliError(
     failures.length > 0
       ? mostCommonStatus(failures.map(({ error }) => error))
       : ExitStatus.NOT_FOUND,
-    // The pods of a node without a daemon all say the same.
-    [...new Set(words)].join("\n") || `no pods were found in namespace ${namespace}`,
+    words.join("\n") || `no pods were found in namespace ${namespace}`,
   );
 }

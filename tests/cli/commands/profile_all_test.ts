@@ -17,11 +17,15 @@ const RESULT = new TextEncoder().encode(
  */
 async function run(
   args: string[],
-  { failing = {}, endless = [], signal }: {
+  { failing = {}, endless = [], signal, names = ["a", "b", "c"], morePods = [] }: {
     failing?: Record<string, grpc.status>;
     endless?: string[];
     /** Sent once the client has said that all endless ones are recorded. */
     signal?: Deno.Signal;
+    /** The pods that run on a node with a daemon. */
+    names?: string[];
+    /** Others, as the API server has them. */
+    morePods?: ReturnType<typeof runningPod>[];
   } = {},
 ) {
   const stops = new Map<string, () => void>();
@@ -41,8 +45,10 @@ async function run(
     stop: (name) => stops.get(name)!(),
   });
   const [host, port] = daemon.address.split(":");
-  const pods = ["a", "b", "c"].map((name) => runningPod(name, "n1", { app: "web" }));
-  await using api = await startStandInApi({ pods: [...pods, daemonPod("n1", host, Number(port))] });
+  const pods = names.map((name) => runningPod(name, "n1", { app: "web" }));
+  await using api = await startStandInApi({
+    pods: [...pods, ...morePods, daemonPod("n1", host, Number(port))],
+  });
   const outputDirectory = await Deno.makeTempDir({ prefix: "necoperf-all-" });
   try {
     const process = new Deno.Command(Deno.execPath(), {
@@ -147,6 +153,55 @@ Deno.test("permissionFlags: the failure of some makes it partial, and each is to
   assert.match(stderr, /b-app: the necoperf-daemon on n1 .*: no b$/m);
   assert.match(stderr, /pod\/nobody: there is no pod shop\/nobody/);
   assert.match(stderr, /2 of 4 have failed/);
+});
+
+Deno.test("runProfileAll: what many fail of is told once, with their number and a few names", async () => {
+  const { PERMISSION_DENIED } = grpc.status;
+  const names = ["a", "b", "c", "web-4", "web-5", "web-6", "web-7"];
+  const failing = Object.fromEntries(names.slice(1).map((name) => [name, PERMISSION_DENIED]));
+  const { status, stderr, printed } = await run(["--all"], { names, failing });
+  assert.equal(status, 7, stderr);
+  assert.deepEqual(printed, ["a-app.perf.txt"]);
+  assert.equal(stderr.match(/: no /g)?.length, 1, stderr);
+  const [, first] = /: (\S+-app): the necoperf-daemon on n1 .*: no \S+$/m.exec(stderr)!;
+  const [, others] = new RegExp(`: 5 more failed as ${first} did: (.*) and 2 others$`, "m").exec(
+    stderr,
+  )!;
+  const named = others.split(", ");
+  assert.equal(named.length, 3);
+  assert(named.every((name) => name !== first && names.includes(name.replace("-app", ""))));
+  assert.match(stderr, /: 6 of 7 have failed$/m);
+
+  const { stdout } = await run(["--all", "--json"], { names, failing });
+  const { failures } = JSON.parse(stdout);
+  assert.deepEqual(
+    failures.map(({ name, message }: Record<string, string>) => `${name} ${message.slice(-6)}`)
+      .sort(),
+    names.slice(1).map((name) => `${name}-app ${`: no ${name}`.slice(-6)}`).sort(),
+  );
+});
+
+Deno.test("runProfileAll: pods that do not run, or have no daemon, are told of together", async () => {
+  const { stderr } = await run(["--all"], {
+    names: ["a"],
+    morePods: [
+      ...["x1", "x2", "x3", "x4", "x5", "x6"].map((name) => ({
+        ...runningPod(name, "n1"),
+        status: { phase: "Failed", reason: "Evicted" },
+      })),
+      ...["y1", "y2"].map((name) => runningPod(name, `node-of-${name}`)),
+    ],
+  });
+  assert.match(
+    stderr,
+    /: shop\/x1 is skipped: pod shop\/x1 has ended: .* \(likewise shop\/x2, shop\/x3, shop\/x4 and 2 others\)$/m,
+  );
+  assert.match(
+    stderr,
+    /: shop\/y1: no necoperf-daemon runs on node node-of-y1 .* \(likewise shop\/y2\)$/m,
+  );
+  assert.equal(stderr.match(/has ended/g)?.length, 1);
+  assert.equal(stderr.match(/no necoperf-daemon runs/g)?.length, 1);
 });
 
 Deno.test("permissionFlags: when all fail it is as most of them did", async () => {
