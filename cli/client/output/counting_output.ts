@@ -9,7 +9,8 @@ interface CountingOutput extends Output {
 }
 
 export function countingOutput(output: Output): CountingOutput {
-  let folder = createScriptFolder();
+  // Not before there is something to count: it takes half a megabyte, and of many most may fail.
+  let folder: ReturnType<typeof createScriptFolder> | undefined;
   return {
     ...output,
     begin(recordingId) {
@@ -19,9 +20,9 @@ export function countingOutput(output: Output): CountingOutput {
     async write(bytes) {
       const written = output.write(bytes);
       // While the system writes there is time to count.
-      folder.push(bytes);
+      folder!.push(bytes);
       await written;
     },
-    stacks: () => folder.finish(),
+    stacks: () => (folder ?? createScriptFolder()).finish(),
   };
 }
