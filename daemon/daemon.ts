@@ -81,7 +81,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   metrics.authDisabled(options.auth.kind === "none");
   if (options.auth.kind === "none") {
     log.warning(
-      "--auth=none: whoever reaches this daemon may profile everything on this node; it is for " +
+      "--auth=none: everyone who reaches this daemon may profile everything on this node; it is for " +
         "development",
     );
   } else if (!certificates) {

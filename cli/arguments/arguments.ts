@@ -55,7 +55,7 @@ export function defineCommands(version: string): Record<string, Command> {
   return { profile: defineMain(version), ...Object.fromEntries(commands) };
 }
 
-/** The command without a name, whose help tells of the others. */
+/** The command without a name, whose help lists the others. */
 function defineMain(version: string): Command {
   return defineProfile(version).addHelpText("after", () => {
     const lines = Object.entries(COMMANDS)

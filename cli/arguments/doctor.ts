@@ -27,7 +27,7 @@ without a daemon. Who has a pod that is called doctor names it so: ${PROGRAM} pr
 
 export function defineDoctor(): Command {
   const command = new Command(`${PROGRAM} doctor`)
-    .description("Tells what is missing on the way to a profile, and how to mend it.")
+    .description("Lists what is missing on the way to a profile, and how to fix it.")
     .usage("[options]")
     .argument("[nothing...]")
     .optionsGroup("Where to look:")

@@ -21,7 +21,7 @@ export interface FetchOptions extends CommonOptions {
   fetchFlags: string[];
   recordingId: string;
   daemon: DaemonOptions;
-  /** What the file's name begins with. */
+  /** The start of the file's name. */
   name?: string;
   format: "script" | "data";
 }
@@ -73,7 +73,7 @@ export function defineFetch(): Command {
     );
   addResultOptions(command)
     .addOption(
-      named("--name <name>", "what the file's name begins with (default: the recording's id)"),
+      named("--name <name>", "start of the file's name (default: the recording's id)"),
     );
   addClusterOptions(command, " and --node");
   return addAccessOptions(command)

@@ -164,8 +164,8 @@ export function addAccessOptions(command: Command): Command {
     .addOption(
       option(
         "--insecure-send-token",
-        "send the token without TLS, too: whoever can listen in on the way can take it and profile " +
-          "with your rights until it expires",
+        "send the token even without TLS: anyone on the network path can read it and profile with " +
+          "your rights until it expires",
       ),
     );
 }

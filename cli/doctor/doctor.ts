@@ -44,7 +44,7 @@ export interface DoctorOptions extends ClusterOptions {
 const DAEMONS_AT_A_TIME = 16;
 
 /**
- * Goes the way that a profile goes, from the kubeconfig file to each node's daemon, and tells what
+ * Goes the way that a profile goes, from the kubeconfig file to each node's daemon, and says what
  * is there and what is missing as it finds out. What is in the way is a finding, not an error;
  * rejects only when `signal` aborts.
  */
@@ -143,7 +143,7 @@ function describeConnection({ connection }: DaemonCredentials): Finding {
   return {
     level: "warning",
     message: `daemons are called without TLS: ${connection.because}`,
-    fix: "deploy/make-certificates makes certificates, and the ConfigMap that tells of them",
+    fix: "deploy/make-certificates makes certificates and the ConfigMap that clients read",
   };
 }
 
@@ -158,7 +158,7 @@ async function* examineToken(
   if (!source) {
     yield {
       level: "warning",
-      message: "no token for the daemons: they refuse whoever they do not know",
+      message: "no token for the daemons: they refuse callers that they do not know",
       fix: `--service-account NAME asks for one of an account of ${namespace}; in a pod, a ` +
         `projected token for the audience ${TOKEN_AUDIENCE} (deploy/tenant has an example)`,
     };

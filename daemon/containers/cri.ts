@@ -3,7 +3,7 @@ import type { ContainerStatusResponse__Output } from "../../proto/gen/runtime/v1
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
 
-/** A container's status, as the runtime tells it. */
+/** A container's status, as the runtime reports it. */
 export interface RuntimeContainer {
   id: string;
   /** A name of `ContainerState` in `proto/cri.proto`, such as `CONTAINER_RUNNING`. */

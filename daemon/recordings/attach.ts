@@ -79,7 +79,7 @@ export class Attacher {
         if (!isOutdated(error)) throw error;
         if (attempt < MAX_ATTACH_ATTEMPTS) continue;
         const left = await this.processes();
-        // Without a change since, it is no race that was lost.
+        // Without a change since, the processes are not what failed.
         throw left.length > 0 && left.join() !== listed.join() ? restless() : error;
       }
     }

@@ -17,7 +17,7 @@ export const CONFIRM_INTERVAL_MS = 2_000;
 export class Downloads {
   readonly #slots = new DownloadSlots(MAX_READERS);
 
-  /** `now` tells the time in milliseconds. */
+  /** `now` gives the time in milliseconds. */
   constructor(
     private readonly admission: Pick<Admission, "confirm">,
     private readonly now = () => performance.now(),

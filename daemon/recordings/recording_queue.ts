@@ -49,7 +49,7 @@ export class RecordingQueue {
   /** Those of whom something runs or waits; who has just had a turn is the last. */
   readonly #owners = new Map<string, Owner>();
 
-  /** `now` tells the time in milliseconds. */
+  /** `now` gives the time in milliseconds. */
   constructor(
     limits: { maxConcurrent: number; maxWaiting: number },
     now = () => performance.now(),

@@ -272,7 +272,7 @@ async function syncData(path: string): Promise<void> {
 /** Throws for what is not a file, such as a symbolic link, and for files of others. */
 async function ownFileSize(path: string, uid: number | null): Promise<number> {
   const stat = await Deno.lstat(path);
-  if (!stat.isFile || stat.uid !== uid) throw new Error(`${path} is no file of this daemon's`);
+  if (!stat.isFile || stat.uid !== uid) throw new Error(`${path} is not a file of this daemon`);
   return stat.size;
 }
 

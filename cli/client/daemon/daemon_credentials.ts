@@ -26,7 +26,7 @@ export interface AccessOptions {
   clientCertificateFile?: string;
   /** The private key of `clientCertificateFile`. */
   clientKeyFile?: string;
-  /** Sends the token over plain text to any address: whoever listens in can act with it. */
+  /** Sends the token over plain text to any address, where others on the network can read it. */
   insecureSendToken?: boolean;
 }
 
@@ -201,6 +201,6 @@ export function refuseToExposeToken(
     ExitStatus.NOT_ALLOWED,
     `the token was not sent: the connection to ${address} would not be encrypted, because ` +
       `${connection.because}\n` +
-      "--insecure-send-token sends it all the same, to be read by whoever can listen in",
+      "--insecure-send-token sends it anyway, where others on the network can read it",
   );
 }

@@ -4,7 +4,7 @@ import { openOutput, type Output } from "./output.ts";
 
 /** What a result's file is called, and what becomes of the result on the way there. */
 interface ResultOptions {
-  /** What the file's name begins with. */
+  /** The start of the file's name. */
   stem: string;
   /** What was recorded. Default: `script`. */
   format?: "script" | "data";

@@ -31,7 +31,7 @@ export interface ResultRequest extends DaemonReference {
   recordingId: string;
 }
 
-/** What a download tells, and what ends it. */
+/** What a download reports, and what ends it. */
 export interface DownloadHooks extends ResultSink {
   /** Hears of what arrives, and of connections that are lost. */
   onEvent?(event: DownloadEvent): void;

@@ -15,7 +15,7 @@ export interface FetchOptions {
   recordingId: string;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;
-  /** What the file's name begins with. Default: the recording's id. */
+  /** The start of the file's name. Default: the recording's id. */
   name?: string;
   /** What was asked for, for the file's name. Default: `script`. */
   format?: "script" | "data";

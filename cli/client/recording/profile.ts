@@ -98,7 +98,7 @@ export async function profileInto(
   }
 }
 
-/** What files with results of a target begin with. */
+/** The start of the names of files with results of a target. */
 export function nameResult({ pod, containerId }: Target): string {
   return pod ? `${pod.name}-${pod.container}` : shortContainerId(containerId);
 }

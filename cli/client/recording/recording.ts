@@ -32,7 +32,7 @@ export interface RecordingOrder {
   options: RecordOptions;
 }
 
-/** What a recording reads and tells while it runs. */
+/** What a recording reads and reports while it runs. */
 export interface RecordingHooks extends ResultSink {
   /** Hears what happens, in order. */
   onEvent?(event: RecordingEvent): void;

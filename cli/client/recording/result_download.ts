@@ -26,7 +26,7 @@ export interface ResultSink {
   commit?(): Promise<void>;
 }
 
-/** What a download reads and tells. */
+/** What a download reads and reports. */
 interface DownloadOptions {
   /** Ends it. */
   signal: AbortSignal;

@@ -43,7 +43,7 @@ export function pickContainer(pod: Pod, containerName?: string): RunningContaine
   throw notFound(
     `${container.kind} '${container.name}' of ${podName} does not run: ${
       describeState(container)
-    }${pending}; \`kubectl describe pod -n ${pod.namespace} ${pod.name}\` tells more`,
+    }${pending}; \`kubectl describe pod -n ${pod.namespace} ${pod.name}\` shows more`,
   );
 }
 

@@ -98,7 +98,7 @@ export class HpackMeter {
     const found = index <= STATIC_TABLE.length
       ? STATIC_TABLE[index - 1]
       : this.#table[this.#table.length - (index - STATIC_TABLE.length)];
-    if (!found) throw new RangeError(`there is no field of the index ${index}`);
+    if (!found) throw new RangeError(`there is no field with the index ${index}`);
     return found;
   }
 
