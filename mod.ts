@@ -51,7 +51,12 @@ export {
   type RecordingRequest,
   type ResultRequest,
 } from "./cli/client/recording/daemon_client.ts";
-export type { DaemonEndpoint } from "./cli/client/daemon/daemon_endpoint.ts";
+export type {
+  DaemonEndpoint,
+  DaemonTunnel,
+  Route,
+  Via,
+} from "./cli/client/daemon/daemon_endpoint.ts";
 export type { DaemonReference } from "./cli/client/daemon/reconnecting_client.ts";
 export type { RecordingHooks, RecordingOrder } from "./cli/client/recording/recording.ts";
 export type {

@@ -52,6 +52,7 @@ export function toDoctorOptions(command: Command): DoctorOptions & { verbosity: 
     namespace: namespace && parseName("a namespace", namespace),
     nodeName: node && parseName("a node", node),
     ...toCluster(parsed),
+    via: parsed.via,
     verbosity: parsed.v,
     necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
     access: toAccess(parsed),

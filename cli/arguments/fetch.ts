@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { Via } from "../client/daemon/daemon_endpoint.ts";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import { PROGRAM } from "../program_name.ts";
 import { parseDaemonAddress, parseName, usageError } from "./option_values.ts";
@@ -34,6 +35,7 @@ type DaemonOptions =
     /** Of the service account. Default: the kubeconfig context's. */
     namespace?: string;
     cluster: ParsedCluster;
+    via: Via;
     necoperfNamespace: string;
     access: AccessOptions;
   }
@@ -120,6 +122,7 @@ function toDaemon(parsed: ParsedOptions): DaemonOptions {
     nodeName: parseName("a node", node),
     namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
     cluster: toCluster(parsed),
+    via: parsed.via,
     ...common,
   };
 }

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { stripRuntime } from "../../proto/container_id.ts";
 import { DURATION_SECONDS, FREQUENCY_HZ, MAX_CONCURRENT_TARGETS } from "../../proto/defaults.ts";
+import type { Via } from "../client/daemon/daemon_endpoint.ts";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import type { PodSelectors } from "../client/cluster/kubernetes.ts";
 import { PROGRAM } from "../program_name.ts";
@@ -55,6 +56,7 @@ export type TargetOptions =
     container?: string;
     /** Default: `KUBECONFIG`, `~/.kube/config`, or the service account of the pod it runs in. */
     cluster: ParsedCluster;
+    via: Via;
     necoperfNamespace: string;
     access: AccessOptions;
   }
@@ -66,6 +68,7 @@ export type TargetOptions =
     namespace?: string;
     container?: string;
     cluster: ParsedCluster;
+    via: Via;
     necoperfNamespace: string;
     access: AccessOptions;
   }
@@ -228,6 +231,7 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
     namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
     container: parsed.container,
     cluster: toCluster(parsed),
+    via: parsed.via,
     necoperfNamespace,
     access,
   };

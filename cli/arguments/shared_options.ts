@@ -6,6 +6,7 @@
 import { NECOPERF_NAMESPACE, RETRY_TIMEOUT_SECONDS } from "../../proto/defaults.ts";
 import { type Command, Option } from "commander";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
+import { type Via, VIAS } from "../client/daemon/daemon_endpoint.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
 import type { KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
 import {
@@ -53,6 +54,7 @@ export interface ParsedCommonOptions {
   v: number;
   necoperfNamespace: string;
   daemon?: string;
+  via: Via;
   tokenFile?: string;
   serviceAccount?: string;
   insecureSendToken?: true;
@@ -115,6 +117,13 @@ export function addKubeconfigOptions(command: Command): Command {
     .addOption(
       named("--necoperf-namespace <name>", "namespace of the daemons")
         .default(DEFAULTS.necoperfNamespace),
+    )
+    .addOption(
+      option(
+        "--via <way>",
+        "reach the daemons at their pods' addresses, through the API server, or there where those " +
+          "do not answer within a second",
+      ).choices(VIAS).default("auto"),
     );
 }
 
@@ -124,7 +133,7 @@ export function addClusterOptions(command: Command, daemonTakes: string): Comman
       named("--daemon <host:port>", `call this daemon, without Kubernetes${daemonTakes}`)
         .conflicts([
           ...["namespace", "container", "selector", "fieldSelector", "all", "node"],
-          ...["kubeconfig", "context", "requestTimeout"],
+          ...["kubeconfig", "context", "requestTimeout", "via"],
         ]),
     );
 }

@@ -18,8 +18,9 @@ export async function readAllowedEvents(reference: PodReference): Promise<string
 }
 
 async function read(reference: PodReference, signal: AbortSignal): Promise<string[]> {
-  const { endpoint: { address }, access = NO_CREDENTIALS } = await findTarget(reference, signal);
-  const { limits } = await readDaemonInfo({ address, name: address, access, signal });
-  if (!limits) throw new Error(`${address} does not tell its limits`);
+  const { endpoint, access = NO_CREDENTIALS } = await findTarget(reference, signal);
+  const { address: name } = endpoint;
+  const { info: { limits } } = await readDaemonInfo({ endpoint, name, access, signal });
+  if (!limits) throw new Error(`${name} does not tell its limits`);
   return limits.allowedEvents;
 }

@@ -8,8 +8,14 @@ import {
   type DaemonCredentials,
   readAccessFiles,
 } from "../client/daemon/daemon_credentials.ts";
-import { type DaemonInfo, readDaemonInfo } from "../client/daemon/daemon_info.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "../client/cluster/daemon_pod.ts";
+import {
+  type DaemonInfo,
+  type ReadDaemonInfo,
+  readDaemonInfo,
+} from "../client/daemon/daemon_info.ts";
+import { DAEMON_LABEL, pickDaemon } from "../client/cluster/daemon_pod.ts";
+import type { Route, Via } from "../client/daemon/daemon_endpoint.ts";
+import { toEndpoint } from "../client/targets/find_daemon.ts";
 import { CliError, ExitStatus } from "../errors.ts";
 import {
   type Cluster,
@@ -37,6 +43,8 @@ export interface DoctorOptions extends ClusterOptions {
   /** Look at the daemon of this node only. Default: at all. */
   nodeName?: string;
   necoperfNamespace: string;
+  /** How the daemons are reached. Default: `auto`. */
+  via?: Via;
   access: AccessOptions;
 }
 
@@ -74,7 +82,7 @@ export async function* examine(
   const pods = yield* attempt(() => cluster.selectPods(necoperfNamespace, { label: DAEMON_LABEL }));
   if (!pods) return;
   yield* examineNodes(cluster, pods, options);
-  yield* examineDaemons(pods, access, options, signal);
+  yield* examineDaemons(cluster, pods, access, options, signal);
 }
 
 /** What a profile asks of the API server. */
@@ -84,7 +92,7 @@ interface NeededRight extends ResourceAccess {
 }
 
 function rightsNeeded(
-  { necoperfNamespace, access: { serviceAccount, caFile } }: DoctorOptions,
+  { necoperfNamespace, via = "auto", access: { serviceAccount, caFile } }: DoctorOptions,
   namespace: string,
 ): NeededRight[] {
   const core = { group: "", namespace };
@@ -92,6 +100,7 @@ function rightsNeeded(
     { ...core, verb: "get", resource: "pods" },
     { ...core, verb: "list", resource: "pods", without: "several pods at once need their names" },
     { ...core, verb: "list", resource: "pods", namespace: necoperfNamespace },
+    ...via === "direct" ? [] : portForwardRights(necoperfNamespace, via),
     ...caFile === undefined
       ? [{
         ...{ ...core, verb: "get", resource: "configmaps", name: "necoperf-ca" } as const,
@@ -110,6 +119,16 @@ function rightsNeeded(
       without: `${resource} have to be named by their pods or by -l`,
     })),
   ];
+}
+
+/** Which of the two is asked for depends on the API server's release. */
+function portForwardRights(namespace: string, via: Via): NeededRight[] {
+  const without = via === "port-forward"
+    ? undefined
+    : "daemons are reached at their pods' addresses only, which takes a route there";
+  return (["get", "create"] as const).map((verb) => ({
+    ...{ verb, group: "", resource: "pods", subresource: "portforward", namespace, without },
+  }));
 }
 
 /** Returns whether the API server answers. */
@@ -240,11 +259,14 @@ async function* examineNodes(
 
 /** What each daemon says of itself. */
 async function* examineDaemons(
+  cluster: Cluster,
   pods: Pod[],
   access: DaemonCredentials,
-  { nodeName, necoperfNamespace: namespace }: DoctorOptions,
+  options: DoctorOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
+  const { nodeName, necoperfNamespace: namespace } = options;
+  const route: Route = { via: options.via ?? "auto" };
   const nodes = Map.groupBy(
     pods.filter((pod) => pod.nodeName !== undefined && (nodeName ?? pod.nodeName) === pod.nodeName),
     (pod) => pod.nodeName!,
@@ -255,17 +277,21 @@ async function* examineDaemons(
     const answers = await Promise.all(
       asked.splice(0, DAEMONS_AT_A_TIME).map(async ([node, pods]) => {
         try {
-          const address = pickDaemonAddress(pods, { nodeName: node, namespace });
-          const name = `the daemon on ${node} (${address})`;
-          return { node, info: await readDaemonInfo({ address, name, access, signal }) };
+          const place = { nodeName: node, namespace };
+          const endpoint = toEndpoint(pickDaemon(pods, place), { cluster, route, place, options });
+          const name = `the daemon on ${node} (${endpoint.address})`;
+          const read = await readDaemonInfo({ endpoint, name, access, signal });
+          return { node, ...read };
         } catch (error) {
-          return { node, failure: problem(error) };
+          return { failure: problem(error) };
         }
       }),
     );
-    for (const { node, info, failure } of answers) {
-      if (failure) yield failure;
+    for (const answer of answers) {
+      if (answer.failure) yield answer.failure;
       else {
+        const { node, info } = answer;
+        yield ok(`${node}: reached ${describeWay(answer)}`);
         yield* describeDaemon(node, info);
         const message = describeLimits(info);
         limits.set(message, [...limits.get(message) ?? [], node]);
@@ -277,6 +303,12 @@ async function* examineDaemons(
       limits.size === 1 ? message : `${message} (${nodes.length} nodes, such as ${nodes[0]})`,
     );
   }
+}
+
+/** Which way was taken, and what it costs. */
+function describeWay({ isTunnelled, connectMs, answerMs }: ReadDaemonInfo): string {
+  const way = isTunnelled ? "through the API server's port-forward" : "at its pod's address";
+  return `${way}: connected in ${Math.round(connectMs)} ms, answers in ${Math.round(answerMs)} ms`;
 }
 
 /** One daemon's line, and what is wrong with it. */
@@ -373,6 +405,8 @@ function nameRight(right: ResourceAccess): string {
 function ruleFor(right: ResourceAccess): string {
   const { verb, group, namespace, name } = right;
   const names = name === undefined ? "" : `resourceNames: [${name}], `;
+  // Which of the two is asked for depends on the API server.
+  const verbs = right.subresource === "portforward" ? "get, create" : verb;
   return `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +
-    `{apiGroups: ["${group}"], resources: [${resourceName(right)}], ${names}verbs: [${verb}]}`;
+    `{apiGroups: ["${group}"], resources: [${resourceName(right)}], ${names}verbs: [${verbs}]}`;
 }

@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import http from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import type { V1Pod } from "@kubernetes/client-node";
+// @ts-types="@types/ws"
+import { WebSocketServer } from "ws";
 
 /** A pod of a {@linkcode StandInApi}. */
 export interface StandInPod extends V1Pod {
@@ -15,6 +17,8 @@ export interface StandInObjects {
   selectors?: Record<string, unknown>;
   /** HTTP statuses with which requests fail; the text is looked for in the URL. */
   failures?: Record<string, number>;
+  /** `host:port` to which the ports of pods lead that are asked for by port-forward, by their names. */
+  forwards?: Record<string, string>;
 }
 
 /** An API server on loopback, without TLS. */
@@ -62,6 +66,37 @@ export async function startStandInApi(objects: StandInObjects): Promise<StandInA
     const more = end < fitting.length ? { continue: `${end}` } : {};
     return [200, { metadata: more, items: fitting.slice(start, end) }];
   };
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on("upgrade", (request, socket, head) => {
+    const url = new URL(request.url!, "http://api");
+    requests.push(url);
+    const failure = Object.keys(failures).find((text) => url.href.includes(text));
+    if (failure !== undefined) {
+      const body = JSON.stringify({ kind: "Status", message: "not here" });
+      socket.end(
+        `HTTP/1.1 ${failures[failure]} No\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+      return;
+    }
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      const [, name] = /\/pods\/([^/]+)\/portforward$/.exec(url.pathname) ?? [];
+      const [host, port] = (objects.forwards?.[name ?? ""] ?? "127.0.0.1:1").split(":");
+      const number = Number(url.searchParams.get("ports"));
+      for (const channel of [0, 1]) {
+        webSocket.send(Uint8Array.of(channel, number & 255, number >> 8));
+      }
+      const far = connect({ host, port: Number(port) });
+      far.on("data", (bytes: Buffer) => {
+        far.pause();
+        webSocket.send(Buffer.concat([Uint8Array.of(0), bytes]), () => far.resume());
+      });
+      far.on("error", (error) => webSocket.send(`\u0001error forwarding port: ${error.message}`));
+      far.on("close", () => webSocket.close());
+      webSocket.on("message", (message: Buffer) => far.write(message.subarray(1)));
+      webSocket.on("error", () => {});
+      webSocket.on("close", () => far.destroy());
+    });
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -12,12 +12,15 @@ import {
   ServerConfiguration,
   wrapHttpLibrary,
 } from "@kubernetes/client-node";
+import type { RequestOptions } from "node:https";
+import type { Duplex } from "node:stream";
 import { formatDuration } from "../../../proto/duration.ts";
 import { VERSION } from "../../../version.ts";
 import { CliError, interrupted } from "../../errors.ts";
 import type { ApiFailure } from "./api_failure.ts";
 import type { ClusterAccess } from "./kubeconfig.ts";
 import { KubectlConfig } from "./kubectl_config.ts";
+import type { PodPort } from "./port_forward.ts";
 
 /** A request that was sent, and what became of it, for those who watch. */
 export interface SentRequest {
@@ -66,6 +69,11 @@ export interface ApiClient {
     call: (options: ConfigurationOptions) => Promise<unknown>,
     signal?: AbortSignal,
   ): Promise<ApiResult<Record<string, string>[]>>;
+  /**
+   * Connects to a port of a pod, through the API server and the kubelet. Rejects as `call` does;
+   * what ends the connection later is the stream's error.
+   */
+  forwardPort(port: PodPort, signal?: AbortSignal): Promise<ApiResult<Duplex>>;
 }
 
 /** The form of an answer that has the columns of `kubectl get`. */
@@ -130,6 +138,22 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
       const result = await repeatRefused(() => attempt(call, signal, (text) => body = text));
       return "failure" in result ? result : { answer: toRows(JSON.parse(body) as Table) };
     },
+    async forwardPort(port, signal = options.signal) {
+      const { openPortForward, portForwardPath } = await import("./port_forward.ts");
+      const url = `${config.getCurrentCluster()!.server}${portForwardPath(port)}`;
+      const attempt = async (): Promise<ApiResult<Duplex>> => {
+        const request: RequestOptions = {};
+        await config.applyToHTTPSOptions(request);
+        if (signal?.aborted) throw interrupted();
+        const startedAt = performance.now();
+        const result = await openPortForward(url, { request, requestTimeoutSeconds, signal });
+        const milliseconds = Math.round(performance.now() - startedAt);
+        onRequest?.({ method: "GET", url, outcome: describeOutcome(result), milliseconds });
+        if (signal?.aborted) throw interrupted();
+        return "stream" in result ? { answer: result.stream } : result;
+      };
+      return await repeatRefused(attempt);
+    },
   };
 }
 
@@ -160,7 +184,7 @@ function watched(
         const text = await readText(response.body.stream());
         response.body.text = () => Promise.resolve(text);
         if (response.httpStatusCode < 300) onBody?.(text);
-        sent(`${httpStatusCode} ${STATUS_TEXTS[httpStatusCode] ?? ""}`.trimEnd());
+        sent(describeStatus(httpStatusCode));
         return response;
       } catch (error) {
         sent(`no answer (${((signal.aborted ? signal.reason : error) as Error).message})`);
@@ -192,8 +216,22 @@ function toRows({ columnDefinitions = [], rows }: Table): Record<string, string>
   );
 }
 
+/** What became of the request for a port. */
+function describeOutcome(result: { failure: ApiFailure } | { stream: Duplex }): string {
+  if ("stream" in result) return describeStatus(101);
+  const { failure } = result;
+  return "httpStatus" in failure
+    ? describeStatus(failure.httpStatus)
+    : `no answer (${(failure.noAnswer as Error).message})`;
+}
+
+function describeStatus(httpStatus: number): string {
+  return `${httpStatus} ${STATUS_TEXTS[httpStatus] ?? ""}`.trimEnd();
+}
+
 /** Words of the HTTP statuses that an API server answers with: client-node keeps the number alone. */
 const STATUS_TEXTS: Record<number, string> = {
+  101: "Switching Protocols",
   200: "OK",
   201: "Created",
   202: "Accepted",

@@ -32,7 +32,8 @@ export type ApiFailure =
 export function describeApiFailure(request: ApiRequest, failure: ApiFailure): CliError {
   const { server, origin, verb, resource, apiGroup = "", namespace, name } = request;
   const type = fullName({ resource, apiGroup });
-  const what = `${type}${name === undefined || resource === "pods" ? "" : ` ${name}`}`;
+  const isPod = resource === "pods" || resource === "pods/portforward";
+  const what = `${type}${name === undefined || isPod ? "" : ` ${name}`}`;
   if ("noAnswer" in failure) {
     return new CliError(
       ExitStatus.UNREACHABLE,
@@ -55,7 +56,7 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
       `there is no ${singular(type)} ${namespace}/${name}: ${
         message || "not found"
       } (${origin}); ` +
-        `\`kubectl get ${type} -n ${namespace}\` lists those there are`,
+        `\`kubectl get ${isPod ? "pods" : type} -n ${namespace}\` lists those there are`,
     );
   }
   if (httpStatus === 400 && verb === "list") {
@@ -93,7 +94,7 @@ function selectsPods(type: string): boolean {
 }
 
 function singular(type: string): string {
-  if (type === "pods") return "pod";
+  if (type === "pods" || type === "pods/portforward") return "pod";
   return WORKLOAD_TYPES.find((workload) => fullName(workload) === type)?.singular ?? type;
 }
 
@@ -101,7 +102,9 @@ function ruleFor({ verb, resource, apiGroup = "", name }: ApiRequest): string {
   // Whoever may make tokens of all service accounts can be any of them: name the one.
   const isOne = resource === "configmaps" || resource === "serviceaccounts/token";
   const names = isOne ? `resourceNames: [${name}], ` : "";
-  return `{apiGroups: [${apiGroup || '""'}], resources: [${resource}], ${names}verbs: [${verb}]}`;
+  // Which of the two is asked for depends on the API server's release.
+  const verbs = resource === "pods/portforward" ? "get, create" : verb;
+  return `{apiGroups: [${apiGroup || '""'}], resources: [${resource}], ${names}verbs: [${verbs}]}`;
 }
 
 /** The words of the innermost of errors that wrap each other. */

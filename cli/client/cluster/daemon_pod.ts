@@ -7,20 +7,33 @@ export const DAEMON_LABEL = "app.kubernetes.io/name=necoperf-daemon";
 
 const PORT_NAME = "necoperf-grpc";
 
+/** A pod with a daemon that can be called. */
+export interface DaemonPod {
+  namespace: string;
+  name: string;
+  /** The port of its gRPC service. */
+  port: number;
+  /** `host:port` of its gRPC service. */
+  address: string;
+}
+
 /**
- * Picks the daemon that serves a node out of that node's daemon pods, and returns `host:port` of
- * its gRPC service. One that is ready goes before one that is not; one that is being deleted takes
+ * Picks the daemon that serves a node out of that node's daemon pods. One that is ready goes before one that is not; one that is being deleted takes
  * no work.
  *
  * Throws a `CliError` (exit status 3) when no daemon of the node can be called.
  */
-export function pickDaemonAddress(
+export function pickDaemon(
   pods: Pod[],
   where: { nodeName: string; namespace: string },
-): string {
+): DaemonPod {
   const usable = pods.filter((pod) => pod.ip && !pod.beingDeleted && pod.phase === "Running");
   const pod = usable.find(({ ready }) => ready) ?? usable[0];
-  if (pod?.ip) return formatAddress(pod.ip, portOf(pod));
+  if (pod?.ip) {
+    const { namespace, name } = pod;
+    const port = portOf(pod);
+    return { namespace, name, port, address: formatAddress(pod.ip, port) };
+  }
 
   const searched = `namespace ${where.namespace}, label ${DAEMON_LABEL}`;
   if (pods.length === 0) {

@@ -1,9 +1,11 @@
+import type { Duplex } from "node:stream";
 import type { ConfigurationOptions } from "@kubernetes/client-node";
 import { type ApiFailure, type ApiRequest, describeApiFailure } from "./api_failure.ts";
 import { openApiClient, type SentRequest } from "./api_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { Pod } from "./pod.ts";
+import type { PodPort } from "./port_forward.ts";
 import { readWorkload } from "./read_workload.ts";
 import { toPod } from "./to_pod.ts";
 import { fullName, podSelector, type WorkloadType } from "./workload.ts";
@@ -72,6 +74,11 @@ export interface Cluster {
    * ask; then, `undefined`. Rejects with a `CliError` when there is no answer.
    */
   mayAccess(access: ResourceAccess, user?: string): Promise<boolean | undefined>;
+  /**
+   * Connects to a port of a pod through the API server. Rejects with a `CliError`; what ends the
+   * connection later is the stream's error.
+   */
+  forwardPort(port: PodPort, signal?: AbortSignal): Promise<Duplex>;
   /** The names of the cluster's nodes; `undefined` when they are not the caller's to list. */
   listNodeNames(): Promise<string[] | undefined>;
 }
@@ -239,6 +246,12 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
       if (hasStatus(result, HTTP_FORBIDDEN)) return undefined;
       const { verb, namespace, resource } = access;
       throw fail({ verb, resource, namespace }, result);
+    },
+    forwardPort: async (port, own) => {
+      const result = await client.forwardPort(port, own);
+      if ("answer" in result) return result.answer;
+      const { namespace, pod: name } = port;
+      throw fail({ verb: "create", resource: "pods/portforward", namespace, name }, result);
     },
     listNodeNames: async () => {
       try {

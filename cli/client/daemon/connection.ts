@@ -4,17 +4,20 @@ import type { NecoPerfClient } from "../../../proto/gen/necoperf/NecoPerf.ts";
 import { VERSION } from "../../../version.ts";
 import { describeConnectionFailure } from "./connection_failure.ts";
 import { recognizePeer } from "./peer_greeting.ts";
+import type { DaemonEndpoint } from "./daemon_endpoint.ts";
+import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import {
   type DaemonCredentials,
   refuseToExposeToken,
   type TlsConnection,
 } from "./daemon_credentials.ts";
-import { interrupted } from "../../errors.ts";
 import { wait } from "../../../wait.ts";
 
 /** A connection to a daemon. */
 export interface Connection extends Disposable {
   client: NecoPerfClient;
+  /** Whether it goes through the API server, and not to the daemon's address. */
+  isTunnelled: boolean;
   /**
    * What each call takes along: the token, if there is one. Rejects as the token's source does, and
    * with a `CliError` (exit status 130) as soon as `signal` aborts.
@@ -27,6 +30,8 @@ export interface Connection extends Disposable {
 /** How patient the client is, in milliseconds. */
 const PATIENCE_MS = {
   connect: 10_000,
+  /** For a TCP connection to a daemon that can be reached in another way, too. */
+  directConnect: 1_000,
   /** For the words of an error that has happened already. */
   connectionError: 500,
   /** A connection that is silent for so long is asked whether it is still there. */
@@ -50,34 +55,47 @@ export function loadGrpc(): Promise<typeof import("../../../proto/grpc.ts")> {
   return import("../../../proto/grpc.ts");
 }
 
+/** What it takes to connect to a daemon. */
+export interface ConnectOptions {
+  /** Where the daemon is, and which ways lead there. */
+  endpoint: DaemonEndpoint;
+  /** What messages call the daemon. */
+  name: string;
+  access: DaemonCredentials;
+  /** How long it may be silent before it is asked whether it is there. Default: 20. */
+  keepaliveSeconds?: number;
+  signal: AbortSignal;
+}
+
 /**
- * Connects to a daemon. `name` is what messages call it.
+ * Connects to a daemon.
  *
- * Rejects with a `CliError`: the token may not be sent that way (exit status 4), the daemon cannot
- * be reached or is not who it should be (5), `signal` aborts (130).
+ * Rejects with a `CliError`: the token may not be sent that way, or the API server's port-forward is
+ * not the caller's to use (exit status 4), the daemon cannot be reached or is not who it should be
+ * (5), `signal` aborts (130).
  */
-export async function connect(
-  { address, name, access, keepaliveSeconds, signal }: {
-    address: string;
-    name: string;
-    access: DaemonCredentials;
-    /** How long it may be silent before it is asked whether it is there. Default: 20. */
-    keepaliveSeconds?: number;
-    signal: AbortSignal;
-  },
-): Promise<Connection> {
-  refuseToExposeToken(access, address);
+export async function connect(options: ConnectOptions): Promise<Connection> {
+  const { endpoint, name, access, keepaliveSeconds, signal } = options;
+  const { address } = endpoint;
   const tls = access.connection.kind === "tls" ? access.connection : undefined;
   const deadline = Date.now() + PATIENCE_MS.connect;
   for (let attempt = 0;; attempt++) {
-    const client = await createClient(address, tls, keepaliveSeconds);
+    const way = await takeWay(options);
+    const client = await createClient(way.target, tls, keepaliveSeconds);
     const state = await settle(client, deadline, signal);
-    if (state === "ready" && !signal.aborted) return await toConnection(client, access);
-    const reason = state === "failed" && !signal.aborted ? await lastError(client) : undefined;
+    if (state === "ready" && !signal.aborted) {
+      if (way.isTunnelled) endpoint.tunnel!.route.isTunnelled = true;
+      return await toConnection(client, access, way);
+    }
+    const reason = state === "failed" && !signal.aborted
+      ? way.failure?.() ?? await lastError(client)
+      : undefined;
     client.close();
+    way[Symbol.dispose]();
     if (signal.aborted) throw interrupted();
     const failure = {
       daemon: name,
+      isTunnelled: way.isTunnelled,
       serverName: tls?.serverName,
       plainBecause: access.connection.kind === "plain" ? access.connection.because : undefined,
       clientCertificate: tls?.clientCertificate !== undefined,
@@ -87,15 +105,84 @@ export async function connect(
     const { error, final, isForeign } = describeConnectionFailure(failure);
     const pause = PAUSES_MS[attempt];
     if (final || state === "pending" || pause === undefined || Date.now() + pause >= deadline) {
-      const peer = isForeign ? await recognizePeer(address) : undefined;
+      const peer = isForeign && !way.isTunnelled ? await recognizePeer(address) : undefined;
       throw peer ? describeConnectionFailure({ ...failure, peer }).error : error;
     }
     await wait(pause, signal);
   }
 }
 
-async function createClient(
+/** A way to a daemon, for one connection. */
+interface Way extends Disposable {
+  /** For grpc-js. */
+  target: string;
+  isTunnelled: boolean;
+  /** Why it has ended, if it has, in words of whoever has ended it. */
+  failure?(): string | undefined;
+}
+
+/** Opens the tunnel, unless the daemon is to be reached at its address. Rejects as `connect` does. */
+async function takeWay({ endpoint, name, access, signal }: ConnectOptions): Promise<Way> {
+  const { address, tunnel } = endpoint;
+  const via = tunnel?.route.via ?? "direct";
+  const direct: Way = {
+    target: `dns:${address}`,
+    isTunnelled: false,
+    [Symbol.dispose]: () => {},
+  };
+  if (via !== "port-forward") refuseToExposeToken(access, address);
+  if (!tunnel || via === "direct") return direct;
+  let unanswered: string | undefined;
+  if (via === "auto" && !tunnel.route.isTunnelled) {
+    // grpc-js takes as long to load as an address to answer.
+    const [answer] = await Promise.all([tryAddress(address, signal), loadGrpc()]);
+    if (answer === "connected") return direct;
+    unanswered = answer.failure;
+  }
+  refuseToExposeToken(access, address, { isTunnelled: true });
+  try {
+    const stream = await tunnel.open(signal);
+    let ended: string | undefined;
+    stream.on("error", ({ message }) => ended = message);
+    const { offerStream } = await import("./stream_target.ts");
+    return { ...offerStream(stream), isTunnelled: true, failure: () => ended };
+  } catch (error) {
+    if (!(error instanceof CliError) || unanswered === undefined) throw error;
+    if (error.exitStatus === ExitStatus.INTERRUPTED) throw error;
+    throw new CliError(
+      error.exitStatus,
+      `cannot reach ${name} at its address (${unanswered}), nor through the API server: ` +
+        error.message,
+      { cause: error },
+    );
+  }
+}
+
+/** Says whether anybody answers at `host:port`, before patience ends. */
+async function tryAddress(
   address: string,
+  signal: AbortSignal,
+): Promise<"connected" | { failure: string }> {
+  const { connect } = await import("node:net");
+  const [, host, port] = /^(.*):(\d+)$/.exec(address)!;
+  const { promise, resolve } = Promise.withResolvers<"connected" | { failure: string }>();
+  const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
+  socket.on("connect", () => resolve("connected"));
+  socket.on("error", ({ message }) => resolve({ failure: message }));
+  const seconds = PATIENCE_MS.directConnect / 1000;
+  const giveUp = () => resolve({ failure: `no answer within ${seconds} s` });
+  const ends = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS.directConnect)]);
+  ends.addEventListener("abort", giveUp);
+  if (ends.aborted) giveUp();
+  const answer = await promise;
+  ends.removeEventListener("abort", giveUp);
+  socket.destroy();
+  if (signal.aborted) throw interrupted();
+  return answer;
+}
+
+async function createClient(
+  target: string,
   tls?: TlsConnection,
   keepaliveSeconds = PATIENCE_MS.keepalive / 1000,
 ): Promise<NecoPerfClient> {
@@ -108,7 +195,7 @@ async function createClient(
       pem(tls.clientCertificate?.certificatePem),
     )
     : grpc.credentials.createInsecure();
-  return new (loadNecoPerf().NecoPerf)(`dns:${address}`, credentials, {
+  return new (loadNecoPerf().NecoPerf)(target, credentials, {
     "grpc.primary_user_agent": `necoperf-client/${VERSION}`,
     // Pods often have proxy variables; a pod's address is not for a proxy.
     "grpc.enable_http_proxy": 0,
@@ -167,11 +254,13 @@ function lastError(client: NecoPerfClient): Promise<string> {
 async function toConnection(
   client: NecoPerfClient,
   access: DaemonCredentials,
+  way: Way,
 ): Promise<Connection> {
   const { grpc } = await loadGrpc();
   const sent = new Set<string>();
   return {
     client,
+    isTunnelled: way.isTunnelled,
     authorize: async (signal) => {
       const metadata = new grpc.Metadata();
       const token = access.token && await orAborted(access.token(signal), signal);
@@ -185,7 +274,10 @@ async function toConnection(
       for (const token of sent) text = text.replaceAll(token, "(the token)");
       return text;
     },
-    [Symbol.dispose]: () => client.close(),
+    [Symbol.dispose]: () => {
+      client.close();
+      way[Symbol.dispose]();
+    },
   };
 }
 

@@ -6,6 +6,8 @@ import { notADaemon } from "./rpc_failure.ts";
 interface FailedConnection {
   /** Which daemon, and where: `the necoperf-daemon on node1 (10.0.0.7:6543)`. */
   daemon: string;
+  /** Whether it was tried through the API server. */
+  isTunnelled?: boolean;
   /** The name that its certificate should have; not there: plain text was spoken. */
   serverName?: string;
   /** Why plain text was spoken. */
@@ -47,8 +49,10 @@ export function describeConnectionFailure(
   }
   return {
     error: unreachable(
-      `cannot reach ${daemon}: ${reason}; is the daemon running, and may this machine connect to ` +
-        "it (network policy, firewall)?",
+      failure.isTunnelled
+        ? `cannot reach ${daemon} through the API server: ${reason}; is the daemon running?`
+        : `cannot reach ${daemon}: ${reason}; is the daemon running, and may this machine connect ` +
+          "to it (network policy, firewall)?",
     ),
     final: false,
   };

@@ -190,13 +190,15 @@ async function findAuthorities(
 
 /**
  * Throws a `CliError` (exit status 4) when a token would have to go to `address` in a way that
- * others can read.
+ * others can read: the API server and the kubelet are such others.
  */
 export function refuseToExposeToken(
   { token, connection }: DaemonCredentials,
   address: string,
+  { isTunnelled = false }: { isTunnelled?: boolean } = {},
 ): void {
-  if (!token || connection.kind === "tls" || connection.sendToken || isLoopback(address)) return;
+  if (!token || connection.kind === "tls" || connection.sendToken) return;
+  if (!isTunnelled && isLoopback(address)) return;
   throw new CliError(
     ExitStatus.NOT_ALLOWED,
     `the token was not sent: the connection to ${address} would not be encrypted, because ` +

@@ -1,32 +1,40 @@
 import type { GetDaemonInfoResponse__Output as DaemonInfo } from "../../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
-import { connect } from "./connection.ts";
-import type { DaemonCredentials } from "./daemon_credentials.ts";
+import { connect, type ConnectOptions } from "./connection.ts";
 import { describeRpcFailure, isRpcFailure } from "./rpc_failure.ts";
 
 export type { DaemonInfo };
+
+/** A daemon's answer, and how it came. */
+export interface ReadDaemonInfo {
+  info: DaemonInfo;
+  /** Whether the daemon was reached through the API server. */
+  isTunnelled: boolean;
+  /** From the first attempt until the daemon could be called. */
+  connectMs: number;
+  /** From the call to its answer. */
+  answerMs: number;
+}
 
 /** How long the answer is waited for, in milliseconds. */
 const PATIENCE_MS = 5_000;
 
 /**
- * Asks a daemon what it is and what may be asked of it. `name` is what messages call it.
+ * Asks a daemon what it is and what may be asked of it.
  *
  * Rejects with a `CliError`: it cannot be reached (exit status 5), does not know the caller (4), or
  * is of a release that does not tell (1).
  */
-export async function readDaemonInfo(
-  { address, name, access, signal }: {
-    address: string;
-    name: string;
-    access: DaemonCredentials;
-    signal: AbortSignal;
-  },
-): Promise<DaemonInfo> {
-  using connection = await connect({ address, name, access, signal });
+export async function readDaemonInfo(options: ConnectOptions): Promise<ReadDaemonInfo> {
+  const { name, access, signal } = options;
+  const startedAt = performance.now();
+  using connection = await connect(options);
+  const connectMs = performance.now() - startedAt;
+  const { isTunnelled } = connection;
   const metadata = await connection.authorize(signal);
   const deadline = Date.now() + PATIENCE_MS;
+  const calledAt = performance.now();
   try {
-    return await new Promise((resolve, reject) =>
+    const info = await new Promise<DaemonInfo>((resolve, reject) =>
       connection.client.getDaemonInfo(
         {},
         metadata,
@@ -34,6 +42,7 @@ export async function readDaemonInfo(
         (error, info) => error ? reject(error) : resolve(info!),
       )
     );
+    return { info, isTunnelled, connectMs, answerMs: performance.now() - calledAt };
   } catch (error) {
     if (!isRpcFailure(error)) throw error;
     const details = connection.withoutToken(error.details);

@@ -79,7 +79,7 @@ export function openReconnectingClient(
   const name = () => nameDaemon(endpoint, reference.nodeName);
   const open = (signal: AbortSignal) =>
     connect({
-      address: endpoint.address,
+      endpoint,
       name: name(),
       access,
       keepaliveSeconds: reference.keepaliveSeconds,

@@ -5,9 +5,9 @@ import {
   type DaemonCredentials,
   readAccessFiles,
 } from "../daemon/daemon_credentials.ts";
-import type { DaemonEndpoint } from "../daemon/daemon_endpoint.ts";
+import type { DaemonEndpoint, Route, Via } from "../daemon/daemon_endpoint.ts";
 import type { DaemonReference } from "../daemon/reconnecting_client.ts";
-import { DAEMON_LABEL, pickDaemonAddress } from "../cluster/daemon_pod.ts";
+import { DAEMON_LABEL, type DaemonPod, pickDaemon } from "../cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "../cluster/kubernetes.ts";
 
@@ -22,6 +22,11 @@ export interface NamespaceReference extends ClusterOptions {
   necoperfNamespace?: string;
   /** How the daemons are called. Default: as `AccessOptions` says. */
   access?: AccessOptions;
+  /**
+   * How the daemons are reached: at their pods' addresses, or through the API server's port-forward.
+   * Default, `auto`: at their addresses if those answer within a second.
+   */
+  via?: Via;
 }
 
 /** A node of a cluster, whose daemon keeps a result. */
@@ -45,6 +50,8 @@ interface OpenNamespace {
   cluster: Cluster;
   namespace: string;
   necoperfNamespace: string;
+  /** How the daemons are reached. */
+  route: Route;
   /**
    * Under way. To be awaited behind everything else: what is wrong with the pod, not with the
    * access, is what people want to hear first.
@@ -72,7 +79,8 @@ export async function openNamespace(
   });
   // Whoever awaits it hears of a failure.
   access.catch(() => {});
-  return { cluster, namespace, necoperfNamespace, access };
+  const route: Route = { via: reference.via ?? "auto" };
+  return { cluster, namespace, necoperfNamespace, route, access };
 }
 
 /**
@@ -84,10 +92,11 @@ export async function findDaemon(
   signal?: AbortSignal,
 ): Promise<DaemonReference> {
   const { nodeName } = reference;
-  const { cluster, necoperfNamespace, access } = await openNamespace(reference, signal);
+  const { cluster, necoperfNamespace, route, access } = await openNamespace(reference, signal);
   const place = { nodeName, namespace: necoperfNamespace };
+  const pod = await findDaemonPod(cluster, place);
   return {
-    endpoint: toEndpoint(await findDaemonAddress(cluster, place), reference, place),
+    endpoint: toEndpoint(pod, { cluster, route, place, options: reference }),
     nodeName,
     access: await access,
   };
@@ -116,21 +125,21 @@ interface DaemonPlace {
 }
 
 /**
- * Asks the API server, with one LIST of pods, where the daemon of a node is: `host:port`. When that
- * has none to be called, with another that is not from its cache. Rejects with a `CliError` as
- * `listPods` and `pickDaemonAddress` do.
+ * Asks the API server, with one LIST of pods, where the daemon of a node is. When that has none to be
+ * called, with another that is not from its cache. Rejects with a `CliError` as `listPods` and
+ * `pickDaemon` do.
  */
-export async function findDaemonAddress(
+export async function findDaemonPod(
   cluster: Pick<Cluster, "listPods">,
   place: DaemonPlace,
-): Promise<string> {
+): Promise<DaemonPod> {
   const { nodeName, namespace } = place;
   const selectors = { label: DAEMON_LABEL, nodeName };
   const cached = await cluster.listPods(namespace, selectors);
   try {
-    return pickDaemonAddress(cached, place);
+    return pickDaemon(cached, place);
   } catch {
-    return pickDaemonAddress(
+    return pickDaemon(
       await cluster.listPods(namespace, { ...selectors, fresh: true }),
       place,
     );
@@ -145,14 +154,14 @@ const MOST_LISTS = 8;
  * for all of the daemons when the nodes are many. A node without a daemon to be called has the
  * `CliError` that says so in its place. Rejects with a `CliError` as the lists do.
  */
-export async function findDaemonAddresses(
+export async function findDaemonPods(
   cluster: Pick<Cluster, "listPods" | "selectPods">,
   nodeNames: string[],
   namespace: string,
-): Promise<Map<string, string | CliError>> {
-  const orMissing = async (address: () => Promise<string> | string) => {
+): Promise<Map<string, DaemonPod | CliError>> {
+  const orMissing = async (find: () => Promise<DaemonPod> | DaemonPod) => {
     try {
-      return await address();
+      return await find();
     } catch (error) {
       if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_FOUND) return error;
       throw error;
@@ -162,7 +171,7 @@ export async function findDaemonAddresses(
     return new Map(
       await Promise.all(nodeNames.map(async (nodeName) => {
         const place = { nodeName, namespace };
-        return [nodeName, await orMissing(() => findDaemonAddress(cluster, place))] as const;
+        return [nodeName, await orMissing(() => findDaemonPod(cluster, place))] as const;
       })),
     );
   }
@@ -170,25 +179,38 @@ export async function findDaemonAddresses(
     await cluster.selectPods(namespace, { label: DAEMON_LABEL }),
     ({ nodeName }) => nodeName,
   );
-  const found = new Map<string, string | CliError>();
+  const found = new Map<string, DaemonPod | CliError>();
   for (const nodeName of nodeNames) {
     const pods = daemons.get(nodeName) ?? [];
-    found.set(nodeName, await orMissing(() => pickDaemonAddress(pods, { nodeName, namespace })));
+    found.set(nodeName, await orMissing(() => pickDaemon(pods, { nodeName, namespace })));
   }
   return found;
 }
 
-/** An endpoint that is found again by asking the cluster, with what the kubeconfig file says by then. */
-export function toEndpoint(
-  address: string,
-  options: ClusterOptions,
-  place: DaemonPlace,
-): DaemonEndpoint {
+/** What else an endpoint takes than a pod. */
+export interface EndpointContext {
+  /** With which the tunnel is opened. */
+  cluster: Pick<Cluster, "forwardPort">;
+  route: Route;
+  /** For which daemon is looked again. */
+  place: DaemonPlace;
+  /** How the cluster is opened to look again, with what the kubeconfig file says by then. */
+  options: ClusterOptions;
+}
+
+/** The endpoint of a daemon's pod, that is found again by asking the cluster. */
+export function toEndpoint(pod: DaemonPod, context: EndpointContext): DaemonEndpoint {
+  const { cluster, route, place, options } = context;
+  const { address, namespace, name, port } = pod;
   return {
     address,
+    tunnel: {
+      route,
+      open: (signal) => cluster.forwardPort({ namespace, pod: name, port }, signal),
+    },
     findAgain: async (signal) => {
       const cluster = await openCluster(options, signal);
-      return toEndpoint(await findDaemonAddress(cluster, place), options, place);
+      return toEndpoint(await findDaemonPod(cluster, place), { ...context, cluster });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { CliError, ExitStatus, mostCommonStatus } from "../../errors.ts";
 import {
-  findDaemonAddresses,
+  findDaemonPods,
   type NamespaceReference,
   openNamespace,
   toEndpoint,
@@ -51,7 +51,7 @@ const MOST_REQUESTS = 8;
 
 /**
  * Finds the containers behind names and selectors, and the daemons on their nodes: with one GET for
- * each name, one LIST of pods for each workload and page of them, and what `findDaemonAddresses` and
+ * each name, one LIST of pods for each workload and page of them, and what `findDaemonPods` and
  * `findTarget` ask. All targets share one access.
  *
  * Rejects with a `CliError` as `findTarget` does when there is nothing to profile, or for what
@@ -61,20 +61,24 @@ export async function findTargets(
   reference: TargetsReference,
   signal?: AbortSignal,
 ): Promise<FoundTargets> {
-  const { cluster, namespace, necoperfNamespace, access } = await openNamespace(reference, signal);
+  const { cluster, namespace, necoperfNamespace, route, access } = await openNamespace(
+    reference,
+    signal,
+  );
   const { containers, failures, skipped } = await findContainers(cluster, namespace, reference);
   const nodeNames = [...new Set(containers.map(({ nodeName }) => nodeName))];
-  const addresses = await findDaemonAddresses(cluster, nodeNames, necoperfNamespace);
+  const daemons = await findDaemonPods(cluster, nodeNames, necoperfNamespace);
   const targets: Target[] = [];
   for (const { id, name: container, nodeName, pod } of spread(containers)) {
-    const address = addresses.get(nodeName)!;
-    if (address instanceof CliError) {
-      failures.push({ name: `${pod.namespace}/${pod.name}`, error: address, nodeName });
+    const daemon = daemons.get(nodeName)!;
+    if (daemon instanceof CliError) {
+      failures.push({ name: `${pod.namespace}/${pod.name}`, error: daemon, nodeName });
       continue;
     }
+    const place = { nodeName, namespace: necoperfNamespace };
     targets.push({
       containerId: id,
-      endpoint: toEndpoint(address, reference, { nodeName, namespace: necoperfNamespace }),
+      endpoint: toEndpoint(daemon, { cluster, route, place, options: reference }),
       access: await access,
       pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
     });

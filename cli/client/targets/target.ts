@@ -3,7 +3,7 @@ import type { DaemonEndpoint } from "../daemon/daemon_endpoint.ts";
 import { loadGrpc } from "../daemon/connection.ts";
 import {
   type AddressReference,
-  findDaemonAddress,
+  findDaemonPod,
   type NamespaceReference,
   openDaemon,
   openNamespace,
@@ -46,16 +46,20 @@ export interface Target {
  * that does not run (3), missing rights (4), an API server that does not answer (5), `signal` (130).
  */
 export async function findTarget(reference: PodReference, signal?: AbortSignal): Promise<Target> {
-  const { cluster, namespace, necoperfNamespace, access } = await openNamespace(reference, signal);
+  const { cluster, namespace, necoperfNamespace, route, access } = await openNamespace(
+    reference,
+    signal,
+  );
   const reading = cluster.readPod(namespace, reference.pod);
   // While the API server answers; whoever connects hears of a failure.
   loadGrpc().catch(() => {});
   const pod = await reading;
   const { id, name: container, nodeName } = pickContainer(pod, reference.container);
   const place = { nodeName, namespace: necoperfNamespace };
+  const daemon = await findDaemonPod(cluster, place);
   return {
     containerId: id,
-    endpoint: toEndpoint(await findDaemonAddress(cluster, place), reference, place),
+    endpoint: toEndpoint(daemon, { cluster, route, place, options: reference }),
     access: await access,
     pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
   };

@@ -46,6 +46,7 @@ Deno.test("parseArguments: the line of the design", () => {
     namespace: "shop",
     container: "app",
     cluster: NO_CLUSTER,
+    via: "auto",
     necoperfNamespace: "necoperf",
     access: NO_CREDENTIALS,
   });
@@ -182,6 +183,7 @@ Deno.test("parseArguments: a result is fetched by its recording's id, from a nod
       nodeName: "node1",
       namespace: "shop",
       cluster: NO_CLUSTER,
+      via: "auto",
       necoperfNamespace: "necoperf",
       access: NO_CREDENTIALS,
     },

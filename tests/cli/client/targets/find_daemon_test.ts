@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { CliError } from "../../../../cli/errors.ts";
-import { findDaemonAddress } from "../../../../cli/client/targets/find_daemon.ts";
+import { findDaemonPod } from "../../../../cli/client/targets/find_daemon.ts";
 import type { Pod } from "../../../../cli/client/cluster/pod.ts";
 
 const PLACE = { nodeName: "n1", namespace: "necoperf" };
@@ -29,22 +29,22 @@ function clusterWith(lists: { cached: Pod[]; fresh: Pod[] }) {
   };
 }
 
-Deno.test("findDaemonAddress: the cache of the API server is enough when it has a daemon to be called", async () => {
+Deno.test("findDaemonPod: the cache of the API server is enough when it has a daemon to be called", async () => {
   const cluster = clusterWith({ cached: [DAEMON], fresh: [] });
-  assert.equal(await findDaemonAddress(cluster, PLACE), "10.0.0.1:6543");
+  assert.equal((await findDaemonPod(cluster, PLACE)).address, "10.0.0.1:6543");
   assert.deepEqual(cluster.asked, ["cached"]);
 });
 
-Deno.test("findDaemonAddress: a daemon that the cache does not have yet is found nevertheless", async () => {
+Deno.test("findDaemonPod: a daemon that the cache does not have yet is found nevertheless", async () => {
   for (const cached of [[], [{ ...DAEMON, beingDeleted: true }]]) {
     const cluster = clusterWith({ cached, fresh: [DAEMON] });
-    assert.equal(await findDaemonAddress(cluster, PLACE), "10.0.0.1:6543");
+    assert.equal((await findDaemonPod(cluster, PLACE)).address, "10.0.0.1:6543");
     assert.deepEqual(cluster.asked, ["cached", "fresh"]);
   }
 });
 
-Deno.test("findDaemonAddress: that there is no daemon is known from the storage, not from the cache", async () => {
+Deno.test("findDaemonPod: that there is no daemon is known from the storage, not from the cache", async () => {
   const cluster = clusterWith({ cached: [], fresh: [] });
-  await assert.rejects(findDaemonAddress(cluster, PLACE), CliError);
+  await assert.rejects(findDaemonPod(cluster, PLACE), CliError);
   assert.deepEqual(cluster.asked, ["cached", "fresh"]);
 });
