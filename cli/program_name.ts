@@ -9,8 +9,9 @@ export const EXECUTABLE = toExecutable(process.argv0);
 /** What a user writes to start this program, for help and messages. */
 export const PROGRAM = nameProgram(EXECUTABLE);
 
-function toExecutable(path: string): string {
-  const name = path.slice(path.lastIndexOf("/") + 1);
+/** Takes a program's name from its path, which has an extension on Windows. */
+export function toExecutable(path: string): string {
+  const name = path.replace(/^.*[/\\]/s, "").replace(/\.exe$/i, "");
   return /^kubectl-./.test(name) ? name : "necoperf-client";
 }
 

@@ -3,6 +3,9 @@
  * the files inside that it reads:
  *
  *     deno run -A scripts/compile.ts
+ *     deno run -A scripts/compile.ts --target x86_64-pc-windows-msvc
+ *
+ * With `--target` it is the client alone, for a system that `deno compile` names so.
  *
  * Deno downloads what it compiles with, its runtime without its tools. Where it cannot, `DENORT_BIN`
  * names a file that has it.
@@ -36,6 +39,7 @@ export async function compile(
     main = MAIN[program],
     output = `dist/necoperf-${program}`,
     flags = permissionFlags(program, { embedded: true }),
+    target = undefined as string | undefined,
   } = {},
 ): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-bundle-" });
@@ -48,6 +52,7 @@ export async function compile(
       "--no-code-cache",
       ...bundled.include.flatMap((path) => ["--include", path]),
       ...flags,
+      ...target === undefined ? [] : ["--target", target],
       ...["--output", resolve(ROOT, output), bundled.main],
     ];
     const { success } = await new Deno.Command(Deno.execPath(), {
@@ -63,8 +68,12 @@ export async function compile(
 
 if (import.meta.main) {
   try {
-    await compile("client");
-    await compile("daemon");
+    const [option, target] = Deno.args;
+    if (option === "--target") await compile("client", { target });
+    else {
+      await compile("client");
+      await compile("daemon");
+    }
   } catch (error) {
     console.error((error as Error).message);
     Deno.exit(1);

@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { permissionFlags } from "../../permissions.ts";
-import { nameProgram } from "../../cli/program_name.ts";
+import { nameProgram, toExecutable } from "../../cli/program_name.ts";
 
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
 Deno.test("nameProgram: a plug-in of kubectl is called as kubectl calls it", () => {
   assert.equal(nameProgram("kubectl-necoperf"), "kubectl necoperf");
   assert.equal(nameProgram("kubectl-neco_perf-now"), "kubectl neco-perf now");
+});
+
+Deno.test("toExecutable: a path of Windows has backslashes and an extension", () => {
+  assert.equal(toExecutable("C:\\bin\\kubectl-necoperf.exe"), "kubectl-necoperf");
+  assert.equal(toExecutable("/usr/bin/kubectl-necoperf"), "kubectl-necoperf");
+  assert.equal(toExecutable("C:\\bin\\tools.EXE"), "necoperf-client");
 });
 
 /** Runs the client by a Deno of that name; gives what it printed and said. */

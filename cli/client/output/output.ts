@@ -315,9 +315,13 @@ function nameOf({ stem, form }: ResultName, time: Date): string {
   return form === "plain" ? part : `${part}-${formatTime(time)}`;
 }
 
+/** Devices on Windows, whatever follows the first dot: a pod may be called `con.web`. */
+const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)/i;
+
 function fileNamePart(text: string): string {
   // Names of pods and containers together may be longer than a file system takes.
-  return text.replaceAll(/[^A-Za-z0-9.-]/g, "_").replace(/^\.+/, "").slice(0, 200);
+  return text.replaceAll(/[^A-Za-z0-9.-]/g, "_").replace(/^\.+/, "").slice(0, 200)
+    .replace(DEVICE, "_$1");
 }
 
 /** For example `20250131T235959Z`. */

@@ -31,6 +31,17 @@ Deno.test("openFileOutput: a result has its name only when it is whole", async (
   assert.deepEqual(await Deno.readFile(path), BYTES);
 });
 
+Deno.test("openFileOutput: a name is none that Windows keeps for a device, and has no character it refuses", async () => {
+  using directory = temporaryDirectory();
+  for (const stem of ["con.web-app", "NUL", "com1.x", "console", 'a:b*?"<>|\\c']) {
+    const output = await openFileOutput(directory.path, { stem, extension: ".txt", form: "plain" });
+    await output.commit();
+  }
+  assert.deepEqual(namesIn(directory.path), [
+    ...["_NUL.txt", "_com1.x.txt", "_con.web-app.txt", "a_b_______c.txt", "console.txt"],
+  ]);
+});
+
 Deno.test("openFileOutput: a result never takes another's name", async () => {
   using directory = temporaryDirectory();
   const first = join(directory.path, "web-0-app-20250131T235958Z.perf.txt");
