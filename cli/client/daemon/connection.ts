@@ -149,8 +149,10 @@ async function takeWay({ endpoint, name, access, signal }: ConnectOptions): Prom
   } catch (error) {
     if (!(error instanceof CliError) || unanswered === undefined) throw error;
     if (error.exitStatus === ExitStatus.INTERRUPTED) throw error;
+    // Unreachable even where the caller may not use the tunnel: a daemon that is restarted is away at
+    // its address for a moment, and is tried again.
     throw new CliError(
-      error.exitStatus,
+      ExitStatus.UNREACHABLE,
       `cannot reach ${name} at its address (${unanswered}), nor through the API server: ` +
         error.message,
       { cause: error },

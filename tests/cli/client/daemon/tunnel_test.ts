@@ -134,7 +134,12 @@ Deno.test("recordContainer: who may not use port-forward is told the rule", asyn
   for (const via of ["port-forward", "auto"] as const) {
     await find(
       { via, forward: daemon.address, failures: { portforward: 403 } },
-      (target) => rejectsWith(record(target), ExitStatus.NOT_ALLOWED, rule),
+      (target) =>
+        rejectsWith(
+          record(target),
+          via === "auto" ? ExitStatus.UNREACHABLE : ExitStatus.NOT_ALLOWED,
+          rule,
+        ),
     );
   }
 });
