@@ -6,7 +6,7 @@ import { findTargets } from "../client/targets/find_targets.ts";
 import type { Interrupts } from "../terminal/interrupts.ts";
 import { nameResult } from "../client/recording/profile.ts";
 import { shortContainerId } from "../../proto/container_id.ts";
-import { alikeKey, groupAlike, listSome, type Said } from "../client/targets/alike.ts";
+import { alikeKey, groupAlike, likewise, listSome, type Said } from "../client/targets/alike.ts";
 import type { Target } from "../client/targets/target.ts";
 import { profileAll } from "../client/recording/profile_all.ts";
 import {
@@ -169,11 +169,6 @@ function saidOf(target: Target, message: string): Said {
       ...[containerId, shortContainerId(containerId)],
     ],
   };
-}
-
-/** Of whom the same is said; nothing when there is nobody. */
-function likewise(others: Said[]): string {
-  return others.length === 0 ? "" : ` (likewise ${listSome(others.map(({ name }) => name))})`;
 }
 
 /** Each kind of warning once: the pods of a deployment have the same program. */

@@ -126,9 +126,8 @@ function portForwardRights(namespace: string, via: Via): NeededRight[] {
   const without = via === "port-forward"
     ? undefined
     : "daemons are reached at their pods' addresses only, which takes a route there";
-  return (["get", "create"] as const).map((verb) => ({
-    ...{ verb, group: "", resource: "pods", subresource: "portforward", namespace, without },
-  }));
+  const right = { group: "", resource: "pods", subresource: "portforward", namespace, without };
+  return [{ ...right, verb: "get" }, { ...right, verb: "create" }];
 }
 
 /** Returns whether the API server answers. */

@@ -1,3 +1,4 @@
+import { formatAddress } from "./address.ts";
 import { DAEMON_PORT } from "../../../proto/defaults.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import type { Pod } from "./pod.ts";
@@ -18,8 +19,8 @@ export interface DaemonPod {
 }
 
 /**
- * Picks the daemon that serves a node out of that node's daemon pods. One that is ready goes before one that is not; one that is being deleted takes
- * no work.
+ * Picks the daemon that serves a node out of that node's daemon pods. One that is ready goes before
+ * one that is not; one that is being deleted takes no work.
  *
  * Throws a `CliError` (exit status 3) when no daemon of the node can be called.
  */
@@ -52,11 +53,6 @@ export function pickDaemon(
       states.join(", ")
     }; try again, or ask the cluster's administrators`,
   );
-}
-
-/** Joins a host and a port; an IPv6 address goes in brackets. */
-export function formatAddress(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function portOf(pod: Pod): number {

@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import type { NecoPerfClient } from "../../../proto/gen/necoperf/NecoPerf.ts";
 import { VERSION } from "../../../version.ts";
 import { describeConnectionFailure } from "./connection_failure.ts";
-import { recognizePeer } from "./peer_greeting.ts";
+import { splitAddress } from "../cluster/address.ts";
 import type { DaemonEndpoint } from "./daemon_endpoint.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import {
@@ -105,7 +105,9 @@ export async function connect(options: ConnectOptions): Promise<Connection> {
     const { error, final, isForeign } = describeConnectionFailure(failure);
     const pause = PAUSES_MS[attempt];
     if (final || state === "pending" || pause === undefined || Date.now() + pause >= deadline) {
-      const peer = isForeign && !way.isTunnelled ? await recognizePeer(address) : undefined;
+      if (!isForeign || way.isTunnelled) throw error;
+      const { recognizePeer } = await import("./peer_greeting.ts");
+      const peer = await recognizePeer(address);
       throw peer ? describeConnectionFailure({ ...failure, peer }).error : error;
     }
     await wait(pause, signal);
@@ -166,9 +168,8 @@ async function tryAddress(
   signal: AbortSignal,
 ): Promise<"connected" | { failure: string }> {
   const { connect } = await import("node:net");
-  const [, host, port] = /^(.*):(\d+)$/.exec(address)!;
   const { promise, resolve } = Promise.withResolvers<"connected" | { failure: string }>();
-  const socket = connect({ host: host.replace(/^\[|\]$/g, ""), port: Number(port) });
+  const socket = connect(splitAddress(address));
   socket.on("connect", () => resolve("connected"));
   socket.on("error", ({ message }) => resolve({ failure: message }));
   const seconds = PATIENCE_MS.directConnect / 1000;

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { connect } from "node:net";
+import { splitAddress } from "../cluster/address.ts";
 import { escapeControls } from "../../escape_controls.ts";
 
 /** What an HTTP/2 client says first (RFC 9113, section 3.4), and an empty SETTINGS frame. */
@@ -24,11 +25,10 @@ export async function recognizePeer(address: string): Promise<Peer | undefined> 
 }
 
 function greet(address: string): Promise<Uint8Array> {
-  const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
   const chunks: Buffer[] = [];
   let length = 0;
   return new Promise((resolve) => {
-    const socket = connect({ host, port: Number(port) });
+    const socket = connect(splitAddress(address));
     const end = () => {
       socket.destroy();
       resolve(Buffer.concat(chunks).subarray(0, MAX_BYTES));

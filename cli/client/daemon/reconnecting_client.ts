@@ -1,6 +1,6 @@
 import { RETRY_TIMEOUT_SECONDS } from "../../../proto/defaults.ts";
 import { wait } from "../../../wait.ts";
-import { connect, type Connection } from "./connection.ts";
+import { connect, type Connection, type ConnectOptions } from "./connection.ts";
 import type { DaemonEndpoint } from "./daemon_endpoint.ts";
 import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
@@ -21,12 +21,6 @@ export interface DaemonReference {
   access?: DaemonCredentials;
   /** How long a lost connection is tried again, from the last that arrived. Default: 60. */
   retryTimeoutSeconds?: number;
-}
-
-/** How a connection is kept. */
-interface ConnectionOptions {
-  /** How long a connection may be silent before it is asked whether it is there. Default: 20. */
-  keepaliveSeconds?: number;
 }
 
 /** A connection to a daemon that is made again when it is lost. */
@@ -61,7 +55,7 @@ const PAUSE_MS = { first: 250, longest: 8_000 };
 
 /** Makes a link; nothing is contacted yet. */
 export function openReconnectingClient(
-  reference: DaemonReference & ConnectionOptions,
+  reference: DaemonReference & Pick<ConnectOptions, "keepaliveSeconds">,
   onEvent: (event: ConnectionEvent) => void = () => {},
 ): ReconnectingClient {
   const { access = NO_CREDENTIALS, retryTimeoutSeconds = RETRY_TIMEOUT_SECONDS } = reference;

@@ -4,7 +4,7 @@ import { CliError, ExitStatus } from "../../errors.ts";
 import { escapeControls } from "../../escape_controls.ts";
 
 /** A gRPC call that failed, as grpc-js reports it. */
-interface RpcFailure {
+export interface RpcFailure {
   /** The number of a gRPC status. */
   code: number;
   details: string;

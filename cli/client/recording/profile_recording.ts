@@ -1,7 +1,13 @@
 import { toDuration } from "../../../proto/duration.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { createScriptReader } from "../../script/reader.ts";
-import { foreignAnswer, isRpcFailure, isStatus, notADaemon } from "../daemon/rpc_failure.ts";
+import {
+  foreignAnswer,
+  isRpcFailure,
+  isStatus,
+  notADaemon,
+  type RpcFailure,
+} from "../daemon/rpc_failure.ts";
 import type { ReconnectingClient } from "../daemon/reconnecting_client.ts";
 import type { RecordOptions } from "./record_options.ts";
 import {
@@ -174,15 +180,13 @@ function createSampleCounter() {
 }
 
 /** Failures that the first implementation gives no status of its own. */
-function describeFailure(link: ReconnectingClient, error: Error & { details: string }): unknown {
-  if (!isRpcFailure(error)) return error;
-  if (isStatus(error, "UNIMPLEMENTED") && !foreignAnswer(error)) {
+function describeFailure(link: ReconnectingClient, error: Error & RpcFailure): unknown {
+  const failure = link.describe(error);
+  if (foreignAnswer(error)) return failure;
+  if (isStatus(error, "UNIMPLEMENTED")) {
     return notADaemon(link.name, "a gRPC server that does not know necoperf.NecoPerf/Profile");
   }
-  const failure = link.describe(error);
-  if (!isStatus(error, "UNKNOWN") || !(failure instanceof CliError) || foreignAnswer(error)) {
-    return failure;
-  }
+  if (!isStatus(error, "UNKNOWN") || !(failure instanceof CliError)) return failure;
   const status = /not running/.test(error.details)
     ? ExitStatus.NOT_FOUND
     : ExitStatus.RECORDING_FAILED;

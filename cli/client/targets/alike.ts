@@ -54,3 +54,8 @@ export function listSome(names: string[]): string {
   if (names.length <= NAMED + 1) return names.join(", ");
   return `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} others`;
 }
+
+/** For example ` (likewise web-2, web-3)`: of whom the same is said. Nothing when there is nobody. */
+export function likewise(others: Pick<Said, "name">[]): string {
+  return others.length === 0 ? "" : ` (likewise ${listSome(others.map(({ name }) => name))})`;
+}

@@ -10,7 +10,7 @@ import { forEachConcurrent } from "../for_each_concurrent.ts";
 import type { Pod } from "../cluster/pod.ts";
 import type { Target } from "./target.ts";
 import { pickContainer, type RunningContainer } from "./pick_container.ts";
-import { groupAlike, listSome } from "./alike.ts";
+import { groupAlike, likewise } from "./alike.ts";
 import { formatTargetName, type TargetName } from "./target_name.ts";
 
 /** Containers of pods that a user names, by their own names or others. */
@@ -156,11 +156,7 @@ function nothingFound(
     })),
     ...skipped.map(({ name, reason }) => ({ name, message: reason })),
   ];
-  const words = groupAlike(said).map(([first, ...others]) =>
-    others.length === 0
-      ? first.message
-      : `${first.message} (likewise ${listSome(others.map(({ name }) => name))})`
-  );
+  const words = groupAlike(said).map(([first, ...others]) => first.message + likewise(others));
   return new CliError(
     failures.length > 0
       ? mostCommonStatus(failures.map(({ error }) => error))

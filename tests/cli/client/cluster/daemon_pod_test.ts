@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { formatAddress, pickDaemon } from "../../../../cli/client/cluster/daemon_pod.ts";
+import { formatAddress } from "../../../../cli/client/cluster/address.ts";
+import { pickDaemon } from "../../../../cli/client/cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "../../../../cli/errors.ts";
 import type { Pod } from "../../../../cli/client/cluster/pod.ts";
 
