@@ -193,9 +193,9 @@ Deno.test(".ci/run: uses a cluster that runs, of the same Kubernetes, and leaves
 
 /** Writes its pid, and one of a child that cleans up for a moment when it is told to end. */
 const BLOCK = `
-(trap 'sleep 0.5; echo cleaned >>"$(dirname "$0")/cleaned"; exit' TERM; while :; do sleep 0.1; done) &
+(trap 'sleep 0.5; echo cleaned >>"$(dirname "$0")/cleaned"; exit' TERM
+  echo $BASHPID >>"$(dirname "$0")/pids"; while :; do sleep 0.1; done) &
 echo $$ >>"$(dirname "$0")/pids"
-echo $! >>"$(dirname "$0")/pids"
 wait`;
 
 for (
