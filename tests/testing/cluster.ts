@@ -8,6 +8,9 @@ import { join } from "node:path";
 /** The directory of the project. */
 export const ROOT = join(import.meta.dirname!, "../..");
 
+/** The tools of the test cluster, where `.ci/run` looks for them. They may not be there. */
+export const TESTBED = Deno.env.get("TESTBED_DIR") ?? join(ROOT, "../shared/testbed");
+
 /** An object of the API, as far as tests write and read it. */
 export interface KubernetesObject {
   apiVersion: string;

@@ -5,9 +5,9 @@
  */
 import { join } from "node:path";
 import { compile } from "../../scripts/compile.ts";
-import { ROOT } from "./cluster.ts";
+import { TESTBED } from "./cluster.ts";
 
-const TOOLCHAIN = join(ROOT, "../shared/testbed/compile-toolchain");
+const TOOLCHAIN = join(TESTBED, "compile-toolchain");
 
 /**
  * As {@linkcode compile}. Where `DENORT_BIN` is not set, the test cluster's directory, if it is there,

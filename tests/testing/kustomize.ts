@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { loadAll } from "js-yaml";
-import { type KubernetesObject, ROOT, runKubectl } from "./cluster.ts";
+import { type KubernetesObject, ROOT, runKubectl, TESTBED } from "./cluster.ts";
 
 /** Kubectl before this minor version of 1 has a kustomize that takes no directories as resources. */
 const OLDEST_MINOR = 21;
@@ -24,7 +24,7 @@ export function findKustomizeKubectl(): Promise<string | undefined> {
  */
 export async function findKubectl(oldestMinor: number): Promise<string | undefined> {
   if (await isNewEnough("kubectl", oldestMinor)) return "kubectl";
-  const unpack = join(ROOT, "../shared/testbed/unpack-debian");
+  const unpack = join(TESTBED, "unpack-debian");
   if (!exists(unpack)) return undefined;
   // Where tools keep what they can get again.
   const directory = join(ROOT, "node_modules/.cache/kubectl");

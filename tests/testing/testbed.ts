@@ -4,10 +4,7 @@
  *
  * @module
  */
-import { join } from "node:path";
-import { get, ROOT } from "./cluster.ts";
-
-const TESTBED = join(ROOT, "../shared/testbed");
+import { get, TESTBED } from "./cluster.ts";
 
 /** Whether the cluster is one that tests may break. */
 export const BREAKABLE = Deno.env.has("KUBECONFIG") && exists(`${TESTBED}/restart-containerd`);
