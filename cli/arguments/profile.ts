@@ -153,7 +153,7 @@ export function defineProfile(version: string): Command {
     )
     .addOption(option("--all-user", "only what runs in user space").conflicts("allKernel"))
     .addOption(option("--all-kernel", "only what runs in the kernel"))
-    .option("--inline", "name inlined functions, too; slow for large programs")
+    .option("--inline", "ask perf for inlined functions, which names none of a container so far")
     .option("--no-inline", "do not (the default)")
     .addOption(
       option("--queue-timeout <time>", "how long to wait for it to start (default: until it does)")

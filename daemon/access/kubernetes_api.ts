@@ -6,6 +6,7 @@
  * @module
  */
 import type { Caller } from "../caller.ts";
+import { JsonItems } from "./json_items.ts";
 import { type ApiPod, type NodePod, toNodePod } from "./node_pod.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
@@ -49,8 +50,15 @@ export const API_GROUP = "necoperf.cybozu.io";
 const DEADLINES_MS = [5_000, 10_000];
 /** How long it waits before it asks again, at most, where the API server says how long. */
 const MAX_PAUSE_MS = 2_000;
-/** A node has a few hundred pods of some ten KB. */
-const MAX_ANSWER_BYTES = 64 << 20;
+/** A review is some KB. */
+const MAX_ANSWER_BYTES = 1 << 20;
+/** etcd takes 1.5 MB by default. */
+const MAX_POD_BYTES = 4 << 20;
+/**
+ * A node has a few hundred pods of some ten KB. Tenants decide how large they are: pods go by one
+ * after the other, and this many bytes are not what keeps everyone from profiling.
+ */
+const MAX_PODS_BYTES = 1 << 30;
 
 /** Connects when it is asked first. */
 export function connectKubernetes(options: KubernetesApiOptions): KubernetesApi {
@@ -97,9 +105,10 @@ export function connectKubernetes(options: KubernetesApiOptions): KubernetesApi 
         // From the API server's memory: etcd is not asked by every node every few seconds.
         resourceVersion: "0",
       });
-      const { items } = await http.get<PodList>(`/api/v1/pods?${query}`);
-      if (!Array.isArray(items)) throw unavailable("the API server's list of pods is none");
-      return items.map((pod) => toNodePod(pod, nodeName));
+      return await http.list(
+        `/api/v1/pods?${query}`,
+        (pod) => toNodePod(pod as ApiPod, nodeName),
+      );
     },
   };
 }
@@ -116,10 +125,6 @@ interface SubjectAccessReview {
   status?: { allowed?: boolean; denied?: boolean };
 }
 
-interface PodList {
-  items?: ApiPod[];
-}
-
 function toCaller(user: Partial<Caller> & UserInfo | undefined): Caller {
   if (!user?.username) throw unavailable("the API server names no user for a token");
   const { username, uid = "", groups = [], extra = {} } = user;
@@ -132,21 +137,27 @@ class ApiHttp {
 
   constructor(private readonly options: KubernetesApiOptions) {}
 
-  get<Answer>(path: string): Promise<Answer> {
-    return this.#request("GET", path);
+  /** What `toItem` makes of the items of a list, of which one at a time is in memory. */
+  list<Item>(path: string, toItem: (item: unknown) => Item): Promise<Item[]> {
+    return this.#request("GET", path, (body) => readItems(body, toItem));
   }
 
   post<Answer>(path: string, body: unknown): Promise<Answer> {
-    return this.#request("POST", path, JSON.stringify(body));
+    return this.#request("POST", path, readAnswer<Answer>, JSON.stringify(body));
   }
 
   /** Asks, and once more when no answer has come: no question changes anything. */
-  async #request<Answer>(method: string, path: string, body?: string): Promise<Answer> {
+  async #request<Answer>(
+    method: string,
+    path: string,
+    read: ReadBody<Answer>,
+    body?: string,
+  ): Promise<Answer> {
     const { deadlinesMs = DEADLINES_MS } = this.options;
     const failures: string[] = [];
     for (const deadlineMs of deadlinesMs) {
       try {
-        return await this.#ask(method, path, body, deadlineMs);
+        return await this.#ask(method, path, read, body, deadlineMs);
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         failures.push(error.message);
@@ -159,6 +170,7 @@ class ApiHttp {
   async #ask<Answer>(
     method: string,
     path: string,
+    read: ReadBody<Answer>,
     body: string | undefined,
     deadlineMs: number,
   ): Promise<Answer> {
@@ -176,15 +188,16 @@ class ApiHttp {
         redirect: "error",
         signal: AbortSignal.timeout(deadlineMs),
       });
-      text = await readText(response);
+      if (response.ok) return await read(response.body ?? []);
+      text = await readText(response.body ?? []);
     } catch (error) {
+      if (error instanceof StatusError) throw error;
       // A connection that has died without a word would make the next requests wait, too.
       this.#drop(client);
       const cause = nameCause(error, deadlineMs);
       throw new NoAnswerError(`the API server at ${server} does not answer: ${cause}`);
     }
-    const { status, ok } = response;
-    if (ok) return parseAnswer(text);
+    const { status } = response;
     const message = `the API server answers ${method} ${pathOnly(path)} with ${status}: ${
       // Names the daemon's own account and what it may not do; quotes nothing of the request.
       quote(messageOf(text), 300)}`;
@@ -222,19 +235,29 @@ class ApiHttp {
   }
 }
 
-async function readText(response: Response): Promise<string> {
+type Body = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+type ReadBody<Answer> = (body: Body) => Promise<Answer>;
+
+async function readText(body: Body): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
-  let sizeBytes = 0;
-  for await (const chunk of response.body ?? []) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
+  for await (const chunk of bounded(body, MAX_ANSWER_BYTES)) {
     text += decoder.decode(chunk, { stream: true });
   }
   return text + decoder.decode();
 }
 
-function parseAnswer<Answer>(text: string): Answer {
+async function* bounded(body: Body, maxBytes: number): AsyncGenerator<Uint8Array> {
+  let sizeBytes = 0;
+  for await (const chunk of body) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes) throw new Error("its answer is too large");
+    yield chunk;
+  }
+}
+
+async function readAnswer<Answer>(body: Body): Promise<Answer> {
+  const text = await readText(body);
   try {
     const answer = JSON.parse(text);
     if (typeof answer === "object" && answer !== null) return answer;
@@ -242,6 +265,21 @@ function parseAnswer<Answer>(text: string): Answer {
     // Said below.
   }
   throw unavailable("the API server's answer is not a JSON object");
+}
+
+async function readItems<Item>(body: Body, toItem: (item: unknown) => Item): Promise<Item[]> {
+  const items: Item[] = [];
+  const list = new JsonItems((item) => items.push(toItem(item)), MAX_POD_BYTES);
+  try {
+    for await (const chunk of bounded(body, MAX_PODS_BYTES)) list.add(chunk);
+    list.end();
+  } catch (error) {
+    if (error instanceof SyntaxError) {
+      throw unavailable(`the API server's list of pods is none: ${error.message}`);
+    }
+    throw error;
+  }
+  return items;
 }
 
 function messageOf(text: string): string {

@@ -124,6 +124,42 @@ export const ATTACKS: Record<string, (peer: Peer) => Promise<void>> = {
     const many = h2.frame(h2.DATA, Array(500).fill(asked).flat(), { streamId: 1 });
     for (;;) await send(many);
   },
+  /** 0 and 4096, again and again, in one header block. */
+  "table sizes that change": streams((id) => [
+    h2.headerBlock(
+      id,
+      h2.concat(...Array(7000).fill([0x20, ...h2.integer(0x20, 5, 4096)]), h2.callFields(CHECK)),
+    ),
+  ]),
+  "fields that push others out of the table": streams((id) => [
+    h2.headerBlock(id, [
+      ...h2.callFields(CHECK),
+      ...Array.from({ length: 8 }, (_, n) => h2.indexing(`a${id}-${n}`, "x".repeat(3800))).flat(),
+    ]),
+  ]),
+  "fields without a value": streams((id) => [
+    h2.headerBlock(id, h2.concat(h2.callFields(CHECK), ...Array(7000).fill(h2.literal("a", "")))),
+  ]),
+  "trailers that refer to a large field": async ({ send }) => {
+    await send(h2.headerBlock(1, [...h2.callFields(CHECK), ...h2.indexing("a", "x".repeat(3900))]));
+    for (const id of streamIds()) {
+      const trailers = new Uint8Array(31_000).fill(0x80 | 62);
+      await send(call(id + 2), h2.headerBlock(id + 2, trailers, { flags: h2.END_STREAM }));
+    }
+  },
+  "a header block of frames of one byte": streams((id) => [
+    h2.headerBlock(id, h2.callFields(CHECK), { frameBytes: 1 }),
+  ]),
+  "data of padding only": async ({ send }) => {
+    await send(call(1));
+    const padding = [255, ...new Uint8Array(255)];
+    await flood(h2.frame(h2.DATA, padding, { flags: h2.PADDED, streamId: 1 }))({ send });
+  },
+  "farewells": flood(h2.frame(h2.GOAWAY, new Uint8Array(8))),
+  "calls without a message": streams((id) => [call(id, CHECK, h2.END_STREAM)]),
+  "long paths that nobody reads the answers of": streams((id) => [
+    call(id, "/" + "\u007f".repeat(30_000), h2.END_STREAM),
+  ]),
   "calls": async ({ send }) => {
     const end = { flags: h2.END_STREAM };
     for (const id of streamIds()) {

@@ -60,6 +60,45 @@ export async function killContainer(namespace: string, pod: string): Promise<voi
   Deno.kill(first.pid, "SIGKILL");
 }
 
+/**
+ * Gives the processes of a pod's only container no processor until it is disposed. They get it back by
+ * themselves after so long, whatever becomes of the test.
+ */
+export async function freezeContainer(
+  namespace: string,
+  pod: string,
+  seconds: number,
+): Promise<AsyncDisposable> {
+  const { status } = await get("pod", pod, namespace);
+  const id = status.containerStatuses[0].containerID.replace("containerd://", "");
+  const [{ pid }] = await processesOf(id);
+  const { file, frozen, thawed } = findFreezer(await Deno.readTextFile(`/proc/${pid}/cgroup`), id);
+  // Ends with its standard input, at the latest with this process.
+  const script = 'echo "$1" >"$0"; timeout "$3" cat; echo "$2" >"$0"';
+  const args = ["--fork", "--wait", "sh", "-c", script, file, frozen, thawed, `${seconds}`];
+  const freezer = new Deno.Command("setsid", { args, stdin: "piped" }).spawn();
+  return {
+    async [Symbol.asyncDispose]() {
+      await freezer.stdin.close();
+      await freezer.status;
+    },
+  };
+}
+
+/** The file that freezes a container's cgroup, and what is written there. */
+function findFreezer(cgroups: string, id: string) {
+  // hierarchy-ID:controllers:path, see cgroups(7)
+  const own = cgroups.split("\n").map((line) => line.split(":"))
+    .filter(([, , path]) => path?.includes(id));
+  const v1 = own.find(([, controllers]) => controllers === "freezer");
+  if (v1) {
+    const file = `/sys/fs/cgroup/freezer${v1[2]}/freezer.state`;
+    return { file, frozen: "FROZEN", thawed: "THAWED" };
+  }
+  const [, , path] = own.find(([hierarchy]) => hierarchy === "0")!;
+  return { file: `/sys/fs/cgroup/unified${path}/cgroup.freeze`, frozen: "1", thawed: "0" };
+}
+
 /** The perfs on a node. */
 export async function findPerfs(node: string): Promise<NodeProcess[]> {
   const processes = await processesOf(`/nptb/${node}/`);

@@ -16,6 +16,9 @@ const FIELD_OVERHEAD_BYTES = 32;
 /** The size of the dynamic table that a peer may use unless it is told otherwise. */
 const DEFAULT_TABLE_SIZE = 4096;
 
+/** An encoder needs two: the smallest size since the last header block, and the last (RFC 7541, 4.2). */
+const MAX_TABLE_SIZE_UPDATES = 2;
+
 /** More than any length or index may be: integers beyond are refused (RFC 7541, 5.1). */
 const MAX_INTEGER = 2 ** 24;
 
@@ -66,10 +69,14 @@ export class HpackMeter {
     const reader = new Reader(block);
     const { maxSizeBytes, maxFields } = this.limits;
     let size = 0;
-    for (let fields = 0; !reader.done;) {
+    for (let fields = 0, updates = 0; !reader.done;) {
       const first = reader.peek();
       if (first >> 5 === 0b001) {
         if (fields > 0) throw new RangeError("a table size update comes after a field");
+        // Each takes the decoder time, and there is room for 30,000 of them.
+        if (++updates > MAX_TABLE_SIZE_UPDATES) {
+          throw new RangeError("a header block has too many table size updates");
+        }
         this.#resize(reader.integer(5));
         continue;
       }

@@ -27,7 +27,8 @@ export interface RecordOptions {
   'stackSize'?: (number);
   'side'?: (_necoperf_Side);
   /**
-   * Names functions that the compiler inlined, too. Slow for large programs.
+   * Asks perf script for functions that the compiler inlined, too. It looks for their files outside of
+   * the container, where they are not, so that it names none so far.
    */
   'inline'?: (boolean);
   'format'?: (_necoperf_Format);
@@ -60,7 +61,8 @@ export interface RecordOptions__Output {
   'stackSize': (number);
   'side': (_necoperf_Side__Output);
   /**
-   * Names functions that the compiler inlined, too. Slow for large programs.
+   * Asks perf script for functions that the compiler inlined, too. It looks for their files outside of
+   * the container, where they are not, so that it names none so far.
    */
   'inline': (boolean);
   'format': (_necoperf_Format__Output);

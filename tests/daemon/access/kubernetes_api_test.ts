@@ -21,6 +21,7 @@ interface StandIn {
 async function withApi(
   answer: (request: Request) => Response | Promise<Response>,
   test: (standIn: StandIn) => Promise<void>,
+  deadlinesMs = [1000, 1000],
 ): Promise<void> {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-api-" });
   const authority = await createAuthority(directory, "ca");
@@ -46,7 +47,7 @@ async function withApi(
     const api = connectKubernetes({
       server: `https://localhost:${server.addr.port}`,
       serviceAccountDir: directory,
-      deadlinesMs: [1000, 1000],
+      deadlinesMs,
     });
     await test({ api, directory, requests });
   } finally {
@@ -222,4 +223,30 @@ Deno.test("connectKubernetes: after an outage it is asked again, and another aut
     await Deno.writeTextFile(`${directory}/ca.crt`, "no certificate");
     await unavailable(api.reviewAccess(ALICE, question));
   });
+});
+
+Deno.test("podsOfNode: pods that a tenant has made as large as can be keep nobody out", async () => {
+  const pod = (name: string, annotation = "") => {
+    const metadata = { name, namespace: "a", uid: name, annotations: { annotation } };
+    const containerStatuses = [{ name: "main", containerID: `containerd://${C1}` }];
+    return JSON.stringify({ metadata, status: { containerStatuses } });
+  };
+  const large = new TextEncoder().encode(`${pod("large", "x".repeat(1 << 20))},`);
+  const encode = (text: string) => new TextEncoder().encode(text);
+  function* list() {
+    yield encode('{"kind":"PodList","items":[');
+    for (let count = 0; count < 110; count++) yield large;
+    yield encode(`${pod("small")}]}`);
+  }
+  const answer = () => new Response(ReadableStream.from(list()));
+  await withApi(answer, async ({ api }) => {
+    const before = Deno.memoryUsage().rss;
+    const pods = await api.podsOfNode("node1");
+    assert.equal(pods.length, 111);
+    assert.deepEqual(pods.at(-1), {
+      ...{ namespace: "a", name: "small", uid: "small" },
+      containers: [{ id: C1, name: "main", running: false }],
+    });
+    console.log(`${Math.round((Deno.memoryUsage().rss - before) / 2 ** 20)} MB more`);
+  }, [60_000]);
 });
