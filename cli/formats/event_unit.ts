@@ -29,8 +29,8 @@ export function parseEventName(event: string): EventName {
 
 /** Events that count the time of processors. */
 const CPU_TIME = ["cpu-clock", "task-clock"];
-/** Others that count time: off the processor, and of what perf stat measures. */
-const TIME = ["offcpu-time", "duration_time", "user_time", "system_time"];
+/** Others that count time: off the processor, without one, and of what perf stat measures. */
+const TIME = ["offcpu-time", "run-delay", "duration_time", "user_time", "system_time"];
 
 /** Says whether an event's periods are nanoseconds of a CPU's time. */
 export function isCpuTime(event: string): boolean {

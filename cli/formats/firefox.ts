@@ -3,11 +3,13 @@ import type { ParseOptions } from "../script/parse.ts";
 import { createScriptReader, type ReadSample, type SampleHandler } from "../script/reader.ts";
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
 import type { Frame } from "../script/stack_profile.ts";
+import type { TimeKind } from "../script/time_events.ts";
 import { eventUnit, isCpuTime } from "./event_unit.ts";
 import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";
 import { joinWithCommas } from "./join_with_commas.ts";
 import { NO_STACK, StackTree } from "./stack_tree.ts";
+import { timeKind, timeKindFrame } from "./time_kind.ts";
 
 /**
  * The version of the format that is written: the first in which threads share their stacks,
@@ -16,7 +18,10 @@ import { NO_STACK, StackTree } from "./stack_tree.ts";
  */
 const FORMAT_VERSION = 60;
 
-/** The profiler shows a function in the colour of its category. The first grey one is the default. */
+/**
+ * The profiler shows a function in the colour of its category. The first grey one is the default.
+ * Those of threads that do not run are there where a text has such threads.
+ */
 const CATEGORIES: Record<Exclude<FrameKind, "inlined">, { name: string; color: string }> = {
   unknown: { name: "Unknown", color: "grey" },
   user: { name: "Program", color: "orange" },
@@ -25,6 +30,10 @@ const CATEGORIES: Record<Exclude<FrameKind, "inlined">, { name: string; color: s
   jit: { name: "JIT", color: "purple" },
 };
 const CATEGORY_OF = Object.keys(CATEGORIES);
+const KIND_CATEGORIES = {
+  blocked: { name: "Blocked", color: "lightblue" },
+  waiting: { name: "Waiting for a processor", color: "red" },
+};
 
 /** The units of what samples stand for: milliseconds where perf has nanoseconds. */
 const WEIGHT_TYPES = { nanoseconds: "tracing-ms", bytes: "bytes", count: "samples" };
@@ -33,7 +42,9 @@ const WEIGHT_SCALES = { nanoseconds: 1e6, bytes: 1, count: 1 };
 /** What the profiler calls the kind of a thing that functions are in. */
 const LIBRARY_RESOURCE = 1;
 
-/** The samples of one event in one thread, in columns. */
+type KindOff = Exclude<TimeKind, "running">;
+
+/** The samples of one event in one thread, or of all that says what became of its time, in columns. */
 interface Thread {
   /** Which of the texts that were put together it is of: each machine has its own clock. */
   part: number;
@@ -41,9 +52,13 @@ interface Thread {
   tid: number;
   command: string;
   event: string;
+  /** What the event is called in the thread's name: threads' time is one, whatever its kind. */
+  label: string;
   timesSeconds: Column<Float64Array>;
   /** What each sample stands for, of an event that has a unit which the profiler knows. */
   periods?: Column<Float64Array>;
+  /** Which samples are of the thread running; there when some are not. */
+  running?: Column<Int32Array>;
   /** As the tree of stacks numbers them. */
   stacks: Column<Int32Array>;
   /** No sample is older than the one before it. */
@@ -93,10 +108,15 @@ function createCollector(): Collector {
   /** By machine, in the order of its samples: the earliest time. */
   const starts: number[] = [];
   let samples = 0;
+  let hasOff = false;
   return {
     tables,
     samples: () => samples,
-    threads: () => [...threads.values()],
+    threads() {
+      const all = [...threads.values()];
+      if (hasOff) { for (const thread of all) if (timeKind(thread.event)) thread.label = "time"; }
+      return all;
+    },
     startSeconds: ({ part }) => starts[part],
     frameId: (frame) => tables.frameId(toFrame(frame)),
     commandId: () => 0,
@@ -108,11 +128,13 @@ function createCollector(): Collector {
       // Without processes' ids all is one process.
       const { thread: { command, pid = 0, tid = 0 }, eventId, part } = sample;
       const event = events[eventId];
-      const key = `${part} ${pid} ${tid} ${eventId}`;
+      const kind = timeKind(event);
+      // All of a thread's time is one line in the profiler, which has it add up.
+      const key = `${part} ${pid} ${tid} ${kind === undefined ? eventId : "time"}`;
       let thread = threads.get(key);
       if (!thread) {
         thread = {
-          ...{ part, pid, tid, command, event },
+          ...{ part, pid, tid, command, event, label: event },
           timesSeconds: float64Column(),
           periods: eventUnit(event) === "count" ? undefined : float64Column(),
           stacks: new Column((length) => new Int32Array(length)),
@@ -122,9 +144,18 @@ function createCollector(): Collector {
       }
       // A thread gets its own name only after it has begun.
       thread.command = command;
-      // Text without times: the samples in their order, as if one were taken each millisecond.
       const { timesSeconds } = thread;
-      const time = isNaN(sample.timeSeconds) ? samples / 1000 : sample.timeSeconds;
+      const isOff = kind === "blocked" || kind === "waiting";
+      if (isOff && !thread.running) {
+        thread.running = new Column((length) => new Int32Array(length));
+        for (let index = 0; index < timesSeconds.length; index++) thread.running.push(1);
+        hasOff = true;
+      }
+      thread.running?.push(isOff ? 0 : 1);
+      // Text without times: the samples in their order, as if one were taken each millisecond.
+      const end = isNaN(sample.timeSeconds) ? samples / 1000 : sample.timeSeconds;
+      // What is told at its end is shown in its middle: the profiler draws a sample around its time.
+      const time = isOff && !isNaN(sample.period) ? end - sample.period / 2e9 : end;
       if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {
         thread.inOrder = false;
       }
@@ -132,7 +163,8 @@ function createCollector(): Collector {
       timesSeconds.push(time);
       if (isNaN(sample.period)) thread.periods = undefined;
       thread.periods?.push(sample.period);
-      thread.stacks.push(tables.stackOf(sample));
+      const stack = tables.stackOf(sample);
+      thread.stacks.push(isOff ? tables.stackOfKind(stack, kind) : stack);
       samples++;
     },
   };
@@ -142,6 +174,8 @@ function createCollector(): Collector {
 class Tables {
   readonly stacks = new StackTree();
   readonly frames: Frame[] = [];
+  /** The functions that stand for what a thread does that does not run. */
+  readonly kindFrames = new Map<KindOff, number>();
   readonly #frames = new Map<string, number>();
 
   /** The number of a sample's stack, which is in the reader's order: the leaf first. */
@@ -149,6 +183,16 @@ class Tables {
     let stack = NO_STACK;
     for (let at = depth - 1; at >= 0; at--) stack = this.stacks.stackOf(stack, frames[at]);
     return stack;
+  }
+
+  /** A stack with what its thread did there on top of it. */
+  stackOfKind(stack: number, kind: KindOff): number {
+    let frame = this.kindFrames.get(kind);
+    if (frame === undefined) {
+      frame = this.frames.push({ symbol: timeKindFrame(kind), dso: "" }) - 1;
+      this.kindFrames.set(kind, frame);
+    }
+    return this.stacks.stackOf(stack, frame);
   }
 
   frameId(frame: Frame): number {
@@ -164,10 +208,10 @@ class Tables {
 
 function* profileText(collector: Collector, name: string): Generator<string> {
   const threads = collector.threads();
-  yield `{"meta":${JSON.stringify(metaOf(threads, name))},"libs":[],"shared":{`;
+  yield `{"meta":${JSON.stringify(metaOf(collector, threads, name))},"libs":[],"shared":{`;
   yield* sharedText(collector.tables);
   yield `},"threads":[`;
-  const hasEvents = new Set(threads.map(({ event }) => event)).size > 1;
+  const hasEvents = new Set(threads.map(({ label }) => label)).size > 1;
   const hasParts = new Set(threads.map(({ part }) => part)).size > 1;
   for (const [index, thread] of threads.entries()) {
     if (index > 0) yield ",";
@@ -181,7 +225,11 @@ function* profileText(collector: Collector, name: string): Generator<string> {
   yield "]}\n";
 }
 
-function metaOf(threads: Thread[], name: string) {
+function metaOf({ tables }: Collector, threads: Thread[], name: string) {
+  const categories = [
+    ...Object.values(CATEGORIES),
+    ...Array.from(tables.kindFrames.keys(), (kind) => KIND_CATEGORIES[kind]),
+  ];
   return {
     version: 24,
     preprocessedProfileVersion: FORMAT_VERSION,
@@ -196,7 +244,7 @@ function metaOf(threads: Thread[], name: string) {
     symbolicationNotSupported: true,
     usesOnlyOneStackType: true,
     sourceCodeIsNotOnSearchfox: true,
-    categories: Object.values(CATEGORIES).map((category) => ({
+    categories: categories.map((category) => ({
       ...category,
       subcategories: ["Other"],
     })),
@@ -216,7 +264,7 @@ function intervalMilliseconds(threads: Thread[]): number {
   return (gaps[gaps.length >> 1] || 0.001) * 1000;
 }
 
-function* sharedText({ stacks, frames }: Tables): Generator<string> {
+function* sharedText({ stacks, frames, kindFrames }: Tables): Generator<string> {
   const strings = new Map<string, number>();
   const string = (text: string) => {
     if (!strings.has(text)) strings.set(text, strings.size);
@@ -228,7 +276,13 @@ function* sharedText({ stacks, frames }: Tables): Generator<string> {
     if (!files.has(dso)) files.set(dso, files.size);
     return files.get(dso)!;
   };
+  const ofKinds = new Map(Array.from(
+    kindFrames.values(),
+    (frame, index) => [frames[frame], CATEGORY_OF.length + index],
+  ));
   const categoryOf = (frame: Frame) => {
+    const ofKind = ofKinds.get(frame);
+    if (ofKind !== undefined) return ofKind;
     const category = CATEGORY_OF.indexOf(frameKind(frame));
     // An inlined function is where its caller is: the profiler takes that for null.
     return category === -1 ? null : category;
@@ -281,9 +335,9 @@ function* sharedText({ stacks, frames }: Tables): Generator<string> {
 }
 
 /** Of the threads of a process with the same event, the one that the process began with. */
-function mainOf({ part, pid, event }: Thread, threads: Thread[]): Thread {
+function mainOf({ part, pid, label }: Thread, threads: Thread[]): Thread {
   const ofProcess = threads.filter((other) =>
-    other.part === part && other.pid === pid && other.event === event
+    other.part === part && other.pid === pid && other.label === label
   );
   return ofProcess.find(({ tid }) => tid === pid) ?? ofProcess[0];
 }
@@ -297,16 +351,16 @@ function* threadText(
     main: Thread;
   },
 ): Generator<string> {
-  const { part, command, event, timesSeconds, periods, stacks } = thread;
+  const { part, command, event, label, timesSeconds, periods, running, stacks } = thread;
   // The profiler wants these to be different for different processes and threads.
   const unique = (id: number) =>
-    [id, hasEvents && `(${event})`, hasParts && `of ${part + 1}`].filter(Boolean).join(" ");
+    [id, hasEvents && `(${label})`, hasParts && `of ${part + 1}`].filter(Boolean).join(" ");
   const milliseconds = (index: number) => (timesSeconds.at(index) - startSeconds) * 1000;
   const unit = eventUnit(event);
   const order = orderOf(thread);
   const [oldest] = order;
   const fields = {
-    name: hasEvents ? `${command} (${event})` : command,
+    name: hasEvents ? `${command} (${label})` : command,
     isMainThread: thread === main,
     processName: main.command,
     processType: "default",
@@ -324,8 +378,8 @@ function* threadText(
     stack: mapped(order, (index) => stacks.at(index) === NO_STACK ? null : stacks.at(index)),
     time: mapped(order, (index) => Number(milliseconds(index).toFixed(6))),
     // Without it, a thread that waits looks as busy as its next sample.
-    ...periods && isCpuTime(event) && {
-      threadCPUDelta: mapped(order, (index) => periods.at(index)),
+    ...periods && (isCpuTime(event) || running) && {
+      threadCPUDelta: mapped(order, (index) => running?.at(index) === 0 ? 0 : periods.at(index)),
     },
     ...periods && { weight: mapped(order, (index) => periods.at(index) / WEIGHT_SCALES[unit]) },
   }, periods ? { weightType: WEIGHT_TYPES[unit] } : { weight: null, weightType: "samples" });

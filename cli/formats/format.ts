@@ -1,7 +1,7 @@
 import { foldPerfScript } from "../script/fold.ts";
 import { foldedLines } from "../script/folded.ts";
 import type { ParseOptions } from "../script/parse.ts";
-import type { ScriptSummary, StackProfile } from "../script/stack_profile.ts";
+import type { EventProfile, ScriptSummary, StackProfile } from "../script/stack_profile.ts";
 import type { ConvertedFormat } from "./converted_format.ts";
 import { byteChunks, textChunks } from "./chunks.ts";
 import { eventUnit, hasOwnDurations } from "./event_unit.ts";
@@ -11,6 +11,7 @@ import { flameGraphOf, flameGraphPage } from "./flame_graph.ts";
 import { pprofMessages } from "./pprof.ts";
 import { openScriptText, requireSamples } from "./script_text.ts";
 import { speedscopeText } from "./speedscope.ts";
+import { hasWaiting, TIME_KINDS, timeKind, timeKindFrame } from "./time_kind.ts";
 
 /** Says which text is converted into what. */
 export interface Conversion {
@@ -92,20 +93,52 @@ function ofStacks(
   return async function* (text, title, onEnd) {
     const profile = await foldPerfScript(text);
     onEnd(profile);
-    // Where one event is shown first, it is the one of which there is most to see.
-    profile.events.sort((a, b) => b.samples - a.samples);
+    profile.events.sort(compareEvents(profile.events));
     yield* write(profile, title);
   };
 }
 
 /**
+ * Where one event is shown first, it is the one of which there is most to see. The kinds of threads'
+ * time have an order of their own, since how often one was looked at says nothing of how long it took.
+ */
+function compareEvents(events: EventProfile[]): (a: EventProfile, b: EventProfile) => number {
+  const isTime = hasWaiting(events);
+  const rankOf = ({ event }: EventProfile) => {
+    const kind = isTime ? timeKind(event) : undefined;
+    return kind === undefined ? TIME_KINDS.length : TIME_KINDS.indexOf(kind);
+  };
+  return (a, b) => rankOf(a) - rankOf(b) || b.samples - a.samples;
+}
+
+/**
  * Folded stacks have one number and no unit: it is how many samples there are. Where samples stand
- * for times as different as they are, it is nanoseconds, of the events that count these.
+ * for times as different as they are, it is nanoseconds, of the events that count these. Where that
+ * is the time of threads of more than one kind, a function on top of a stack says which kind it is,
+ * unless the thread was running.
  */
 function foldedText(profile: StackProfile): Generator<string> {
   if (!profile.events.some(({ event }) => hasOwnDurations(event))) {
     return foldedLines(profile, { name: frameName });
   }
   const events = profile.events.filter(({ event }) => eventUnit(event) === "nanoseconds");
-  return foldedLines({ ...profile, events }, { name: frameName, count: "weight" });
+  const kinds = new Set(events.map(({ event }) => timeKind(event)));
+  const named = kinds.size > 1 ? withKindFrames({ ...profile, events }) : { ...profile, events };
+  return foldedLines(named, { name: frameName, count: "weight" });
+}
+
+/** Puts what a thread did there on top of each stack that it did not run on. */
+function withKindFrames(profile: StackProfile): StackProfile {
+  const frames = [...profile.frames];
+  const events = profile.events.map((each) => {
+    const kind = timeKind(each.event);
+    if (kind === undefined || kind === "running") return each;
+    const top = frames.push({ symbol: timeKindFrame(kind), dso: "" }) - 1;
+    const stacks = each.stacks.map((stack) => ({
+      ...stack,
+      frames: Uint32Array.of(...stack.frames, top),
+    }));
+    return { ...each, stacks };
+  });
+  return { ...profile, frames, events };
 }

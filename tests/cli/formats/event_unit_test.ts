@@ -30,7 +30,7 @@ Deno.test("eventUnit: is time for clocks, bytes for what counts bytes, or a coun
   const units = {
     nanoseconds: [
       ...["cpu-clock", "cpu-clock:ppp", "task-clock:u", "offcpu-time", "duration_time"],
-      ...["sched:sched_stat_iowait", "sched:sched_stat_runtime:k"],
+      ...["sched:sched_stat_iowait", "sched:sched_stat_runtime:k", "run-delay"],
     ],
     bytes: ["intel_cqm/llc_occupancy/", "intel_cqm/total_bytes/", "local-bytes"],
     count: ["cycles", "cpu_core/cycles/", "page-faults", "sched:sched_switch", "", "cpu-clocks"],
@@ -40,8 +40,10 @@ Deno.test("eventUnit: is time for clocks, bytes for what counts bytes, or a coun
   }
   assert.deepEqual(["cpu-clock:u", "offcpu-time", "cycles"].map(isCpuTime), [true, false, false]);
   assert.deepEqual(
-    ["cpu-clock", "offcpu-time", "sched:sched_stat_sleep", "cycles"].map(hasOwnDurations),
-    [false, true, true, false],
+    ["cpu-clock", "offcpu-time", "run-delay", "sched:sched_stat_sleep", "cycles"].map(
+      hasOwnDurations,
+    ),
+    [false, true, true, true, false],
   );
 });
 

@@ -70,7 +70,8 @@ Deno.test("convertScript: what stands for time is weighed by it, and its unit is
   const text = sample("cpu-clock", 10_000_000) + sample("offcpu-time", 1_500_000_000) +
     sample("cycles", 7);
   // Cycles are no time, and cannot be added to it.
-  assert.equal(await convertToText("folded", text), "a;f 1510000000\n");
+  assert.equal(await convertToText("folded", text), "a;f 10000000\na;f;[blocked] 1500000000\n");
+  assert.equal(await convertToText("folded", sample("offcpu-time", 1_500)), "a;f 1500\n");
   assert.equal(await convertToText("folded", sample("cpu-clock", 10_000_000)), "a;f 1\n");
   const { profiles } = JSON.parse(await convertToText("speedscope", text));
   assert.deepEqual(
@@ -88,9 +89,52 @@ Deno.test("convertScript: what stands for time is weighed by it, and its unit is
       ...[weight, weightType, threadCPUDelta],
     ]),
     [
-      [[10], "tracing-ms", [10_000_000]],
-      [[1500], "tracing-ms", undefined],
+      // All of a thread's time is one line, in which only what ran is busy; sorted by time.
+      [[1500, 10], "tracing-ms", [0, 10_000_000]],
       [null, "samples", undefined],
     ],
   );
+});
+
+Deno.test("convertScript: threads' time is weighed in nanoseconds, each kind apart from the others", async () => {
+  // The kinds are in their order, however many samples there are of each.
+  const sample = (event: string, period: number, end: string, leaf: string) =>
+    `web 7/7 [001] ${end}: ${period} ${event}: \n\t 10 ${leaf}+0x1 (/web)\n\t 20 main+0x1 (/web)\n\n`;
+  const text = sample("run-delay", 300_000_000, "13.3", "spin") +
+    sample("run-delay", 100_000_000, "13.5", "spin") +
+    sample("offcpu-time", 2_000_000_000, "12.0", "poll") +
+    sample("cpu-clock", 600_000_000, "12.9", "spin") + "# necoperf: thinned: a note\n";
+  assert.equal(
+    await convertToText("folded", text),
+    [
+      "web;main;poll;[blocked] 2000000000",
+      "web;main;spin 600000000",
+      "web;main;spin;[waiting for a processor] 400000000",
+      "",
+    ].join("\n"),
+  );
+  const { profiles } = JSON.parse(await convertToText("speedscope", text));
+  assert.deepEqual(
+    profiles.map(({ name, unit, weights }: Record<string, unknown>) => [name, unit, weights]),
+    [
+      ["cpu-clock", "nanoseconds", [600_000_000]],
+      ["offcpu-time", "nanoseconds", [2_000_000_000]],
+      ["run-delay", "nanoseconds", [400_000_000]],
+    ],
+  );
+  const { meta, shared, threads: [thread, ...others] } = JSON.parse(
+    await convertToText("firefox", text),
+  );
+  assert.deepEqual(others, []);
+  const { samples } = thread;
+  assert.equal(thread.name, "web");
+  assert.deepEqual(samples.weight, [2000, 600, 300, 100]);
+  assert.deepEqual(samples.threadCPUDelta, [0, 600_000_000, 0, 0]);
+  // A second of blocking is before its middle, and a second behind it.
+  assert.deepEqual(samples.time, [0, 1900, 2150, 2450]);
+  const categories = samples.stack.map((stack: number) =>
+    meta.categories[shared.frameTable.category[shared.stackTable.frame[stack]]].name
+  );
+  const waiting = "Waiting for a processor";
+  assert.deepEqual(categories, ["Blocked", "Program", waiting, waiting]);
 });

@@ -1,0 +1,38 @@
+import type { EventProfile } from "../script/stack_profile.ts";
+import { TIME_EVENTS, type TimeKind } from "../script/time_events.ts";
+import { parseEventName } from "./event_unit.ts";
+
+/** What the kinds of a thread's time are called, in the order in which they are shown. */
+export const TIME_KIND_NAMES: Readonly<Record<TimeKind, string>> = {
+  running: "running",
+  blocked: "blocked",
+  waiting: "waiting for a processor",
+};
+
+/** The kinds of a thread's time, in the order in which they are shown. */
+export const TIME_KINDS = Object.keys(TIME_KIND_NAMES) as TimeKind[];
+
+/** What a thread did in the time that an event's samples stand for, if that is what they do. */
+export function timeKind(event: string): TimeKind | undefined {
+  const { name } = parseEventName(event);
+  return TIME_KINDS.find((kind) => TIME_EVENTS[kind] === name);
+}
+
+/**
+ * Says whether a profile with such events has threads' time off the processors, too: then the weights
+ * of its clock are parts of the threads' time, and not samples of a processor's.
+ */
+export function hasWaiting(events: readonly Pick<EventProfile, "event">[]): boolean {
+  return events.some(({ event }) => {
+    const kind = timeKind(event);
+    return kind !== undefined && kind !== "running";
+  });
+}
+
+/**
+ * The function that stands on top of a stack for what its thread did there, in formats that have
+ * nothing else to say so; running threads need none.
+ */
+export function timeKindFrame(kind: Exclude<TimeKind, "running">): string {
+  return `[${TIME_KIND_NAMES[kind]}]`;
+}
