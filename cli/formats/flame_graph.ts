@@ -1,7 +1,9 @@
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
 import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
+import type { TimeKind } from "../script/time_events.ts";
 import { type EventUnit, weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
+import { hasWaiting, TIME_KIND_NAMES, TIME_KINDS, timeKind } from "./time_kind.ts";
 
 /** A flame graph's data: one or more trees over the same functions. */
 export interface FlameGraph {
@@ -21,6 +23,8 @@ export interface FlameView {
   /** What is counted, where the unit is `count`. */
   event?: string;
   stacks: FlameStack[];
+  /** What the weights are parts of, when each stack is of one of several kinds of time. */
+  kinds?: FlameKind[];
   /** For the comparison with another profile. */
   comparison?: {
     otherName: string;
@@ -29,8 +33,16 @@ export interface FlameView {
   };
 }
 
+/** A kind of time, which the page has a colour of and can show by itself. */
+interface FlameKind {
+  kind: TimeKind;
+  name: string;
+}
+
 /** A stack, and what it counts for. */
 interface FlameStack {
+  /** Index into the tree's kinds. */
+  kind?: number;
   /** The thread's name, which is the tree's first level below all. */
   command: string;
   /** Indices into the functions, the root of the stack first. */
@@ -41,18 +53,43 @@ interface FlameStack {
   other?: number;
 }
 
-/** What a profile's flame graph shows: a tree for each event. */
+/**
+ * What a profile's flame graph shows: a tree for each event. What threads' time is made of is one
+ * tree, with its kinds.
+ */
 export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
+  const ofTime = hasWaiting(profile.events)
+    ? profile.events.filter(({ event }) => timeKind(event) !== undefined)
+    : [];
+  const hasKinds = new Set(ofTime.map(({ event }) => timeKind(event))).size > 1;
+  const others = profile.events.filter((each) => !hasKinds || !ofTime.includes(each));
   return {
     title,
     viewName: "Event",
     frames: profile.frames,
-    views: profile.events.map((each) => ({
-      name: each.event || "samples",
-      unit: viewUnit(each),
-      event: each.event,
-      stacks: each.stacks,
-    })),
+    views: [
+      ...hasKinds ? [timeView(ofTime)] : [],
+      ...others.map((each) => ({
+        name: each.event || "samples",
+        unit: viewUnit(each),
+        event: each.event,
+        stacks: each.stacks,
+      })),
+    ],
+  };
+}
+
+function timeView(events: EventProfile[]): FlameView {
+  const kinds = TIME_KINDS.filter((kind) => events.some(({ event }) => timeKind(event) === kind));
+  const stacks = events.flatMap(({ event, stacks }) => {
+    const kind = kinds.indexOf(timeKind(event)!);
+    return stacks.map((stack) => ({ ...stack, kind }));
+  });
+  return {
+    name: "threads' time",
+    unit: "nanoseconds",
+    stacks,
+    kinds: kinds.map((kind) => ({ kind, name: TIME_KIND_NAMES[kind] })),
   };
 }
 
@@ -96,7 +133,8 @@ function* dataOf({ title, viewName, frames, views }: FlameGraph): Generator<stri
       if (!commands.has(command)) commands.set(command, frames.length + 1 + commands.size);
       return commands.get(command)!;
     });
-    return { name: view.name, unit: view.unit, event: view.event, ...view.comparison, ...tree };
+    const { name, unit, event, kinds, comparison } = view;
+    return { name, unit, event, kinds, ...comparison, ...tree };
   });
   const entries = [
     ...frames.map((frame) => [frameName(frame), frame.dso, frameKind(frame)]),
@@ -119,6 +157,8 @@ interface Tree {
   samples: number[];
   weights: number[];
   others?: number[];
+  /** Of each kind: what of the weights is of it. */
+  parts?: number[][];
   total: number;
   otherTotal: number;
   /** Nodes with a smaller share are left out. */
@@ -140,7 +180,7 @@ function growTree(
 
 /** Stacks that begin alike are neighbours, so that each node is complete before the next begins. */
 function growFromSorted(
-  { comparison }: FlameView,
+  { comparison, kinds = [] }: FlameView,
   stacks: FlameStack[],
   { all, commandId, minShare }: {
     all: number;
@@ -156,13 +196,19 @@ function growFromSorted(
   const samples: number[] = [];
   const weights: number[] = [];
   const others: number[] = [];
-  const columns = [depths, frames, samples, weights, others];
+  const parts: number[][] = kinds.map(() => []);
+  /** A kind of which there is little is not too small to be seen when it is shown by itself. */
+  const partTotals = kinds.map((_, kind) => sum((stack) => stack.kind === kind ? stack.weight : 0));
+  const columns = [depths, frames, samples, weights, others, ...parts];
   /** The nodes that are open, by their depth. */
   const path: number[] = [];
   let isPruned = false;
   const close = () => {
     const node = path.pop()!;
-    if (weights[node] >= total * minShare) return;
+    const isSeen = kinds.length > 0
+      ? parts.some((part, kind) => part[node] > 0 && part[node] >= partTotals[kind] * minShare)
+      : weights[node] >= total * minShare;
+    if (isSeen) return;
     isPruned = true;
     for (const column of columns) column.length = node;
   };
@@ -173,14 +219,15 @@ function growFromSorted(
     while (path.length > common) close();
     for (let depth = common; depth < names.length; depth++) {
       path.push(depths.length);
-      for (const [index, value] of [depth, names[depth], 0, 0, 0].entries()) {
-        columns[index].push(value);
+      for (const [index, column] of columns.entries()) {
+        column.push([depth, names[depth]][index] ?? 0);
       }
     }
     for (const node of path) {
       samples[node] += stack.samples;
       weights[node] += stack.weight;
       others[node] += stack.other ?? 0;
+      if (stack.kind !== undefined) parts[stack.kind][node] += stack.weight;
     }
   }
   while (path.length > 0) close();
@@ -190,6 +237,7 @@ function growFromSorted(
     samples,
     weights,
     others: comparison && others,
+    parts: kinds.length > 0 ? parts : undefined,
     total,
     otherTotal,
     prunedShare: isPruned ? minShare : 0,

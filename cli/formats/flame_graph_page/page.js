@@ -16,6 +16,13 @@ const KINDS = {
   unknown: ["unknown", 40, 5],
 };
 
+/** The colours of what threads do with their time: hue, saturation. */
+const TIME_KINDS = {
+  running: [36, 90],
+  blocked: [212, 60],
+  waiting: [345, 75],
+};
+
 const byId = (id) => document.getElementById(id);
 const [canvas, scroller, tooltip, status] = ["canvas", "scroller", "tooltip", "status"].map(byId);
 const context = canvas.getContext("2d");
@@ -24,6 +31,9 @@ const data = JSON.parse(byId("data").textContent);
 const names = data.frames.map(([symbol]) => symbol);
 
 let tree;
+/** The tree that `tree` shows the chosen kinds of. */
+let view;
+let chosen = [];
 let zoomed = 0;
 /** The node under the pointer, and the one that the keyboard is at. */
 let hovered = -1;
@@ -33,6 +43,23 @@ let byKeyboard = false;
 let found;
 let scheduled = false;
 
+/** What of a tree is of the chosen kinds. A node that has nothing of them is left out. */
+function ofChosenKinds(view) {
+  const { kinds, parts, depths, frames } = view;
+  if (!kinds) return view;
+  const weightOf = (node) => parts.reduce((sum, part, kind) => sum + chosen[kind] * part[node], 0);
+  const nodes = [...depths.keys()].filter((node) => node === 0 || weightOf(node) > 0);
+  return {
+    ...view,
+    nodes,
+    depths: nodes.map((node) => depths[node]),
+    frames: nodes.map((node) => frames[node]),
+    weights: nodes.map(weightOf),
+    parts: parts.map((part, kind) => nodes.map((node) => chosen[kind] * part[node])),
+    total: weightOf(0),
+  };
+}
+
 /** Completes a tree with what drawing needs. */
 function layOut(view) {
   const { depths, frames, weights } = view;
@@ -41,7 +68,7 @@ function layOut(view) {
   const end = new Uint32Array(count);
   const self = Float64Array.from(weights);
   const parents = new Int32Array(count);
-  const kinds = [];
+  const functionKinds = [];
   const rows = [];
   const path = [];
   for (let i = 0; i < count; i++) {
@@ -53,17 +80,17 @@ function layOut(view) {
       self[parent] -= weights[i];
     }
     const kind = data.frames[frames[i]][2];
-    kinds.push(kind === "inlined" ? kinds[parent] : kind);
+    functionKinds.push(kind === "inlined" ? functionKinds[parent] : kind);
     (rows[depth] ??= []).push(i);
     path.push(i);
   }
   for (const i of path) end[i] = count;
   // Siblings are put behind one another by what their parent has left; what stays is its own.
-  return { ...view, start, end, self, parents, kinds, rows };
+  return { ...view, start, end, self, parents, functionKinds, rows };
 }
 
 function colour(node) {
-  const { others, kinds, frames } = tree;
+  const { others, functionKinds, frames } = tree;
   if (others) {
     const change = changeOf(node);
     // A change of a tenth of everything is as loud as it gets; small ones are still to be seen.
@@ -71,8 +98,17 @@ function colour(node) {
     return changeColour(change > 0 ? "more" : "less", strength);
   }
   if (node === 0) return kindColour(0, 0, 4);
-  const [, hue, saturation] = KINDS[kinds[node]] ?? KINDS.user;
   const jitter = hash(names[frames[node]]);
+  if (tree.parts) {
+    // What most of its time is: the leaves say what all of it is.
+    const most = tree.parts.reduce(
+      (a, part, kind) => part[node] > tree.parts[a][node] ? kind : a,
+      0,
+    );
+    const [hue, saturation] = TIME_KINDS[tree.kinds[most].kind];
+    return kindColour(hue + jitter % 9 - 4, saturation, (jitter >> 4) % 9 - 4);
+  }
+  const [, hue, saturation] = KINDS[functionKinds[node]] ?? KINDS.user;
   return kindColour(hue + jitter % 15 - 7, saturation, (jitter >> 4) % 9 - 4);
 }
 
@@ -211,10 +247,10 @@ function amount(weight) {
 
 /** What is to say of a node, a line each. */
 function describe(node) {
-  const { frames, weights, samples, self, kinds, total, others, otherTotal } = tree;
+  const { frames, weights, samples, self, functionKinds, total, others, otherTotal, parts } = tree;
   const [symbol, file] = data.frames[frames[node]];
   const lines = [symbol];
-  if (node > 0 && file) lines.push(`${KINDS[kinds[node]]?.[0] ?? ""}: ${file}`);
+  if (node > 0 && file) lines.push(`${KINDS[functionKinds[node]]?.[0] ?? ""}: ${file}`);
   if (others) {
     const change = changeOf(node);
     lines.push(
@@ -226,6 +262,12 @@ function describe(node) {
     const shared = `${percent(weights[node], total)} of ${amount(total)}`;
     const zoom = zoomed > 0 ? `, ${percent(weights[node], weights[zoomed])} of what is shown` : "";
     lines.push(`${shared}${zoom}`);
+    if (parts) {
+      const times = parts.map((part, kind) => [part[node], tree.kinds[kind].name])
+        .filter(([time]) => time > 0).map(([time, name]) => `${amount(time)} ${name}`);
+      lines.push(`${times.join(", ")}; itself ${percent(self[node], total)}`);
+      return lines;
+    }
     const plural = samples[node] === 1 ? "" : "s";
     lines.push(
       `${samples[node].toLocaleString("en")} sample${plural}` +
@@ -318,15 +360,53 @@ function search(text) {
 }
 
 function show(index) {
-  tree = layOut(data.views[index]);
+  view = data.views[index];
+  chosen = view.kinds?.map(() => 1) ?? [];
+  showChosen();
+  zoom(0);
+}
+
+/** Shows another choice of kinds of the same tree, and what was zoomed into. */
+function choose(kind, isChosen) {
+  const node = tree.nodes[zoomed];
+  chosen[kind] = isChosen ? 1 : 0;
+  showChosen();
+  zoom(Math.max(tree.nodes.indexOf(node), 0));
+}
+
+function showChosen() {
+  tree = layOut(ofChosenKinds(view));
+  zoomed = 0;
+  hovered = -1;
   const counted = tree.unit === "samples" ? "" : `, ${amount(tree.total)}`;
   const left = tree.prunedShare
     ? `; without frames below ${Number((tree.prunedShare * 100).toPrecision(2))}%`
     : "";
-  byId("summary").textContent = `${tree.samples[0].toLocaleString("en")} samples${counted}${left}`;
+  byId("summary").textContent = tree.kinds
+    ? `${amount(tree.total)} of threads' time${left}`
+    : `${tree.samples[0].toLocaleString("en")} samples${counted}${left}`;
   resize();
   search(byId("search").value);
-  zoom(0);
+}
+
+/** The boxes that choose the kinds of time, with their totals. */
+function kindBoxes() {
+  const { kinds = [], parts, total } = view;
+  byId("kinds").hidden = kinds.length === 0;
+  byId("legend").hidden = kinds.length > 0;
+  byId("kinds").querySelectorAll("label").forEach((label) => label.remove());
+  byId("kinds").append(...kinds.map(({ kind, name }, index) => {
+    const label = document.createElement("label");
+    const box = document.createElement("input");
+    const patch = document.createElement("i");
+    box.type = "checkbox";
+    box.checked = chosen[index] === 1;
+    box.addEventListener("change", () => choose(index, box.checked));
+    patch.style.background = kindColour(...TIME_KINDS[kind]);
+    const time = parts[index][0];
+    label.append(box, patch, `${name} ${amount(time)} (${percent(time, total)})`);
+    return label;
+  }));
 }
 
 function resize() {
@@ -337,10 +417,11 @@ function resize() {
 }
 
 function legend() {
+  kindBoxes();
   const items = tree.others
     ? ["more", "less"].map((way) => [`${way} than before`, changeColour(way, 1)])
     : Object.entries(KINDS)
-      .filter(([kind]) => tree.kinds.includes(kind, 1))
+      .filter(([kind]) => tree.functionKinds.includes(kind, 1))
       .map(([, [name, hue, saturation]]) => [name, kindColour(hue, saturation)]);
   byId("legend").replaceChildren(...items.map(([name, background]) => {
     const item = document.createElement("li");

@@ -224,3 +224,86 @@ Deno.test("convertScript: tens of thousands of frames, and stacks deeper than th
   for (const row of [rows - 4, rows - 3, rows - 2]) names.push(await graph.tooltip(row, 0.75));
   assert(names.some((text) => /^deep(99|100)\n/.test(`${text}`)), names.join());
 });
+
+/**
+ * Two threads of 10 s each: `serve` ran 1 s, waited 1 s for a processor and was blocked 8 s; `log`
+ * was blocked all of the time.
+ */
+function timeText(): string {
+  const sample = (event: string, milliseconds: number, ...functions: string[]) =>
+    `web 7/7 [001] 20.0: ${milliseconds * 1e6} ${event}: \n` +
+    functions.map((name) => `\t 10 ${name}+0x1 (/web)\n`).join("") + "\n";
+  return sample("cpu-clock", 1000, "parse", "serve") + sample("run-delay", 1000, "parse", "serve") +
+    sample("offcpu-time", 8000, "query", "serve") + sample("offcpu-time", 10_000, "log");
+}
+
+Deno.test("convertScript: a flame graph of threads' time has the kinds in colours, and shows any of them", async () => {
+  await using graph = await open(timeText());
+  const boxes = graph.page.locator("#kinds label");
+  assert.deepEqual(await boxes.allTextContents(), [
+    "running 1 s (5.00%)",
+    "blocked 18 s (90.00%)",
+    "waiting for a processor 1 s (5.00%)",
+  ]);
+  assert.equal(await graph.text("#summary"), "20 s of threads' time");
+  assert(await graph.page.locator("#legend").isHidden());
+  assert(await graph.page.locator("#view-label").isHidden());
+  assert.equal(
+    await graph.tooltip(2, 0.6),
+    "serve\nprogram: /web\n50.00% of 20 s\n" +
+      "1 s running, 8 s blocked, 1 s waiting for a processor; itself 0.00%",
+  );
+  const blue = await graph.colour(3, 0.9);
+  assert.equal(Math.max(...blue.slice(0, 3)), blue[2], `blocked: ${blue}`);
+
+  // Without what is blocked there is only parse left, of which half runs.
+  const box = (name: string) => graph.page.getByRole("checkbox", { name });
+  await box("blocked").uncheck();
+  assert.equal(await graph.text("#summary"), "2 s of threads' time");
+  assert.equal(
+    await graph.tooltip(3, 0.99),
+    "parse\nprogram: /web\n100.00% of 2 s\n" +
+      "1 s running, 1 s waiting for a processor; itself 100.00%",
+  );
+  await box("waiting for a processor").uncheck();
+  for (const scheme of ["light", "dark"] as const) {
+    await graph.page.emulateMedia({ colorScheme: scheme });
+    const orange = await graph.colour(3, 0.9);
+    assert.equal(Math.min(...orange.slice(0, 3)), orange[2], `running: ${orange}`);
+  }
+  await box("running").uncheck();
+  assert.equal(await graph.tooltip(0, 0.5), undefined);
+
+  // What is zoomed into stays so, and what is chosen goes by the keyboard, too.
+  await box("blocked").check();
+  await graph.page.mouse.click(...await graph.at(2, 0.9));
+  await eventually(async () => assert.match(await graph.tooltip(2, 0.1) ?? "", /^serve/));
+  await box("running").focus();
+  await graph.page.keyboard.press("Space");
+  assert.match(await graph.tooltip(2, 0.1) ?? "", /^serve\n.*\n47.37% of 19 s/);
+  assert.match(await graph.tooltip(2, 0.9) ?? "", /^serve/);
+});
+
+Deno.test("convertScript: a kind of which there is little keeps its frames", async () => {
+  const sample = (event: string, period: number, name: string) =>
+    `web 7/7 [001] 20.0: ${period} ${event}: \n\t 10 ${name}+0x1 (/web)\n\n`;
+  await using graph = await open(
+    sample("offcpu-time", 1e12, "sleep") + sample("offcpu-time", 1e6, "blink") +
+      sample("cpu-clock", 1e6, "work"),
+  );
+  await graph.page.getByRole("checkbox", { name: "blocked" }).uncheck();
+  assert.match(await graph.tooltip(2, 0.5) ?? "", /^work\n.*\n100.00% of 1 ms/);
+  await graph.page.locator("#search").fill("blink");
+  assert.equal(await graph.text("#matched"), "0.00% matched");
+  assert.match((await graph.text("#summary"))!, /without frames below/);
+  assert.deepEqual(graph.messages, []);
+});
+
+Deno.test("convertScript: time of one kind alone is a tree like any other", async () => {
+  await using graph = await open(
+    "web 7/7 [001] 20.0: 2500000000 offcpu-time: \n\t 10 read+0x1 (/web)\n\n",
+  );
+  assert(await graph.page.locator("#kinds").isHidden());
+  assert.equal(await graph.text("#summary"), "1 samples, 2.5 s");
+  assert.match(await graph.tooltip(2, 0.5) ?? "", /^read\nprogram: \/web\n100.00% of 2.5 s/);
+});
