@@ -116,6 +116,7 @@ export type {
   ScriptSummary,
   Stack,
   StackProfile,
+  ThreadTimes,
 } from "./cli/script/stack_profile.ts";
 export { type FrameKind, frameKind } from "./cli/script/frame_kind.ts";
 export { foldedLines, type FoldedOptions } from "./cli/script/folded.ts";

@@ -4,12 +4,13 @@ import { createScriptReader, type ReadSample, type SampleHandler } from "../scri
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
 import type { Frame } from "../script/stack_profile.ts";
 import type { TimeKind } from "../script/time_events.ts";
+import { timeKind } from "../script/time_kind.ts";
 import { eventUnit, isCpuTime } from "./event_unit.ts";
 import { Column } from "./column.ts";
 import { fileName, frameName } from "./frame_name.ts";
 import { joinWithCommas } from "./join_with_commas.ts";
 import { NO_STACK, StackTree } from "./stack_tree.ts";
-import { timeKind, timeKindFrame } from "./time_kind.ts";
+import { timeKindFrame } from "./time_kind.ts";
 
 /**
  * The version of the format that is written: the first in which threads share their stacks,

@@ -1,9 +1,10 @@
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
 import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
 import type { TimeKind } from "../script/time_events.ts";
+import { timeKind } from "../script/time_kind.ts";
 import { type EventUnit, weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
-import { hasWaiting, TIME_KIND_NAMES, TIME_KINDS, timeKind } from "./time_kind.ts";
+import { hasWaiting, TIME_KIND_NAMES, TIME_KINDS } from "./time_kind.ts";
 
 /** A flame graph's data: one or more trees over the same functions. */
 export interface FlameGraph {
@@ -20,7 +21,7 @@ export interface FlameView {
   name: string;
   /** `samples`: no sample stands for more than itself. */
   unit: "samples" | EventUnit;
-  /** What is counted, where the unit is `count`. */
+  /** What is counted, where the unit is `count` or there are kinds. */
   event?: string;
   stacks: FlameStack[];
   /** What the weights are parts of, when each stack is of one of several kinds of time. */
@@ -35,8 +36,11 @@ export interface FlameView {
 
 /** A kind of time, which the page has a colour of and can show by itself. */
 interface FlameKind {
-  kind: TimeKind;
+  /** `idle`: blocked, of threads that did nothing else. */
+  kind: TimeKind | "idle";
   name: string;
+  /** Whether it is shown only when it is asked for. */
+  isHidden?: boolean;
 }
 
 /** A stack, and what it counts for. */
@@ -61,14 +65,15 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
   const ofTime = hasWaiting(profile.events)
     ? profile.events.filter(({ event }) => timeKind(event) !== undefined)
     : [];
-  const hasKinds = new Set(ofTime.map(({ event }) => timeKind(event))).size > 1;
+  const { threads = 0, idleThreads = 0 } = profile.threadTimes ?? {};
+  const hasKinds = idleThreads > 0 || new Set(ofTime.map(({ event }) => timeKind(event))).size > 1;
   const others = profile.events.filter((each) => !hasKinds || !ofTime.includes(each));
   return {
     title,
     viewName: "Event",
     frames: profile.frames,
     views: [
-      ...hasKinds ? [timeView(ofTime)] : [],
+      ...hasKinds ? [timeView(ofTime, threads, idleThreads)] : [],
       ...others.map((each) => ({
         name: each.event || "samples",
         unit: viewUnit(each),
@@ -79,18 +84,28 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
   };
 }
 
-function timeView(events: EventProfile[]): FlameView {
-  const kinds = TIME_KINDS.filter((kind) => events.some(({ event }) => timeKind(event) === kind));
+function timeView(events: EventProfile[], threads: number, idleThreads: number): FlameView {
+  const ofEvents = TIME_KINDS.filter((kind) =>
+    events.some(({ event }) => timeKind(event) === kind)
+  );
+  const idle = ofEvents.length;
   const stacks = events.flatMap(({ event, stacks }) => {
-    const kind = kinds.indexOf(timeKind(event)!);
-    return stacks.map((stack) => ({ ...stack, kind }));
+    const kind = ofEvents.indexOf(timeKind(event)!);
+    return stacks.flatMap((stack) => {
+      const { weight, idleWeight = 0 } = stack;
+      return [
+        { ...stack, kind, weight: weight - idleWeight },
+        { ...stack, kind: idle, weight: idleWeight },
+      ].filter(({ weight }) => weight > 0);
+    });
   });
-  return {
-    name: "threads' time",
-    unit: "nanoseconds",
-    stacks,
-    kinds: kinds.map((kind) => ({ kind, name: TIME_KIND_NAMES[kind] })),
-  };
+  const kinds: FlameKind[] = ofEvents.map((kind) => ({ kind, name: TIME_KIND_NAMES[kind] }));
+  if (idleThreads > 0) {
+    const name = idleThreads === 1 ? "1 idle thread" : `${idleThreads} idle threads`;
+    kinds.push({ kind: "idle", name, isHidden: true });
+  }
+  const ofThreads = threads === 1 ? "1 thread's time" : `${threads || ""} threads' time`.trim();
+  return { name: "threads' time", unit: "nanoseconds", event: ofThreads, stacks, kinds };
 }
 
 /** The unit of a tree: a weight of 1 for each sample says no more than that there were so many. */

@@ -2,6 +2,7 @@ import { foldPerfScript } from "../script/fold.ts";
 import { foldedLines } from "../script/folded.ts";
 import type { ParseOptions } from "../script/parse.ts";
 import type { EventProfile, ScriptSummary, StackProfile } from "../script/stack_profile.ts";
+import { timeKind } from "../script/time_kind.ts";
 import type { ConvertedFormat } from "./converted_format.ts";
 import { byteChunks, textChunks } from "./chunks.ts";
 import { eventUnit, hasOwnDurations } from "./event_unit.ts";
@@ -11,7 +12,7 @@ import { flameGraphOf, flameGraphPage } from "./flame_graph.ts";
 import { pprofMessages } from "./pprof.ts";
 import { openScriptText, requireSamples } from "./script_text.ts";
 import { speedscopeText } from "./speedscope.ts";
-import { hasWaiting, TIME_KINDS, timeKind, timeKindFrame } from "./time_kind.ts";
+import { hasWaiting, TIME_KINDS, timeKindFrame } from "./time_kind.ts";
 
 /** Says which text is converted into what. */
 export interface Conversion {

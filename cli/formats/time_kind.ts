@@ -1,6 +1,6 @@
 import type { EventProfile } from "../script/stack_profile.ts";
-import { TIME_EVENTS, type TimeKind } from "../script/time_events.ts";
-import { parseEventName } from "./event_unit.ts";
+import type { TimeKind } from "../script/time_events.ts";
+import { timeKind } from "../script/time_kind.ts";
 
 /** What the kinds of a thread's time are called, in the order in which they are shown. */
 export const TIME_KIND_NAMES: Readonly<Record<TimeKind, string>> = {
@@ -11,12 +11,6 @@ export const TIME_KIND_NAMES: Readonly<Record<TimeKind, string>> = {
 
 /** The kinds of a thread's time, in the order in which they are shown. */
 export const TIME_KINDS = Object.keys(TIME_KIND_NAMES) as TimeKind[];
-
-/** What a thread did in the time that an event's samples stand for, if that is what they do. */
-export function timeKind(event: string): TimeKind | undefined {
-  const { name } = parseEventName(event);
-  return TIME_KINDS.find((kind) => TIME_EVENTS[kind] === name);
-}
 
 /**
  * Says whether a profile with such events has threads' time off the processors, too: then the weights

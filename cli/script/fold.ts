@@ -2,6 +2,9 @@ import { toFrame } from "./frame_line.ts";
 import { createScriptReader } from "./reader.ts";
 import { createStackCounter } from "./stack_counter.ts";
 import type { StackProfile } from "./stack_profile.ts";
+import { createThreadTimeCounter } from "./thread_times.ts";
+import type { TimeKind } from "./time_events.ts";
+import { timeKind } from "./time_kind.ts";
 import { createTimeSpans } from "./time_spans.ts";
 
 /**
@@ -38,12 +41,22 @@ interface ScriptFolder {
 export function createScriptFolder(): ScriptFolder {
   const counter = createStackCounter();
   const spans = createTimeSpans();
+  const threadTimes = createThreadTimeCounter();
+  /** By event: the kind of time that its samples stand for. */
+  const kinds: (TimeKind | undefined)[] = [];
   const reader = createScriptReader({
     frameId: (frame) => counter.frameId(toFrame(frame)),
     commandId: counter.commandId,
-    eventId: counter.eventId,
-    sample({ frames, depth, eventId, commandId, period, exactPeriod, timeSeconds, part }) {
-      counter.count(frames, depth, eventId, commandId, isNaN(period) ? 1 : period, exactPeriod);
+    eventId(event) {
+      const id = counter.eventId(event);
+      kinds[id] = timeKind(event);
+      return id;
+    },
+    sample({ thread, frames, depth, eventId, commandId, period, exactPeriod, timeSeconds, part }) {
+      const weight = isNaN(period) ? 1 : period;
+      const stack = counter.count(frames, depth, eventId, commandId, weight, exactPeriod);
+      const kind = kinds[eventId];
+      if (kind !== undefined) threadTimes.add(thread, part, kind, weight, stack);
       spans.add(timeSeconds, part);
     },
   });
@@ -51,7 +64,13 @@ export function createScriptFolder(): ScriptFolder {
     push: reader.push,
     finish() {
       const summary = reader.finish();
-      return { ...counter.finish(), ...summary, ...spans.summary() };
+      const times = threadTimes.finish(counter.addIdle);
+      return {
+        ...counter.finish(),
+        ...summary,
+        ...spans.summary(),
+        ...(times && { threadTimes: times }),
+      };
     },
   };
 }

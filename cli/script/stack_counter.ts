@@ -7,7 +7,10 @@ interface StackCounter {
   frameId(frame: Frame): number;
   commandId(command: string): number;
   eventId(event: string): number;
-  /** Counts a sample whose stack is the first `depth` functions in `frames`, the leaf first. */
+  /**
+   * Counts a sample whose stack is the first `depth` functions in `frames`, the leaf first. Returns the
+   * number of the stack.
+   */
   count(
     frames: Int32Array,
     depth: number,
@@ -15,7 +18,9 @@ interface StackCounter {
     commandId: number,
     weight: number,
     exactWeight: bigint | undefined,
-  ): void;
+  ): number;
+  /** Says that a part of a stack's weight is of idle threads. */
+  addIdle(stack: number, weight: number): void;
   /** What was counted. */
   finish(): Pick<StackProfile, "frames" | "events" | "samples">;
 }
@@ -101,7 +106,8 @@ export function createStackCounter(): StackCounter {
     eventId: (event) =>
       intern(eventIds, event, () => events.push({ event, stacks: [], samples: 0, weight: 0 })),
     count(leafFirst, depth, eventId, commandId, weight, exactWeight) {
-      const stack = stacks[findStack(leafFirst, depth, eventId, commandId)];
+      const index = findStack(leafFirst, depth, eventId, commandId);
+      const stack = stacks[index];
       const event = events[eventId];
       stack.samples++;
       event.samples++;
@@ -109,6 +115,11 @@ export function createStackCounter(): StackCounter {
       addWeight(event, weight, exactWeight);
       samples++;
       countedFrames = frames.length;
+      return index;
+    },
+    addIdle(index, weight) {
+      const stack = stacks[index];
+      stack.idleWeight = (stack.idleWeight ?? 0) + weight;
     },
     finish() {
       return {

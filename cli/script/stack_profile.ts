@@ -23,6 +23,22 @@ export interface Stack {
   weight: number;
   /** The same sum, where it is too large for `weight` to have all of its digits. */
   exactWeight?: bigint;
+  /** What of `weight` is of idle threads, in a text of threads' time; see {@linkcode ThreadTimes}. */
+  idleWeight?: number;
+}
+
+/**
+ * The threads of a text of threads' time (`offcpu-time`, `run-delay`). A thread is idle that was
+ * blocked for at least 99.9% of its life, for at least 95% of it on one and the same stack, and
+ * lived at least half as long as the one that lived longest. Where all are, none counts as idle.
+ */
+export interface ThreadTimes {
+  /** How many threads there are. */
+  threads: number;
+  /** How many of them are idle. */
+  idleThreads: number;
+  /** How long the thread lived that lived longest, as far as it was recorded. */
+  longestSeconds: number;
 }
 
 /** What was sampled of one event. */
@@ -82,4 +98,6 @@ export interface StackProfile extends ScriptSummary {
    * clocks have nothing to do with each other. Not there where the times do not tell.
    */
   durationSeconds?: number;
+  /** There when threads' time off the processors is in the text. */
+  threadTimes?: ThreadTimes;
 }

@@ -21,7 +21,11 @@ const TIME_KINDS = {
   running: [36, 90],
   blocked: [212, 60],
   waiting: [345, 75],
+  idle: [40, 5],
 };
+
+/** What an idle thread is. The rule is that of `script/thread_times.ts`. */
+const IDLE_RULE = "blocked for 99.9% of its life, 95% of it on one stack";
 
 const byId = (id) => document.getElementById(id);
 const [canvas, scroller, tooltip, status] = ["canvas", "scroller", "tooltip", "status"].map(byId);
@@ -361,7 +365,7 @@ function search(text) {
 
 function show(index) {
   view = data.views[index];
-  chosen = view.kinds?.map(() => 1) ?? [];
+  chosen = view.kinds?.map(({ isHidden }) => isHidden ? 0 : 1) ?? [];
   showChosen();
   zoom(0);
 }
@@ -383,7 +387,7 @@ function showChosen() {
     ? `; without frames below ${Number((tree.prunedShare * 100).toPrecision(2))}%`
     : "";
   byId("summary").textContent = tree.kinds
-    ? `${amount(tree.total)} of threads' time${left}`
+    ? `${amount(tree.total)} of ${tree.event}${left}`
     : `${tree.samples[0].toLocaleString("en")} samples${counted}${left}`;
   resize();
   search(byId("search").value);
@@ -400,6 +404,7 @@ function kindBoxes() {
     const box = document.createElement("input");
     const patch = document.createElement("i");
     box.type = "checkbox";
+    if (kind === "idle") label.title = IDLE_RULE;
     box.checked = chosen[index] === 1;
     box.addEventListener("change", () => choose(index, box.checked));
     patch.style.background = kindColour(...TIME_KINDS[kind]);

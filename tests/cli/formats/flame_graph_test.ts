@@ -231,7 +231,7 @@ Deno.test("convertScript: tens of thousands of frames, and stacks deeper than th
  */
 function timeText(): string {
   const sample = (event: string, milliseconds: number, ...functions: string[]) =>
-    `web 7/7 [001] 20.0: ${milliseconds * 1e6} ${event}: \n` +
+    `web 7/${functions[0] === "log" ? 8 : 7} [001] 20.0: ${milliseconds * 1e6} ${event}: \n` +
     functions.map((name) => `\t 10 ${name}+0x1 (/web)\n`).join("") + "\n";
   return sample("cpu-clock", 1000, "parse", "serve") + sample("run-delay", 1000, "parse", "serve") +
     sample("offcpu-time", 8000, "query", "serve") + sample("offcpu-time", 10_000, "log");
@@ -242,10 +242,17 @@ Deno.test("convertScript: a flame graph of threads' time has the kinds in colour
   const boxes = graph.page.locator("#kinds label");
   assert.deepEqual(await boxes.allTextContents(), [
     "running 1 s (5.00%)",
-    "blocked 18 s (90.00%)",
+    "blocked 8 s (40.00%)",
     "waiting for a processor 1 s (5.00%)",
+    "1 idle thread 10 s (50.00%)",
   ]);
-  assert.equal(await graph.text("#summary"), "20 s of threads' time");
+  // What waits the whole time is shown when it is asked for.
+  const idle = graph.page.getByRole("checkbox", { name: "1 idle thread" });
+  assert.equal(await idle.isChecked(), false);
+  assert.equal(await graph.text("#summary"), "10 s of 2 threads' time");
+  assert.match(await graph.tooltip(2, 0.6) ?? "", /^serve\n.*\n100.00% of 10 s/);
+  await idle.check();
+  assert.equal(await graph.text("#summary"), "20 s of 2 threads' time");
   assert(await graph.page.locator("#legend").isHidden());
   assert(await graph.page.locator("#view-label").isHidden());
   assert.equal(
@@ -253,13 +260,15 @@ Deno.test("convertScript: a flame graph of threads' time has the kinds in colour
     "serve\nprogram: /web\n50.00% of 20 s\n" +
       "1 s running, 8 s blocked, 1 s waiting for a processor; itself 0.00%",
   );
+  assert.match(await graph.tooltip(2, 0.2) ?? "", /^log\n.*\n.*\n10 s 1 idle thread; itself/);
   const blue = await graph.colour(3, 0.9);
   assert.equal(Math.max(...blue.slice(0, 3)), blue[2], `blocked: ${blue}`);
 
+  await idle.uncheck();
   // Without what is blocked there is only parse left, of which half runs.
   const box = (name: string) => graph.page.getByRole("checkbox", { name });
   await box("blocked").uncheck();
-  assert.equal(await graph.text("#summary"), "2 s of threads' time");
+  assert.equal(await graph.text("#summary"), "2 s of 2 threads' time");
   assert.equal(
     await graph.tooltip(3, 0.99),
     "parse\nprogram: /web\n100.00% of 2 s\n" +
@@ -280,7 +289,7 @@ Deno.test("convertScript: a flame graph of threads' time has the kinds in colour
   await eventually(async () => assert.match(await graph.tooltip(2, 0.1) ?? "", /^serve/));
   await box("running").focus();
   await graph.page.keyboard.press("Space");
-  assert.match(await graph.tooltip(2, 0.1) ?? "", /^serve\n.*\n47.37% of 19 s/);
+  assert.match(await graph.tooltip(2, 0.1) ?? "", /^serve\n.*\n100.00% of 9 s/);
   assert.match(await graph.tooltip(2, 0.9) ?? "", /^serve/);
 });
 
