@@ -63,7 +63,8 @@ export function advise(recorded: Recorded): Advice[] {
     adviseOnThrottled(summary),
     adviseOnMissed(summary),
     adviseOnNotUnderstood(recorded.stacks),
-    adviseOnIdle(cpuUse),
+    // Where threads' waiting was recorded, that is what the result is for.
+    recorded.stacks?.threadTimes ? undefined : adviseOnIdle(cpuUse),
   ];
   const event = recorded.stacks && mainEvent(recorded.stacks);
   if (recorded.stacks && event && event.samples >= THRESHOLDS.samples) {

@@ -5,6 +5,7 @@ import type { Target } from "../client/targets/target.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { type FunctionShare, hottestFunctions } from "./hottest.ts";
+import { findThreadTime, type ThreadTime } from "./thread_time.ts";
 import type { LeftOut } from "../script/stack_profile.ts";
 
 /** What there is to know of a result: what `--json` prints, see docs/reference/json.md. */
@@ -23,6 +24,8 @@ export interface Report {
   summary: RecordingSummary;
   /** Not there when the samples do not tell. */
   cpuUse?: CpuUse;
+  /** What became of threads' time, when that was recorded. */
+  threadTime?: ThreadTime;
   /** Ten functions that have most of the main event; none when perf script's text has not arrived. */
   hottest: FunctionShare[];
   /** What of perf script's text was not understood, when there is something. */
@@ -56,6 +59,7 @@ export function makeReport(
     },
     summary,
     cpuUse,
+    threadTime: stacks && findThreadTime(stacks),
     hottest: stacks ? hottestFunctions(stacks, HOTTEST) : [],
     leftOut: stacks?.leftOut.length ? stacks.leftOut : undefined,
     warnings: advise({ summary, stacks, cpuUse, callGraph: asked?.callGraph }),

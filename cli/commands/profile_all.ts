@@ -15,6 +15,7 @@ import {
   describeLeftOut,
   describePartial,
   describeSummary,
+  describeThreadTime,
   describeTogether,
 } from "../terminal/messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
@@ -99,6 +100,9 @@ export async function runProfileAll(
       reports.push({ name: nameResult(target), report });
       if (result.stacks) tally.add(result.stacks);
       reporter.info(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
+      if (report.threadTime) {
+        reporter.info(`${nameResult(target)}: ${describeThreadTime(report.threadTime)}`);
+      }
       if (!json && result.path !== undefined) reporter.printPath(result.path);
       const partial = describePartial(result, durationSeconds);
       if (partial === undefined) return;

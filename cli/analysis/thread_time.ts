@@ -1,0 +1,69 @@
+import { hasWaiting, TIME_KINDS } from "../formats/time_kind.ts";
+import { frameKind } from "../script/frame_kind.ts";
+import type { EventProfile, Frame, Stack, StackProfile } from "../script/stack_profile.ts";
+import type { TimeKind } from "../script/time_events.ts";
+import { timeKind } from "../script/time_kind.ts";
+
+/** What became of threads' time, in seconds of all threads together. */
+export interface ThreadTime {
+  /** How many threads there were. */
+  threads: number;
+  /** How many of them were idle: see `ThreadTimes`. */
+  idleThreads: number;
+  /** How long the thread lived that lived longest, as far as it was recorded. */
+  longestSeconds: number;
+  runningSeconds: number;
+  /** With that of idle threads. */
+  blockedSeconds: number;
+  waitingSeconds: number;
+  /** What idle threads were blocked for. */
+  idleSeconds: number;
+}
+
+/** Finds what became of threads' time; undefined for a profile that has nothing but what ran. */
+export function findThreadTime({ events, threadTimes }: StackProfile): ThreadTime | undefined {
+  if (!hasWaiting(events)) return undefined;
+  const seconds = (kind: TimeKind) =>
+    events.filter(({ event }) => timeKind(event) === kind)
+      .reduce((sum, { weight }) => sum + weight, 0) / 1e9;
+  const idle = events.flatMap(({ stacks }) => stacks)
+    .reduce((sum, { idleWeight = 0 }) => sum + idleWeight, 0);
+  return {
+    ...threadTimes ?? { threads: 0, idleThreads: 0, longestSeconds: 0 },
+    runningSeconds: seconds("running"),
+    blockedSeconds: seconds("blocked"),
+    waitingSeconds: seconds("waiting"),
+    idleSeconds: idle / 1e9,
+  };
+}
+
+/** A stack of threads' time: what of it is of each kind. */
+export interface TimeStack extends Pick<Stack, "frames" | "weight"> {
+  kind: TimeKind;
+}
+
+/**
+ * The stacks of threads' time without that of idle threads, in which what did not run ends with the
+ * function that went to the kernel: what the kernel does to have a thread wait nobody can change.
+ */
+export function stacksOfTime({ frames, events }: StackProfile): TimeStack[] {
+  const isKernel = frames.map((frame: Frame) => frameKind(frame) === "kernel");
+  return TIME_KINDS.flatMap((kind) => ofKind(events, kind).map((stack) => ({ kind, stack })))
+    .map(({ kind, stack: { frames, weight, idleWeight = 0 } }) => ({
+      kind,
+      frames: kind === "running" ? frames : withoutKernel(frames, isKernel),
+      weight: weight - idleWeight,
+    }))
+    .filter(({ weight }) => weight > 0);
+}
+
+function ofKind(events: EventProfile[], kind: TimeKind): Stack[] {
+  return events.filter(({ event }) => timeKind(event) === kind).flatMap(({ stacks }) => stacks);
+}
+
+function withoutKernel(frames: Uint32Array, isKernel: boolean[]): Uint32Array {
+  let length = frames.length;
+  while (length > 0 && isKernel[frames[length - 1]]) length--;
+  // A thread of the kernel has nothing else.
+  return length === 0 ? frames : frames.subarray(0, length);
+}

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { hottestFunctions, mainEvent } from "../../../cli/analysis/hottest.ts";
+import { findThreadTime } from "../../../cli/analysis/thread_time.ts";
+import { foldPerfScript } from "../../../cli/script/fold.ts";
+import { describeHottest, describeThreadTime } from "../../../cli/terminal/messages.ts";
+import { inChunks } from "../script/recordings.ts";
+
+const KERNEL = "\tffffffff81000130 schedule+0x1 ([kernel.kallsyms])\n";
+
+const sample = (tid: number, event: string, seconds: number, ...functions: string[]) =>
+  `web 7/${tid} [001] 20.0: ${seconds * 1e9} ${event}: \n` +
+  (event === "cpu-clock" ? "" : KERNEL) +
+  functions.map((name) => `\t 10 ${name}+0x1 (/web)\n`).join("") + "\n";
+
+const fold = (text: string) => foldPerfScript(inChunks(new TextEncoder().encode(text)));
+
+/** One thread works and waits; two wait for work. */
+const WEB = sample(1, "cpu-clock", 1, "parse", "serve") +
+  sample(1, "run-delay", 1, "parse", "serve") +
+  sample(1, "offcpu-time", 8, "query", "serve") + sample(2, "offcpu-time", 10, "take", "pool") +
+  sample(3, "offcpu-time", 10, "take", "pool");
+
+Deno.test("findThreadTime: sums up what threads did, and what of it is idle", async () => {
+  const time = findThreadTime(await fold(WEB));
+  assert.deepEqual(time, {
+    ...{ threads: 3, idleThreads: 2, longestSeconds: 10 },
+    ...{ runningSeconds: 1, blockedSeconds: 28, waitingSeconds: 1, idleSeconds: 20 },
+  });
+  assert.equal(findThreadTime(await fold(sample(1, "cpu-clock", 1, "parse"))), undefined);
+});
+
+Deno.test("describeThreadTime: has the time, the threads and the shares", async () => {
+  const describe = async (text: string) => describeThreadTime(findThreadTime(await fold(text))!);
+  assert.equal(
+    await describe(WEB),
+    "of 10s × 3 threads: 3% running, 93% blocked, 3% waiting for a processor; " +
+      "2 idle threads (67%) are left out below",
+  );
+  // Threads that come and go have the sum of their lives.
+  assert.equal(
+    await describe(WEB + sample(4, "offcpu-time", 2, "query")),
+    "of 32s that 4 threads lived: 3% running, 94% blocked, 3% waiting for a processor; " +
+      "2 idle threads (63%) are left out below",
+  );
+  assert.equal(
+    await describe(sample(1, "offcpu-time", 9.96, "query") + sample(1, "cpu-clock", 0.04, "parse")),
+    "of 10s × 1 thread: 0.4% running, 100% blocked, 0% waiting for a processor",
+  );
+});
+
+Deno.test("hottestFunctions: of threads' time leaves idle threads out, and what the kernel does to wait", async () => {
+  const profile = await fold(WEB);
+  const dso = "/web";
+  assert.deepEqual(hottestFunctions(profile, 10), [
+    { symbol: "query", dso, self: 0.8, total: 0.8, kind: "blocked" },
+    { symbol: "parse", dso, self: 0.2, total: 0.2, kind: "running" },
+    { symbol: "serve", dso, self: 0, total: 1, kind: "blocked" },
+  ]);
+  assert.deepEqual(describeHottest(hottestFunctions(profile, 2)), [
+    "  SELF   TOTAL  MOSTLY   FUNCTION",
+    " 80.0%   80.0%  blocked  query (web)",
+    " 20.0%   20.0%  running  parse (web)",
+  ]);
+  // Where nobody does anything else, it is shown.
+  const [take] = hottestFunctions(await fold(sample(2, "offcpu-time", 10, "take", "pool")), 1);
+  assert.deepEqual([take.symbol, take.self], ["take", 1]);
+});
+
+Deno.test("mainEvent: of threads' time is what ran, however often was looked at the rest", async () => {
+  assert.equal(mainEvent(await fold(WEB))?.event, "cpu-clock");
+  assert.equal(mainEvent(await fold(sample(2, "offcpu-time", 1, "take")))?.event, "offcpu-time");
+});
