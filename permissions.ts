@@ -92,7 +92,7 @@ function daemonPermissions(workDir: string): string[] {
     }`,
     `--allow-write=${[workDir, ...RUNTIME_SOCKETS].join()}`,
     "--allow-run=perf",
-    // With which Kubernetes tells pods where the API server is.
+    // In which Kubernetes gives pods the API server's address.
     `--allow-env=${[...LIBRARY_ENV, "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"].join()}`,
     // The kernel's version, to compare perf's with.
     "--allow-sys=osRelease",

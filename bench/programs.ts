@@ -1,5 +1,5 @@
 /**
- * The programs under measurement, and what /proc tells of them.
+ * The programs under measurement, and what /proc shows of them.
  *
  * @module
  */

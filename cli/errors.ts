@@ -23,7 +23,7 @@ export type ExitStatus = typeof ExitStatus[keyof typeof ExitStatus];
  * to do about it. It is made where the cause is known.
  */
 export class CliError extends Error {
-  /** Tells it from other errors, in another realm, too. */
+  /** Distinguishes it from other errors, also in another realm. */
   override readonly name = "CliError";
 
   /** `message` may have several lines. */

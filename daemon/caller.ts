@@ -13,7 +13,7 @@ export interface Caller {
 /** Everybody, where nobody is asked who they are. */
 export const ANYONE: Caller = { user: "", uid: "", groups: [], extra: {} };
 
-/** Whose something is: of a caller, what tells others apart from them. */
+/** Whose something is: the part of a caller that distinguishes them from others. */
 export type Owner = Pick<Caller, "user" | "uid">;
 
 /** What somebody was allowed to see, of a pod that may be gone by now. */

@@ -161,7 +161,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
       watch?.[Symbol.dispose]();
       await store.close();
       lookup.close();
-      // Last, so that whoever asks meanwhile hears that the daemon is not ready.
+      // Last, so that probes see meanwhile that the daemon is not ready.
       http.close();
     },
   };

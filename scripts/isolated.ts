@@ -13,7 +13,7 @@
 /** Variables that are kept. */
 const KEPT = [
   ...["PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TERM", "NO_COLOR", "CI", "XDG_CACHE_HOME"],
-  // Certificates of whoever reads TLS on the way to the package registries.
+  // Certificates of proxies that read TLS on the way to the package registries.
   ...["SSL_CERT_FILE", "SSL_CERT_DIR", "NODE_EXTRA_CA_CERTS"],
   ...["GOROOT", "GOPATH", "GOCACHE", "GOTOOLCHAIN", "JAVA_HOME", "RUSTUP_HOME", "CARGO_HOME"],
 ];

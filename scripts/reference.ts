@@ -61,7 +61,7 @@ async function protocolPage(): Promise<string> {
     "# The protocol",
     NOTE,
     "Package `necoperf`, gRPC, port 6543. The definition is " +
-    "[proto/necoperf.proto](../../proto/necoperf.proto); the daemon tells it by reflection, too. " +
+    "[proto/necoperf.proto](../../proto/necoperf.proto); the daemon also serves it by reflection. " +
     "A call carries a bearer token in the metadata `authorization`.",
   ];
   const { nestedArray: types } = root.lookup("necoperf") as protobuf.Namespace;

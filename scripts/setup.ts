@@ -3,8 +3,8 @@
  *
  *     deno run -A scripts/setup.ts demo|test|languages|images...
  *
- * What is missing is installed with apt-get. Who is not root or has no apt-get is told in one line
- * what to install, and the exit status is 1.
+ * What is missing is installed with apt-get. Without root or apt-get it says in one line
+ * what to install, and exits with 1.
  *
  * @module
  */

@@ -74,7 +74,7 @@ export function advise(recorded: Recorded): Advice[] {
     const isAskable = summary.lostSamples !== undefined;
     const broken = isAskable ? adviseOnBrokenStacks(seen, callGraph) : undefined;
     advice.push(
-      // What Java is to be run with for its names mends its stacks, too.
+      // The option that gives Java its names also fixes its stacks.
       jit && findRuntime(seen)?.stacks && callGraph?.method !== "dwarf" ? undefined : broken,
       jit,
       adviseOnPython(seen, callGraph),
@@ -161,13 +161,13 @@ interface Seen {
   kernelNameless: number;
   /** Frames of functions made at run time, once for each sample they are in. */
   jitFrames: number;
-  /** Of `jitFrames`, without a name. Some code a runtime does not tell of at all. */
+  /** Of `jitFrames`, without a name. A runtime does not report all of its code. */
   jitNameless: number;
   /** Frames in files of user space, likewise. */
   frames: number;
   /** Of `frames`, without a name, by their files. */
   nameless: Map<string, number>;
-  /** Whether Python tells the names of its functions. */
+  /** Whether Python reports the names of its functions. */
   hasPythonNames: boolean;
   /** Files of which something was seen. */
   files: Set<string>;
@@ -264,7 +264,7 @@ interface Runtime {
   files: RegExp;
   /** What threads are called when none of its own files is on a stack. */
   command: string;
-  /** How it tells the names of that code. */
+  /** How it reports the names of that code. */
   names: string;
   /** How that code keeps frame pointers, where it does not by itself. */
   stacks?: string;

@@ -128,7 +128,7 @@ function findCommonEvents(
   before: StackProfile,
   after: StackProfile,
 ): [before: EventProfile[], after: EventProfile[]] {
-  // Folded stacks do not tell of which event they are.
+  // Folded stacks do not name their event.
   const isNamed = ({ events }: StackProfile) => events.some(({ event }) => event !== "");
   if (!isNamed(before) || !isNamed(after)) {
     return [[bySamples(before.events)[0]], [bySamples(after.events)[0]]];

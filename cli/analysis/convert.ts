@@ -94,7 +94,7 @@ export async function openText(
   }
 }
 
-/** What may never come is waited for until the signal tells not to. */
+/** Waits for what may never come until the signal aborts. */
 function untilAborted(
   readable: ReadableStream<Uint8Array>,
   signal?: AbortSignal,

@@ -23,7 +23,7 @@ interface FunctionTally {
   add(profile: StackProfile): void;
   /**
    * Up to so many functions of the event of which there are most samples: those that have a notable
-   * part of it by themselves, most first, and behind them those that call most.
+   * part of it by themselves, most first, then those that call most.
    */
   hottest(most: number): FunctionShare[];
 }

@@ -22,7 +22,7 @@ export interface Report {
     containerId: string;
   };
   summary: RecordingSummary;
-  /** Not there when the samples do not tell. */
+  /** Missing when the samples do not show it. */
   cpuUse?: CpuUse;
   /** What became of threads' time, when that was recorded. */
   threadTime?: ThreadTime;

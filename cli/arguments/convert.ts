@@ -18,8 +18,8 @@ Examples:
   ${PROGRAM} convert web-0-app-20250131T235958Z.perf.txt --format flamegraph
   perf script | ${PROGRAM} convert - --format speedscope -o web.speedscope.json
 
-The text may be compressed with gzip. No file is overwritten. Who has a pod that is called convert
-names it so: ${PROGRAM} profile convert
+The text may be compressed with gzip. No file is overwritten. To profile a
+pod named "convert", run: ${PROGRAM} profile convert
 `;
 
 export function defineConvert(): Command {

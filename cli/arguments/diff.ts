@@ -18,7 +18,7 @@ Examples:
   ${PROGRAM} diff monday.perf.txt tuesday.perf.txt --format flamegraph -o slower.html
 
 The files are perf script's text or folded stacks, of the same event, and may be compressed with
-gzip. Who has a pod that is called diff names it so: ${PROGRAM} profile diff
+gzip. To profile a pod named "diff", run: ${PROGRAM} profile diff
 `;
 
 export function defineDiff(): Command {

@@ -22,7 +22,7 @@ Examples:
 
 [+] is well, [!] restricts what can be had, [-] is in the way of a profile; the exit status is that
 of a profile which meets the first of these. An administrator, who may list nodes, is told of those
-without a daemon. Who has a pod that is called doctor names it so: ${PROGRAM} profile doctor
+without a daemon. To profile a pod named "doctor", run: ${PROGRAM} profile doctor
 `;
 
 export function defineDoctor(): Command {

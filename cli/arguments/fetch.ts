@@ -57,8 +57,8 @@ Examples:
   ${PROGRAM} fetch 6fd1b2c4-8f0e-4c44-9a55-0b9f3f1c2d7e --node node1 -o profiles
 
 What an earlier attempt has left in the output directory is not fetched again. Exit status 3: the
-daemon does not keep the result any more, or it was another's. Who has a pod that is called fetch
-names it so: ${PROGRAM} profile fetch
+daemon does not keep the result any more, or it was another's. To profile a pod named "fetch",
+run: ${PROGRAM} profile fetch
 `;
 
 export function defineFetch(): Command {

@@ -6,7 +6,7 @@ import { VERSION } from "../../version.ts";
 
 /** What the scripts of `necoperf-client completion` run. */
 export async function runComplete(words: string[]): Promise<ExitStatus> {
-  // Who presses TAB has asked nothing: there is nobody to tell what is in the way.
+  // Pressing TAB asks for no message: nobody reads what failed.
   const completion = await completeWords(words).catch(() => ({ candidates: [] }));
   console.log(writeCompletion(completion));
   return ExitStatus.DONE;

@@ -68,7 +68,7 @@ export async function runProfileAll(
     const found = describeLeftOut(event, { side });
     const leftOut = found && !leftOutTold.has(found) ? found : undefined;
     if (leftOut) leftOutTold.add(leftOut);
-    // A line that moves tells so by itself, and of dozens the others' would be off the screen.
+    // A line that moves shows it anyway, and with dozens most lines would be off the screen.
     const isStart = event.kind === "started" || event.kind === "profiling";
     const line = isStart && reporter.columns !== undefined
       ? undefined

@@ -43,7 +43,7 @@ interface Failure {
   recordingId?: string;
 }
 
-/** Finds what there is to tell a machine. `message` is what people are told. */
+/** Describes a failure for machines. `message` is what people read. */
 export function failureOf(error: CliError, message = error.message): Failure {
   const left = [error, error.cause].find((one) => one instanceof PendingResultError);
   return { exitStatus: error.exitStatus, message, recordingId: left?.left.recordingId };

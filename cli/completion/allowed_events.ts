@@ -21,6 +21,6 @@ async function read(reference: PodReference, signal: AbortSignal): Promise<strin
   const { endpoint, access = NO_CREDENTIALS } = await findTarget(reference, signal);
   const { address: name } = endpoint;
   const { info: { limits } } = await readDaemonInfo({ endpoint, name, access, signal });
-  if (!limits) throw new Error(`${name} does not tell its limits`);
+  if (!limits) throw new Error(`${name} does not report its limits`);
   return limits.allowedEvents;
 }

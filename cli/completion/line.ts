@@ -14,7 +14,7 @@ export interface UnfinishedLine {
 
 /**
  * Reads a command line as commander does, as far as it goes. What is wrong in it stays unsaid:
- * whoever is writing may yet correct it.
+ * the user may still correct it.
  */
 export function readLine(command: Command, words: string[]): UnfinishedLine {
   const given = new Map<Option, string>();

@@ -364,7 +364,7 @@ async function* attempt<T>(act: () => Promise<T>): AsyncGenerator<Finding, T | u
   }
 }
 
-/** What to do about failures whose own words do not tell. */
+/** How to fix failures whose own message does not say it. */
 const USUAL_FIXES: Partial<Record<ExitStatus, string>> = {
   [ExitStatus.USAGE]: "give another with the option, or see `kubectl config get-contexts` and " +
     "`kubectl config view` for what the kubeconfig file has",
@@ -375,7 +375,7 @@ const USUAL_FIXES: Partial<Record<ExitStatus, string>> = {
 };
 const LAST_FIX = "try again; if it stays, ask the cluster's administrators";
 
-/** A failure's words; what to do stands in them on lines of its own, or behind the last semicolon. */
+/** A failure's words; what to do stands in them on lines of its own, or after the last semicolon. */
 export function problem(error: unknown): Finding {
   if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
   const { message, exitStatus } = error;

@@ -55,7 +55,7 @@ export function weightUnit({ event, samples, weight }: Weighed): EventUnit {
   return samples === weight ? "count" : eventUnit(event);
 }
 
-/** What of an {@linkcode EventProfile} tells its unit. */
+/** The parts of an {@linkcode EventProfile} that determine its unit. */
 type Weighed = Pick<EventProfile, "event" | "samples" | "weight">;
 
 /**

@@ -237,7 +237,7 @@ function metaOf({ tables }: Collector, threads: Thread[], name: string) {
     product: name,
     importedFrom: "perf script",
     interval: intervalMilliseconds(threads),
-    // perf's clock does not tell the time of day.
+    // perf's clock is not the time of day.
     startTime: 0,
     processType: 0,
     stackwalk: 1,
@@ -391,7 +391,7 @@ function* threadText(
 function orderOf({ timesSeconds, inOrder }: Thread): Iterable<number> {
   const { length } = timesSeconds;
   if (inOrder) return { [Symbol.iterator]: () => upTo(length) };
-  // The text is of several perf scripts, one behind the other.
+  // The text is of several perf scripts, one after the other.
   // Made by `from`, it would be a far larger array of another kind first.
   const order = new Uint32Array(length);
   for (let index = 0; index < length; index++) order[index] = index;

@@ -73,7 +73,7 @@ async function* gunzip(
   input: AsyncIterable<Uint8Array>,
   name: string,
 ): AsyncGenerator<Uint8Array> {
-  // Unlike a DecompressionStream it goes on with what files that were put together have behind the
+  // Unlike a DecompressionStream it goes on with what concatenated files have after the
   // first. Errors are those of what it yields, too.
   const unpacked = pipeline(copied(input), createGunzip(), () => {});
   try {

@@ -34,7 +34,7 @@ export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<
 /** Counts stacks as `foldPerfScript` does, of text that comes in pieces of any size. */
 interface ScriptFolder {
   push(chunk: Uint8Array): void;
-  /** Call it once, behind the last piece. */
+  /** Call it once, after the last piece. */
   finish(): StackProfile;
 }
 

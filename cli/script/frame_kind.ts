@@ -14,7 +14,7 @@ export function isKernelAddress(address: bigint): boolean {
   return address >= KERNEL_ADDRESSES.first && address <= KERNEL_ADDRESSES.last;
 }
 
-/** Tells where a function runs: by its address if that decides, or by the mapping that it is in. */
+/** Finds where a function runs: by its address if that decides, or by the mapping that it is in. */
 export function frameKind({ symbol, dso, kernel }: Frame): FrameKind {
   if (dso === "inlined") return "inlined";
   if (kernel) return "kernel";

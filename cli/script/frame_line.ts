@@ -25,7 +25,7 @@ export function parseFrame(line: string): SampleFrame | undefined {
 
 /**
  * Reads a line of a stack that is indented with spaces: text that was copied from a terminal has
- * them for perf's tab. It takes more than an address to tell such a line from perf's others.
+ * them for perf's tab. An address alone does not distinguish such a line from perf's others.
  */
 export function parseCopiedFrame(line: string): SampleFrame | undefined {
   // Two spaces are how perf indents a line of source code, unless the address takes all 16 places.
@@ -46,7 +46,7 @@ const FURTHER =
 
 /**
  * Reads what follows the event where there is no call graph: the instruction's address is the last
- * one that has a symbol or a file behind it. Before it may be the address of the data, with what it
+ * one that has a symbol or a file after it. Before it may be the address of the data, with what it
  * is of. Returns undefined when there is none, such as for the text of a tracepoint.
  */
 export function parseOnlyFrame(rest: string): SampleFrame | undefined {

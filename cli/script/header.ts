@@ -49,18 +49,18 @@ const COMMAND = new RegExp(
   "s",
 );
 const TIME = /(?<=^| )(\d+\.\d+):(?= |$)/g;
-/** The name of an event may have a space or a colon in it, but not one behind the other. */
+/** The name of an event may have a space or a colon in it, but not one after the other. */
 const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S(?:(?! {2}).)*?)?:(?=\s|$)/s;
 const PERIOD = /^ (?=[ \d]{10,} *)(?: {0,9}(\d+)(?= |$))/;
 /** The fields that may follow where an event is not asked for: addresses, weights, a control group, registers. */
 const NO_EVENT = /^(?: +[0-9a-f]{1,16})* *( \/.*| ABI:\d.*)?$/;
-/** An address takes 16 places, and a period of so few digits fewer, with an event behind it. */
+/** An address takes 16 places, and a period of so few digits fewer, with an event after it. */
 const ADDRESS = /^( *[0-9a-f]{1,16})(?= |$)/;
 const STARTS_WITH_PERIOD = /^ *\d+ +\S+:( |$)/;
 
 /**
  * Reads the first line of a sample, of which any field may be missing (perf-script(1), `--fields`).
- * Returns `other record` for a line that tells of something else than a sample, and undefined for a
+ * Returns `other record` for a line that is about something other than a sample, and undefined for a
  * line that perf does not print in such a place.
  */
 export function parseHeader(line: string): Header | "other record" | undefined {
@@ -147,7 +147,7 @@ function parseTimeless(line: string): Header | "other record" | undefined {
   }
   const fields = parseThreadAndPeriod(line.endsWith(" ") ? line : `${line} `);
   if (!fields || fields.needsFrame && !line.endsWith(" ")) return undefined;
-  // Many a line ends with a number. perf puts a space behind it, and some before it.
+  // Many a line ends with a number. perf puts a space after it, and some before it.
   const isPlain = /[ \]][ \d-]{3}\d+ +$|\/\d+ +$|\] +$/.test(line);
   return { ...fields, ...(!isPlain && { needsFrame: true }), event: "", rest: "" };
 }

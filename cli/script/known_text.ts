@@ -1,6 +1,6 @@
 /**
- * Numbers by pieces of text, for text that comes again and again: a look at its bytes tells what it
- * is. It has a fixed size, and keeps what it has until it is cleared.
+ * Numbers by pieces of text, for text that comes again and again: its bytes alone identify
+ * it. It has a fixed size, and keeps what it has until it is cleared.
  */
 interface KnownText {
   /** The number of the bytes from `start` to before `end`, or {@linkcode UNKNOWN}. */
@@ -75,7 +75,7 @@ export function createKnownText(slots: number, textBytes: number): KnownText {
   };
 }
 
-/** How many bytes behind a text are read with it, so that they have to be there, whatever they are. */
+/** How many bytes after a text are read with it, so that they have to be there, whatever they are. */
 export const READ_BEHIND_BYTES = 3;
 
 /** Goes on with a hash of bytes, by four of them or fewer. */
@@ -92,7 +92,7 @@ export function hashOf(buffer: DataView, start: number, end: number, seed: numbe
   return at === end ? hash : mixed(hash, lastWord(buffer, at, end - at));
 }
 
-/** Up to three bytes, with zeros behind them. */
+/** Up to three bytes, with zeros after them. */
 export function lastWord(buffer: DataView, start: number, length: number): number {
   return buffer.getInt32(start, true) & (1 << 8 * length) - 1;
 }

@@ -4,7 +4,7 @@ import type { ScriptSummary } from "./stack_profile.ts";
 
 /** What {@linkcode parsePerfScript} is asked for besides the samples. */
 export interface ParseOptions {
-  /** Is told, behind the last sample, what there is to say of the whole text. */
+  /** Receives, after the last sample, what concerns the whole text. */
   onEnd?(summary: ScriptSummary): void;
 }
 

@@ -56,7 +56,7 @@ export interface ReadSample {
 /** Reads a perf script in pieces of any size. */
 interface ScriptReader {
   push(chunk: Uint8Array): void;
-  /** Call it once, behind the last piece. */
+  /** Call it once, after the last piece. */
   finish(): { skippedLines: number; truncated: boolean; leftOut: LeftOut[] };
 }
 
@@ -122,7 +122,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
   let skippedLines = 0;
   const leftOut = new Map<LeftOut["kind"], LeftOut>();
 
-  /** What the stacks of the text are like, as soon as there is one: behind tabs, with files. */
+  /** What the stacks of the text are like, as soon as there is one: after tabs, with files. */
   let hasStacks = false;
   let hasTabs = false;
   let hasFiles = false;
@@ -251,7 +251,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     const line = text(start, end);
     const header = parseHeader(line);
     if (header === undefined) return false;
-    // Lines of source code and what fields come behind a stack look like it, too.
+    // Lines of source code and fields after a stack look like it as well.
     if (header !== "other record" && isOpen && !hasTime(header)) {
       if (header.needsFrame && sample.depth > 0 || isIndented && isExtraLine(line)) return false;
     }
@@ -353,7 +353,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     return threadId;
   }
 
-  /** The place of the colon behind the first thing that looks like a time; or -1. */
+  /** The place of the colon after the first thing that looks like a time; or -1. */
   function timeEnd(start: number, end: number): number {
     const limit = Math.min(end, start + MAX_THREAD_LENGTH);
     for (let at = start + 3; at < limit; at++) {
@@ -396,7 +396,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
       if (frameId === UNKNOWN) {
         const line = text(start, end);
         const frame = parseFrame(line);
-        // A thread's name may have a line's end in it, and look like this behind it.
+        // A thread's name may have a line's end in it, and look like this after it.
         if (!frame || !line.endsWith(")") && hasTime(parseHeader(line))) {
           return otherLine(start, end);
         }

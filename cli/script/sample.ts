@@ -20,7 +20,7 @@ export interface Sample {
 
 /** One line of a sample's stack. */
 export interface SampleFrame {
-  /** Of the instruction, or behind the call. */
+  /** Of the instruction, or of the one after the call. */
   address: bigint;
   /** `[unknown]` when perf found no name. */
   symbol: string;

@@ -40,7 +40,7 @@ export function createStackCounter(): StackCounter {
 
   const stacks: Stack[] = [];
   const room = createRoom();
-  /** What tells the stacks apart besides their frames, by stack. */
+  /** What distinguishes stacks besides their frames, by stack. */
   let hashes = new Int32Array(1024);
   let owners = new Int32Array(2 * 1024);
   /** Open addressing, at most half full: 0, or one more than the stack's index. */

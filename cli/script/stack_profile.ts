@@ -7,7 +7,7 @@ export interface Frame {
    * where perf knew of no file and the address is the kernel's.
    */
   readonly dso: string;
-  /** There when the function is at an address of the kernel, which its file does not tell. */
+  /** There when the function is at an address of the kernel, which its file does not show. */
   readonly kernel?: true;
 }
 
@@ -95,7 +95,7 @@ export interface StackProfile extends ScriptSummary {
   endSeconds?: number;
   /**
    * How long was sampled: the sum over the machines whose texts were put together, since their
-   * clocks have nothing to do with each other. Not there where the times do not tell.
+   * clocks have nothing to do with each other. Missing where the times do not show it.
    */
   durationSeconds?: number;
   /** There when threads' time off the processors is in the text. */

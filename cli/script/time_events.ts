@@ -14,7 +14,7 @@ export const TIME_EVENTS = {
 /** What a thread does with its time. */
 export type TimeKind = keyof typeof TIME_EVENTS;
 
-/** What a line begins with that tells of a whole time text how it was made. */
+/** The start of a line that says how a whole time text was made. */
 export const TIME_NOTE = "# necoperf: ";
 
 /**

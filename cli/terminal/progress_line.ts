@@ -11,7 +11,7 @@ export interface ProgressLine {
 
 const MOST_BAR_COLUMNS = 30;
 const LEAST_BAR_COLUMNS = 8;
-/** What is behind a bar mostly fits into it, so that the bar's end stays where it is. */
+/** The text after a bar mostly fits into it, so that the bar's end stays where it is. */
 const USUAL_TEXT_COLUMNS = 26;
 
 /** Makes the line of a recording, or of a download when that is all there is. */

@@ -83,8 +83,9 @@ export interface KubernetesAdmissionParts {
  * Lets those record a container who may create `profiles` in the namespace of its pod, and the
  * kernel's side of it who may create `profiles/kernel`.
  *
- * Who may not learns nothing: the refusal is the same for a container of others, for none, and for
- * one that is no pod's, and an access review is made for each. Who may gets the lookup's own words.
+ * Callers without the right cannot probe for containers: the refusal is the same for a container of
+ * others, for none, and for one that belongs to no pod, and an access review is made for each. Callers
+ * with the right get the lookup's own message.
  */
 export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admission {
   const { lookup, owners, authenticator, authorizer } = parts;
@@ -92,7 +93,7 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
     identify: (credentials) => authenticator.authenticate(credentials),
 
     async admit({ caller, containerId, side, signal }) {
-      // Of another form it is refused before anything is looked at, which tells nothing either.
+      // An id of another form is refused before any lookup, so that the refusal reveals nothing.
       const id = parseContainerId(containerId);
       const { container, failure } = await find(lookup, id, signal);
       const { owner, reason, status } = container
@@ -157,13 +158,13 @@ async function find(
   try {
     return { container: await lookup.find(id, signal) };
   } catch (error) {
-    if (!tellsOfContainer(error)) throw error;
+    if (!revealsContainer(error)) throw error;
     return { failure: error as Error };
   }
 }
 
-/** Failures whose being there tells that a container is there or not. */
-function tellsOfContainer(error: unknown): boolean {
+/** Failures that reveal whether a container exists. */
+function revealsContainer(error: unknown): boolean {
   const general = ["UNAVAILABLE", "CANCELLED", "RESOURCE_EXHAUSTED"];
   return !(error instanceof StatusError && general.includes(error.status));
 }

@@ -93,7 +93,7 @@ function tokenOf(authorization: string[]): string {
 }
 
 /**
- * Says what is wrong with a token that the API server refused, as far as its own claims tell. They
+ * Says what is wrong with a token that the API server refused, as far as its own claims show. They
  * are not verified, so they make words only.
  */
 function describeRefused(token: string, audience: string): string {

@@ -1,7 +1,7 @@
 import { isContainerId, stripRuntime } from "../../proto/container_id.ts";
 
 /**
- * What of a pod tells which containers are its own.
+ * The parts of a pod that identify its containers.
  *
  * Whoever may patch `pods/status` and `pods` in a namespace decides about all of it but the UID, and
  * about more with `create` on `pods`: a claim here proves nothing by itself.
@@ -52,7 +52,7 @@ interface ContainerStatus {
   state?: { running?: unknown; waiting?: unknown; terminated?: unknown };
 }
 
-/** Takes from a pod of a node what tells which containers are its own. */
+/** Takes from a pod of a node what identifies its containers. */
 export function toNodePod(pod: ApiPod, nodeName: string): NodePod {
   const { metadata: { namespace, name, uid }, spec, status = {} } = pod;
   const containers = [

@@ -16,7 +16,7 @@ export interface PodStatus {
   runtimeClass?: string;
 }
 
-/** Tells which pods containers belong to. Never from what a caller says. */
+/** Finds the pods that containers belong to, never from what a caller says. */
 export interface PodOwners {
   /** The pod that a running container really belongs to. */
   ownerOf(container: Container): Promise<Ownership>;
@@ -83,7 +83,7 @@ export function createApiOwners(
       const find = (candidates: NodePod[]) => ownerAmong(candidates, id, podUid);
       const known = find(await pods(LIST_VALID_MS));
       if (known.owner || list!.askedAt >= startedAt) return known;
-      // A container may be newer than the list. Asked at most once a second, whoever guesses ids.
+      // A container may be newer than the list. Asked at most once a second, however many ids a caller guesses.
       await wait(Math.max(0, list!.askedAt + MIN_LIST_AGE_MS - now()));
       return find(await pods(now() - startedAt));
     },

@@ -6,7 +6,7 @@ export interface Container {
   id: string;
   /** The process that the runtime started, as the daemon's PID namespace counts. */
   mainPid: number;
-  /** What is known of its pod; the cgroup path tells the UID alone, CRI the rest. */
+  /** What is known of its pod: the cgroup path contains only the UID, CRI knows the rest. */
   podUid?: string;
   podNamespace?: string;
   podName?: string;
@@ -38,7 +38,7 @@ export interface ContainerLookup {
   /** The container's processes at this moment, ascending; empty when it has ended. */
   processes(container: Container): Promise<number[]>;
 
-  /** To be asked for before `processes`, by whoever is going to use what that gives. */
+  /** Call it before `processes` when the result will be used. */
   guard(container: Container): Promise<PidGuard>;
 
   /**

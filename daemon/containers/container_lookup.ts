@@ -26,7 +26,7 @@ export interface OpenContainerLookup extends ContainerLookup {
 
 /**
  * Makes a container lookup by its name. Throws a `RangeError` that names the option when one that the
- * lookup needs is missing or of another form; whether it works only `check` tells.
+ * lookup needs is missing or of another form; only `check` finds out whether it works.
  *
  * ```ts
  * const lookup = createContainerLookup({ by: "cgroup", procDir: "/host/proc" });

@@ -8,7 +8,7 @@ interface ContainerProcess {
   parentPid: number;
   /** When it started, in clock ticks since the system did. */
   startTicks: number;
-  /** The UID of the pod, where the cgroup's path tells it. */
+  /** The UID of the pod, where the cgroup's path contains it. */
   podUid?: string;
 }
 

@@ -103,7 +103,7 @@ export function createCriLookup(
     guard: (container) => guardPids(procfs, () => lookup.processes(container)),
 
     entered(container, signal) {
-      // In a container that its cgroup does not tell, nothing tells what came from outside either.
+      // Where a container's cgroup is not known, what came from outside is not known either.
       // Then no process has its id on the path, and this yields nothing.
       const last = extents.get(container)?.last;
       return enteredProcesses(procfs, container.id, { last, pollIntervalMs, signal });

@@ -58,7 +58,7 @@ export interface RecordExit {
 export interface RecordTarget {
   pids: readonly number[];
   durationSeconds: number;
-  /** perf.data that may wait in memory; above it perf has to wait for whoever reads `output`. */
+  /** perf.data that may wait in memory; above it perf waits until `output` is read. */
   backlogBytes: number;
 }
 
@@ -174,7 +174,7 @@ function runningRecord(
 ): PerfRecord {
   let overdue = false;
   const end = () => {
-    // That its reader takes time is no fault of perf's.
+    // A slow reader is not perf's fault.
     if (output.isFull) return endLater(END_DEADLINE_MS);
     overdue = true;
     terminate(process, 0);

@@ -26,7 +26,7 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
   samples = 0;
   lostSamples = 0;
   throttled = 0;
-  /** How many threads are sampled, as far as the stream tells: records of it can be lost. */
+  /** How many threads are sampled, as far as the stream shows: records of it can be lost. */
   threads: number;
 
   readonly #attached: Set<number>;
@@ -40,7 +40,7 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
     this.threads = threads;
   }
 
-  /** Those of the processes that have not ended, as far as the stream tells. */
+  /** Those of the processes that have not ended, as far as the stream shows. */
   get attached(): ReadonlySet<number> {
     return this.#attached;
   }

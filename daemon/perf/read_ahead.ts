@@ -10,7 +10,7 @@ interface Block {
 }
 
 /**
- * Reads a stream of bytes ahead of whoever iterates over it, into about `maxBytes` of memory; the
+ * Reads a stream of bytes ahead of its consumer, into about `maxBytes` of memory; the
  * writer has to wait then.
  *
  * Memory is used again and again: a chunk is good until the next one is asked for.

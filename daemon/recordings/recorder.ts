@@ -223,7 +223,7 @@ class Recording {
     sampled: AbortSignal,
     elapsedSeconds: () => number,
   ): Promise<void> {
-    // One stream of perf.data cannot be put behind another, and --main-process means one process.
+    // One stream of perf.data cannot follow another, and --main-process means one process.
     if (this.options.format === "data" || this.options.mainProcess) {
       if (late.length === 0) return;
       const left = await this.#attacher.processes();
@@ -234,7 +234,7 @@ class Recording {
     const entered = startingWith(late, this.parts.lookup.entered(this.container, sampled));
     const missed = await recordInGroups(entered, async (pids) => {
       // What a recorded process has started is taken for entered when its parent has ended and its
-      // heir is outside. perf tells of it, at the latest when it is made to write.
+      // heir is outside. perf reports it, at the latest when it is made to write.
       for (const perf of this.#perfs) perf.flush();
       await wait(FLUSH_INTERVAL_MS, sampled);
       const unknown = pids.filter((pid) => !this.#counters.some((counter) => counter.follows(pid)));

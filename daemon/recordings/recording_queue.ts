@@ -2,7 +2,7 @@ import { StatusError } from "../status_error.ts";
 
 /** A recording that is to run. */
 interface QueuedRecording {
-  /** Who takes turns with others: something that nobody can have many of at will. */
+  /** Owners take turns. Nobody can have many at will. */
   owner: string;
   containerId: string;
   /** How long it will sample. */

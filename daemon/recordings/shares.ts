@@ -15,7 +15,7 @@ export function queueShare(caller: Caller, owner: PodOwner | undefined, peer: st
   return caller === ANYONE ? addressShare(peer) : `namespace ${owner?.podNamespace}`;
 }
 
-/** Who shares download slots, where no container is named: a service account's namespace. */
+/** The key by which callers share download slots: a service account's namespace. */
 export function downloadShare(caller: Caller, peer: string): string {
   if (caller === ANYONE) return addressShare(peer);
   const [, namespace] = /^system:serviceaccount:([^:]+):/.exec(caller.user) ?? [];

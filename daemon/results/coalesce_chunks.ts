@@ -1,6 +1,6 @@
 /**
  * Joins the chunks of a source until they make up `minBytes`; the last may be shorter. What each
- * chunk costs behind it, a write to a file above all, is then paid once for many.
+ * chunk costs downstream, a write to a file above all, is then paid once for many.
  */
 export async function* coalesceChunks(
   source: AsyncIterable<Uint8Array>,

@@ -115,7 +115,7 @@ export class ResultStore {
     return result?.removed ? undefined : result;
   }
 
-  /** Removes a result; one that is not there is removed already. Who reads it reads on to its end. */
+  /** Removes a result; removing one that is not there does nothing. Open readers read on to its end. */
   async delete(name: string): Promise<void> {
     const result = this.get(name);
     if (!result) return;
@@ -257,7 +257,7 @@ export class ResultStore {
   }
 }
 
-/** Holds nothing, so whoever holds most gives way. */
+/** Holds nothing, so the owner that holds most gives way. */
 const NOBODY: Owner = { user: "", uid: "nobody" };
 
 function stem(fileName: string): string {

@@ -102,7 +102,7 @@ export class ConnectionTable {
   }
 }
 
-/** The name by which grpc-js tells a call's peer. */
+/** The name that grpc-js gives a call's peer. */
 export function peerOf(
   { remoteAddress, remotePort }: Omit<TableSocket, "destroy" | "once">,
 ): string {

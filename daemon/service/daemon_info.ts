@@ -22,7 +22,7 @@ interface DescribedOptions {
   maxRecordResponseBytes: number;
 }
 
-/** What a daemon tells of itself to whoever may call it: nothing of what it does for others. */
+/** What a daemon reports about itself to any caller: nothing of what it does for others. */
 export function describeDaemon(
   options: DescribedOptions,
   { versions, readiness, queue }: DaemonState,

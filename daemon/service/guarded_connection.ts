@@ -28,7 +28,7 @@ interface GuardedConnectionOptions {
  * that does not take what it is sent, so that answers to frames that are cheap to make do not pile up.
  */
 export class GuardedConnection extends Duplex {
-  // grpc-js and Deno's `node:http2` read these to tell the peer.
+  // grpc-js and Deno's `node:http2` read these to name the peer.
   readonly remoteAddress: string | undefined;
   readonly remotePort: number | undefined;
   readonly localAddress: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * A container as far as `--container-lookup cgroup` can tell one: a cgroup that is named by its id.
+ * A container as far as `--container-lookup cgroup` sees one: a cgroup that is named by its id.
  * Real processes in a real cgroup, without a runtime and an image.
  *
  * @module

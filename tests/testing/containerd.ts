@@ -327,7 +327,7 @@ type Call = {
   close(): void;
 };
 
-/** Connects to the services of `cri_full.proto`; the method's name tells which of them. */
+/** Connects to the services of `cri_full.proto`; the method's name determines which. */
 function connect(endpoint: string): Call {
   const definition = grpc.loadPackageDefinition(
     protoLoader.loadSync(`${import.meta.dirname}/cri_full.proto`, {

@@ -70,8 +70,8 @@ export interface Cluster {
     signal?: AbortSignal,
   ): Promise<IssuedToken>;
   /**
-   * Asks whether something may be done: by whoever asks, or by `user`, which is not for everybody to
-   * ask; then, `undefined`. Rejects with a `CliError` when there is no answer.
+   * Asks whether the caller, or `user`, may do something. Returns `undefined` when the caller may not
+   * ask about `user`. Rejects with a `CliError` when there is no answer.
    */
   mayAccess(access: ResourceAccess, user?: string): Promise<boolean | undefined>;
   /**

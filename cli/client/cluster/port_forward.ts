@@ -133,7 +133,7 @@ class PortForwardStream extends Duplex {
   #told = "";
 
   constructor(private readonly socket: WebSocket) {
-    // Who ends the one direction ends both: the protocol has no half-close.
+    // Ending one direction ends both: the protocol has no half-close.
     super({ allowHalfOpen: false });
     socket.binaryType = "nodebuffer";
     socket.on("message", (message: Buffer) => this.#onMessage(message));

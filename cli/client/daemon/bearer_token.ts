@@ -21,7 +21,7 @@ const USABLE_PART = 0.8;
  *
  * The source rejects with a `CliError` that names the file and never its content: it is missing,
  * too large or does not hold exactly one token (exit status 2), or the token is one for somebody
- * else, such as the API server (4): whoever gets such a token can act as its owner there.
+ * else, such as the API server (4): anyone who gets such a token can act as its owner there.
  */
 export function tokenFromFile(path: string): TokenSource {
   return async () => {
@@ -83,7 +83,7 @@ function findFlaw(token: string): string | undefined {
 }
 
 /**
- * Says whether a token may be sent to a daemon. Tokens that are no JSON Web Tokens tell nothing: the
+ * Says whether a token may be sent to a daemon. Tokens that are not JSON Web Tokens say nothing: the
  * daemon decides on them.
  */
 function isForNecoPerf(token: string): boolean {

@@ -119,7 +119,7 @@ interface Way extends Disposable {
   /** For grpc-js. */
   target: string;
   isTunnelled: boolean;
-  /** Why it has ended, if it has, in words of whoever has ended it. */
+  /** Why it ended, if it has, as the side that ended it says. */
   failure?(): string | undefined;
 }
 
@@ -244,7 +244,7 @@ function settle(
 const ConnectivityState = { READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 };
 
 /**
- * Why the last attempt to connect has failed, as grpc-js says it. The channel tells it to calls only:
+ * Why the last attempt to connect has failed, as grpc-js says it. The channel reports it to calls only:
  * a harmless one without a token, which fails at once.
  */
 function lastError(client: NecoPerfClient): Promise<string> {

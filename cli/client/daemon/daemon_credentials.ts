@@ -40,7 +40,7 @@ export interface DaemonCredentials {
 
 /** Encrypted, to a daemon that proves its name. There is no way back to plain text. */
 export interface TlsConnection {
-  /** Tells it from a `PlainConnection`. */
+  /** Distinguishes it from a `PlainConnection`. */
   kind: "tls";
   /** Certificates of the authorities of which one has to vouch for the daemon. */
   authoritiesPem: string;
@@ -52,7 +52,7 @@ export interface TlsConnection {
 
 /** Readable and changeable on its way. */
 export interface PlainConnection {
-  /** Tells it from a `TlsConnection`. */
+  /** Distinguishes it from a `TlsConnection`. */
   kind: "plain";
   /** Why it is not encrypted, for messages. */
   because: string;

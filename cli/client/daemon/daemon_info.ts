@@ -22,7 +22,7 @@ const PATIENCE_MS = 5_000;
  * Asks a daemon what it is and what may be asked of it.
  *
  * Rejects with a `CliError`: it cannot be reached (exit status 5), does not know the caller (4), or
- * is of a release that does not tell (1).
+ * is of a release that does not report it (1).
  */
 export async function readDaemonInfo(options: ConnectOptions): Promise<ReadDaemonInfo> {
   const { name, access, signal } = options;

@@ -63,7 +63,7 @@ export function openReconnectingClient(
   let current: Connection | undefined;
   /** The last that was made: it knows which tokens were sent. */
   let latest: Connection | undefined;
-  /** The next one, while it is made: whoever needs it waits for the same. */
+  /** The next one, while it is being made: all callers wait for the same one. */
   let opening: Promise<Connection> | undefined;
   let losses = 0;
   /** Since something arrived last. */
@@ -157,7 +157,7 @@ function pauseMs(attempts: number): number {
   return longest * (0.5 + Math.random() / 2);
 }
 
-/** An API server that does not tell is no reason not to try where the daemon was. */
+/** When the API server does not answer, try the daemon's last address. */
 async function findAgain(
   known: DaemonEndpoint,
   signal: AbortSignal,

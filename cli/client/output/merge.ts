@@ -26,8 +26,8 @@ interface MergeOptions {
 }
 
 /**
- * Opens a merged result: the parts' texts of perf script, one behind the other in the order in which
- * they end, each behind a header of its own, which is such a text, too.
+ * Opens a merged result: the parts' texts of perf script, one after the other in the order in which
+ * they end, each after a header of its own, which is such a text as well.
  *
  * Rejects as `openOutput` does; `finish` rejects with a `CliError` when the merged result cannot be
  * written, whatever becomes of the parts.

@@ -18,7 +18,7 @@ export interface Output {
   begin(recordingId: string): Promise<AsyncIterable<Uint8Array> | void>;
   /** Takes all of `packed`, the next of the gzip stream, for another attempt. */
   keep(packed: Uint8Array): Promise<void>;
-  /** Takes all of `bytes`, at the pace of what is behind it. */
+  /** Takes all of `bytes`, at the pace of its destination. */
   write(bytes: Uint8Array): Promise<void>;
   /** Makes the result visible, and returns its path if it has one. */
   commit(): Promise<string | undefined>;
@@ -168,7 +168,7 @@ async function openPartial(directory: string, recordingId: string): Promise<Part
 
 /**
  * Opens standard output for a result. `write` throws a `CliError` with an empty message when the
- * reader is gone: it has what it wanted, and there is nobody to tell.
+ * reader is gone: it has what it wanted, and nobody is left to read an error.
  */
 export function openStandardOutput(): Output {
   let anyWritten = false;
@@ -240,7 +240,7 @@ export async function writeAll(
   }
 }
 
-/** Gives a whole file its name, with `-2`, `-3`, ... behind it while that is taken. */
+/** Gives a whole file its name, with `-2`, `-3`, ... appended while that is taken. */
 async function publish(
   temporary: string,
   stem: string,

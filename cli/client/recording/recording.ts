@@ -153,7 +153,7 @@ export class Recording implements RecordingRun {
     } catch (error) {
       if (ends.aborted || !this.link.isLost(connection, error)) throw error;
       if (this.phase === "waiting") throw new RecordingLostError();
-      // The result's own call tells what becomes of the recording. The daemon may not have noticed
+      // The result's own call shows what becomes of the recording. The daemon may not have noticed
       // that this one was lost, or the news that sampling is over may have been lost with it.
       return;
     }
@@ -202,7 +202,7 @@ export class Recording implements RecordingRun {
     stopRecording(this.link, this.#recordingId, this.#ends.signal).catch(() => {});
   }
 
-  /** What is behind a failure, and what to do for the daemon about it. */
+  /** The cause of a failure, and what to fix on the daemon's side. */
   async #judge(error: unknown, interrupted: boolean): Promise<unknown> {
     const unwanted = this.hooks.signal?.aborted ||
       this.#writeError instanceof CliError && this.#writeError.message === "";

@@ -67,7 +67,7 @@ export interface RecordingSummary {
   frequencyHz?: number;
 }
 
-/** Takes from a message what there is to tell of it. */
+/** Takes from a message what callers need to know. */
 export function toEvent(message: EventMessage, recordingId: string): RecordingEvent | undefined {
   switch (message.event) {
     case "queued": {

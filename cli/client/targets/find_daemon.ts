@@ -53,7 +53,7 @@ interface OpenNamespace {
   /** How the daemons are reached. */
   route: Route;
   /**
-   * Under way. To be awaited behind everything else: what is wrong with the pod, not with the
+   * Under way. To be awaited after everything else: what is wrong with the pod, not with the
    * access, is what people want to hear first.
    */
   access: Promise<DaemonCredentials>;

@@ -23,13 +23,13 @@ export interface TargetsReference extends NamespaceReference {
   container?: string;
 }
 
-/** What there is behind names. */
+/** What names stand for. */
 export interface FoundTargets {
   /** One container of each pod; pods of one node are as far from each other as they can be. */
   targets: Target[];
   /** What was named and cannot be profiled, and why. */
   failures: { name: string; error: CliError; nodeName?: string }[];
-  /** Pods behind workloads or selectors that do not run. */
+  /** Pods of workloads or selectors that do not run. */
   skipped: SkippedPod[];
 }
 
@@ -50,7 +50,7 @@ interface FoundContainer extends RunningContainer {
 const MOST_REQUESTS = 8;
 
 /**
- * Finds the containers behind names and selectors, and the daemons on their nodes: with one GET for
+ * Finds the containers of names and selectors, and the daemons on their nodes: with one GET for
  * each name, one LIST of pods for each workload and page of them, and what `findDaemonPods` and
  * `findTarget` ask. All targets share one access.
  *

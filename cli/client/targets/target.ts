@@ -51,7 +51,7 @@ export async function findTarget(reference: PodReference, signal?: AbortSignal):
     signal,
   );
   const reading = cluster.readPod(namespace, reference.pod);
-  // While the API server answers; whoever connects hears of a failure.
+  // While the API server answers; connecting reports a failure.
   loadGrpc().catch(() => {});
   const pod = await reading;
   const { id, name: container, nodeName } = pickContainer(pod, reference.container);

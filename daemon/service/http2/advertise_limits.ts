@@ -1,5 +1,5 @@
 /**
- * Has HTTP/2 servers tell their clients how large a header list may be, which grpc-js has no option
+ * Has HTTP/2 servers advertise to clients how large a header list may be, which grpc-js has no option
  * for: a client that heeds it fails the call and keeps the connection, where the guard would end that.
  *
  * @module

@@ -47,7 +47,7 @@ const STATIC_TABLE: Field[] = [
 });
 
 /**
- * Tells how large the header lists of one connection are, one header block after the other, without
+ * Measures how large the header lists of one connection are, one header block after the other, without
  * decoding them: a byte can stand for all of a field that came before (RFC 7541). It must see every
  * block of the connection.
  */

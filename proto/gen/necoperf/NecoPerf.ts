@@ -19,16 +19,16 @@ import type { StopRecordingResponse as _necoperf_StopRecordingResponse, StopReco
 
 export interface NecoPerfClient extends grpc.Client {
   /**
-   * Tells the daemon that a result need not be kept: it has arrived whole, or is
-   * not wanted any more. A result that is still being made is given up.
+   * Has the daemon delete a result: it has arrived whole, or is not wanted any
+   * more. A result that is still being made is given up.
    */
   DeleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   DeleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   DeleteResult(argument: _necoperf_DeleteResultRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   DeleteResult(argument: _necoperf_DeleteResultRequest, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Tells the daemon that a result need not be kept: it has arrived whole, or is
-   * not wanted any more. A result that is still being made is given up.
+   * Has the daemon delete a result: it has arrived whole, or is not wanted any
+   * more. A result that is still being made is given up.
    */
   deleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
   deleteResult(argument: _necoperf_DeleteResultRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_DeleteResultResponse__Output>): grpc.ClientUnaryCall;
@@ -57,16 +57,16 @@ export interface NecoPerfClient extends grpc.Client {
   fetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   
   /**
-   * Tells whoever may call at all what this daemon is and what may be asked of
-   * it, for those who look for what is missing.
+   * Describes this daemon and its limits, to any caller that it accepts. For
+   * diagnosis.
    */
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Tells whoever may call at all what this daemon is and what may be asked of
-   * it, for those who look for what is missing.
+   * Describes this daemon and its limits, to any caller that it accepts. For
+   * diagnosis.
    */
   getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
@@ -153,8 +153,8 @@ export interface NecoPerfClient extends grpc.Client {
 
 export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * Tells the daemon that a result need not be kept: it has arrived whole, or is
-   * not wanted any more. A result that is still being made is given up.
+   * Has the daemon delete a result: it has arrived whole, or is not wanted any
+   * more. A result that is still being made is given up.
    */
   DeleteResult: grpc.handleUnaryCall<_necoperf_DeleteResultRequest__Output, _necoperf_DeleteResultResponse>;
   
@@ -169,8 +169,8 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   FetchResult: grpc.handleServerStreamingCall<_necoperf_FetchResultRequest__Output, _necoperf_FetchResultResponse>;
   
   /**
-   * Tells whoever may call at all what this daemon is and what may be asked of
-   * it, for those who look for what is missing.
+   * Describes this daemon and its limits, to any caller that it accepts. For
+   * diagnosis.
    */
   GetDaemonInfo: grpc.handleUnaryCall<_necoperf_GetDaemonInfoRequest__Output, _necoperf_GetDaemonInfoResponse>;
   
