@@ -2,6 +2,8 @@ import type * as grpc from '@grpc/grpc-js';
 import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
 
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from './google/protobuf/Duration.ts';
+import type { CpuBandwidth as _necoperf_CpuBandwidth, CpuBandwidth__Output as _necoperf_CpuBandwidth__Output } from './necoperf/CpuBandwidth.ts';
+import type { CpuCounters as _necoperf_CpuCounters, CpuCounters__Output as _necoperf_CpuCounters__Output } from './necoperf/CpuCounters.ts';
 import type { DeleteResultRequest as _necoperf_DeleteResultRequest, DeleteResultRequest__Output as _necoperf_DeleteResultRequest__Output } from './necoperf/DeleteResultRequest.ts';
 import type { DeleteResultResponse as _necoperf_DeleteResultResponse, DeleteResultResponse__Output as _necoperf_DeleteResultResponse__Output } from './necoperf/DeleteResultResponse.ts';
 import type { FetchResultRequest as _necoperf_FetchResultRequest, FetchResultRequest__Output as _necoperf_FetchResultRequest__Output } from './necoperf/FetchResultRequest.ts';
@@ -33,6 +35,8 @@ export interface ProtoGrpcType {
   necoperf: {
     CallGraph: EnumTypeDefinition
     Completeness: EnumTypeDefinition
+    CpuBandwidth: MessageTypeDefinition<_necoperf_CpuBandwidth, _necoperf_CpuBandwidth__Output>
+    CpuCounters: MessageTypeDefinition<_necoperf_CpuCounters, _necoperf_CpuCounters__Output>
     DeleteResultRequest: MessageTypeDefinition<_necoperf_DeleteResultRequest, _necoperf_DeleteResultRequest__Output>
     DeleteResultResponse: MessageTypeDefinition<_necoperf_DeleteResultResponse, _necoperf_DeleteResultResponse__Output>
     FetchResultRequest: MessageTypeDefinition<_necoperf_FetchResultRequest, _necoperf_FetchResultRequest__Output>

@@ -3,6 +3,7 @@
 import type { Side as _necoperf_Side, Side__Output as _necoperf_Side__Output } from '../necoperf/Side.ts';
 import type { Duration as _google_protobuf_Duration, Duration__Output as _google_protobuf_Duration__Output } from '../google/protobuf/Duration.ts';
 import type { Completeness as _necoperf_Completeness, Completeness__Output as _necoperf_Completeness__Output } from '../necoperf/Completeness.ts';
+import type { CpuCounters as _necoperf_CpuCounters, CpuCounters__Output as _necoperf_CpuCounters__Output } from '../necoperf/CpuCounters.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface _necoperf_RecordingEvent_Accepted {
@@ -64,6 +65,15 @@ export interface _necoperf_RecordingEvent_Finished {
    * exec, and are not in the result.
    */
   'missedProcesses'?: (number);
+  /**
+   * What the kernel counted of the container's processor time meanwhile. Not
+   * there when nothing of it could be read.
+   */
+  'cpu'?: (_necoperf_CpuCounters | null);
+  /**
+   * Why `cpu`, or its `bandwidth`, is not there; empty when both are.
+   */
+  'cpuUnknown'?: (string);
 }
 
 export interface _necoperf_RecordingEvent_Finished__Output {
@@ -99,6 +109,15 @@ export interface _necoperf_RecordingEvent_Finished__Output {
    * exec, and are not in the result.
    */
   'missedProcesses': (number);
+  /**
+   * What the kernel counted of the container's processor time meanwhile. Not
+   * there when nothing of it could be read.
+   */
+  'cpu': (_necoperf_CpuCounters__Output | null);
+  /**
+   * Why `cpu`, or its `bandwidth`, is not there; empty when both are.
+   */
+  'cpuUnknown': (string);
 }
 
 export interface _necoperf_RecordingEvent_Progress {
