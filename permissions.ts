@@ -13,16 +13,6 @@ export type Program = "client" | "daemon";
 /** Sockets on which the daemon may ask a container runtime. */
 const RUNTIME_SOCKETS = ["/run/containerd/containerd.sock", "/run/crio/crio.sock"];
 
-/** What the libraries read from the environment, at the latest when they are imported. */
-const LIBRARY_ENV = [
-  "GRPC_*",
-  "grpc_proxy",
-  "no_grpc_proxy",
-  "http_proxy",
-  "https_proxy",
-  "no_proxy",
-];
-
 /**
  * Credential plug-ins that run without a question: those that the documents of providers, of login
  * tools and of kubectl name. The person at the terminal is asked about any other.
@@ -92,8 +82,9 @@ function daemonPermissions(workDir: string): string[] {
     }`,
     `--allow-write=${[workDir, ...RUNTIME_SOCKETS].join()}`,
     "--allow-run=perf",
-    // In which Kubernetes gives pods the API server's address.
-    `--allow-env=${[...LIBRARY_ENV, "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"].join()}`,
+    // grpc-js reads its own when it is imported; in the others Kubernetes gives pods the API server's
+    // address.
+    "--allow-env=GRPC_*,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT",
     // The kernel's version, to compare perf's with.
     "--allow-sys=osRelease",
   ];
