@@ -108,7 +108,7 @@ export type { OneSide, Side } from "./proto/side.ts";
 export { type ParseOptions, parsePerfScript } from "./cli/script/parse.ts";
 export type { Sample, SampleFrame } from "./cli/script/sample.ts";
 export { type Readable, readPieces } from "./cli/script/read_pieces.ts";
-export { foldPerfScript } from "./cli/script/fold.ts";
+export { type FoldOptions, foldPerfScript } from "./cli/script/fold.ts";
 export type {
   EventProfile,
   Frame,

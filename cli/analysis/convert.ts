@@ -6,6 +6,7 @@ import { openFileOutput, openStandardOutput, type Output } from "../client/outpu
 import { describeLeftOut } from "../formats/script_text.ts";
 import { readPieces } from "../script/read_pieces.ts";
 import type { ScriptSummary } from "../script/stack_profile.ts";
+import { THINNED } from "../script/time_events.ts";
 
 /** What to convert, to what, and where that goes. */
 interface Conversion {
@@ -14,6 +15,8 @@ interface Conversion {
   format: ConvertedFormat;
   /** A directory that is there, or a file that is not; `-` for standard output. */
   output: string;
+  /** Counts no thread as idle, in a flame graph of threads' time. Default: false. */
+  idle?: boolean;
 }
 
 /**
@@ -25,7 +28,7 @@ interface Conversion {
  * gave up by `signal` (130).
  */
 export async function convertFile(
-  { input, format, output: path }: Conversion,
+  { input, format, output: path, idle }: Conversion,
   signal?: AbortSignal,
   warn?: (text: string) => void,
 ): Promise<string | undefined> {
@@ -37,10 +40,10 @@ export async function convertFile(
     const onSummary = (summary: ScriptSummary) => {
       const leftOut = describeLeftOut(summary);
       if (leftOut) warn?.(`${inputName}: left out ${leftOut}`);
+      for (const sentence of summary.thinned ?? []) warn?.(`${inputName}: ${THINNED}${sentence}`);
     };
-    for await (const chunk of convertScript(text, { format, title: stem, inputName, onSummary })) {
-      await output.write(chunk);
-    }
+    const conversion = { format, title: stem, inputName, idle, onSummary };
+    for await (const chunk of convertScript(text, conversion)) await output.write(chunk);
     return await output.commit();
   } catch (error) {
     await output.discard();

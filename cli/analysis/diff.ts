@@ -30,6 +30,8 @@ export interface DiffRequest {
   format: "table" | "flamegraph" | "json";
   /** A directory that is there, or a file that is not; `-` for standard output. */
   output: string;
+  /** Counts no thread as idle. Default: false. */
+  idle?: boolean;
 }
 
 const EXTENSIONS = { table: ".txt", flamegraph: ".html", json: ".json" };

@@ -12,17 +12,23 @@ export interface ThreadTime {
   idleThreads: number;
   /** How long the thread lived that lived longest, as far as it was recorded. */
   longestSeconds: number;
-  runningSeconds: number;
+  /** Not there, as `waitingSeconds`, when only what blocked was recorded. */
+  runningSeconds?: number;
   /** With that of idle threads. */
   blockedSeconds: number;
-  waitingSeconds: number;
+  waitingSeconds?: number;
   /** What idle threads were blocked for. */
   idleSeconds: number;
+  /** How it was thinned, in a sentence or more; see `ScriptSummary`. */
+  thinned?: string[];
 }
 
 /** Finds what became of threads' time; undefined for a profile that has nothing but what ran. */
-export function findThreadTime({ events, threadTimes }: StackProfile): ThreadTime | undefined {
+export function findThreadTime(
+  { events, threadTimes, thinned }: StackProfile,
+): ThreadTime | undefined {
   if (!hasWaiting(events)) return undefined;
+  const isWhole = events.some(({ event }) => !["blocked", undefined].includes(timeKind(event)));
   const seconds = (kind: TimeKind) =>
     events.filter(({ event }) => timeKind(event) === kind)
       .reduce((sum, { weight }) => sum + weight, 0) / 1e9;
@@ -30,10 +36,31 @@ export function findThreadTime({ events, threadTimes }: StackProfile): ThreadTim
     .reduce((sum, { idleWeight = 0 }) => sum + idleWeight, 0);
   return {
     ...threadTimes ?? { threads: 0, idleThreads: 0, longestSeconds: 0 },
-    runningSeconds: seconds("running"),
+    ...(isWhole && { runningSeconds: seconds("running") }),
     blockedSeconds: seconds("blocked"),
-    waitingSeconds: seconds("waiting"),
+    ...(isWhole && { waitingSeconds: seconds("waiting") }),
     idleSeconds: idle / 1e9,
+    ...(thinned && { thinned }),
+  };
+}
+
+/** What became of the threads of several results together; undefined when not all of them say so. */
+export function addThreadTimes(times: (ThreadTime | undefined)[]): ThreadTime | undefined {
+  const all = times.filter((time) => time !== undefined);
+  if (all.length === 0 || all.length < times.length) return undefined;
+  const sum = (of: (time: ThreadTime) => number | undefined) =>
+    all.reduce((sum: number | undefined, time) => {
+      const part = of(time);
+      return sum === undefined || part === undefined ? undefined : sum + part;
+    }, 0);
+  return {
+    threads: sum(({ threads }) => threads)!,
+    idleThreads: sum(({ idleThreads }) => idleThreads)!,
+    longestSeconds: Math.max(...all.map(({ longestSeconds }) => longestSeconds)),
+    runningSeconds: sum(({ runningSeconds }) => runningSeconds),
+    blockedSeconds: sum(({ blockedSeconds }) => blockedSeconds)!,
+    waitingSeconds: sum(({ waitingSeconds }) => waitingSeconds),
+    idleSeconds: sum(({ idleSeconds }) => idleSeconds)!,
   };
 }
 

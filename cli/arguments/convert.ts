@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
 import { PROGRAM } from "../program_name.ts";
 import { usageError } from "./option_values.ts";
-import { named, option } from "./shared_options.ts";
+import { idleOption, named, option } from "./shared_options.ts";
 
 /** What to convert, to what, and where that goes. */
 export interface ConvertOptions {
@@ -11,6 +11,8 @@ export interface ConvertOptions {
   format: ConvertedFormat;
   /** A directory or a new file; `-` for standard output. */
   output: string;
+  /** Counts no thread as idle. */
+  idle?: boolean;
 }
 
 const EXAMPLES = `
@@ -34,6 +36,7 @@ export function defineConvert(): Command {
     .addOption(
       named("-o, --output <path>", "a directory or a new file; - for standard output").default("."),
     )
+    .addOption(idleOption())
     .helpOption("-h, --help", "print this help")
     .addHelpText("after", EXAMPLES);
 }

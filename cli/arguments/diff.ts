@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { PROGRAM } from "../program_name.ts";
 import { usageError } from "./option_values.ts";
-import { named, option } from "./shared_options.ts";
+import { idleOption, named, option } from "./shared_options.ts";
 
 /** What to compare, how that is shown, and where it goes. */
 export interface DiffOptions {
@@ -10,6 +10,8 @@ export interface DiffOptions {
   format: "table" | "flamegraph" | "json";
   /** A directory or a new file; `-` for standard output. */
   output: string;
+  /** Counts no thread as idle. */
+  idle: boolean;
 }
 
 const EXAMPLES = `
@@ -36,6 +38,7 @@ export function defineDiff(): Command {
         "a directory or a new file; - for standard output (default: -, for a flame graph .)",
       ),
     )
+    .addOption(idleOption())
     .helpOption("-h, --help", "print this help")
     .addHelpText("after", EXAMPLES);
 }
@@ -46,6 +49,8 @@ export function toDiffOptions(command: Command): DiffOptions {
     throw usageError(`which two profiles? Give their files: ${PROGRAM} diff BEFORE AFTER`);
   }
   if (another !== undefined) throw usageError(`two profiles; '${another}' is one too many`);
-  const { format, output } = command.opts<Pick<DiffOptions, "format"> & { output?: string }>();
-  return { before, after, format, output: output ?? (format === "flamegraph" ? "." : "-") };
+  const { format, output, idle = false } = command.opts<
+    Pick<DiffOptions, "format"> & Partial<DiffOptions>
+  >();
+  return { before, after, format, output: output ?? (format === "flamegraph" ? "." : "-"), idle };
 }

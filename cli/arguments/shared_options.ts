@@ -32,6 +32,8 @@ export interface CommonOptions {
   verbosity: number;
   /** Prints one JSON object about the result on standard output, in the place of its path. */
   json: boolean;
+  /** Counts no thread as idle. */
+  idle: boolean;
 }
 
 /** Which cluster, and how long it may take to answer. */
@@ -48,6 +50,7 @@ export interface ParsedCommonOptions {
   retryTimeout: number;
   quiet?: true;
   json?: true;
+  idle?: true;
   kubeconfig?: string;
   context?: string;
   requestTimeout?: number;
@@ -76,6 +79,11 @@ export const option = (flags: string, description: string) => new Option(flags, 
 export const named = (flags: string, description: string) =>
   option(flags, description).argParser(parseText);
 
+/** Of commands that show what became of threads' time. */
+export function idleOption(): Option {
+  return option("--idle", "of threads' time: count what idle threads wait for, too");
+}
+
 export function addResultOptions(command: Command): Command {
   return command
     .optionsGroup("Result:")
@@ -93,6 +101,7 @@ export function addResultOptions(command: Command): Command {
       option("--retry-timeout <time>", "how long to try again when the connection is lost")
         .argParser(parseTime).default(DEFAULTS.retryTimeoutSeconds, "1m"),
     )
+    .addOption(idleOption())
     .option("--json", "print what is known of the result as JSON, not its path alone")
     .option("-q, --quiet", "say nothing but errors");
 }
@@ -191,6 +200,7 @@ export function toCommonOptions(parsed: ParsedCommonOptions): CommonOptions {
     quiet: parsed.quiet ?? false,
     verbosity: parsed.v,
     json: parsed.json ?? false,
+    idle: parsed.idle ?? false,
   };
 }
 

@@ -15,6 +15,7 @@ import {
   describeLeftOut,
   describePartial,
   describeSummary,
+  describeThinned,
   describeThreadTime,
   describeTogether,
 } from "../terminal/messages.ts";
@@ -22,6 +23,7 @@ import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { HOTTEST, makeReport, type Report } from "../analysis/report.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
 import { createFunctionTally } from "../analysis/hottest.ts";
+import { addThreadTimes } from "../analysis/thread_time.ts";
 import type { Reporter } from "./reporter.ts";
 import { failureOf, withHowToFetch } from "./result.ts";
 import { requestLog } from "../terminal/console.ts";
@@ -102,6 +104,9 @@ export async function runProfileAll(
       reporter.info(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
       if (report.threadTime) {
         reporter.info(`${nameResult(target)}: ${describeThreadTime(report.threadTime)}`);
+        for (const line of describeThinned(report.threadTime.thinned)) {
+          reporter.info(`${nameResult(target)}: ${line}`);
+        }
       }
       if (!json && result.path !== undefined) reporter.printPath(result.path);
       const partial = describePartial(result, durationSeconds);
@@ -146,8 +151,11 @@ export async function runProfileAll(
         ...failureOf(error, howToFetch(error, target)),
       })));
     const results = reports.map(({ report }) => report);
-    const object = { results, failures: failed, skipped, merged: all.mergedPath, hottest };
-    reporter.printJson(object);
+    const threadTime = results.length > 1
+      ? addThreadTimes(results.map(({ threadTime }) => threadTime))
+      : undefined;
+    const { mergedPath: merged } = all;
+    reporter.printJson({ results, failures: failed, skipped, merged, threadTime, hottest });
   } else if (all.mergedPath !== undefined) reporter.printPath(all.mergedPath);
   const errors = [...failures, ...all.failures].map(({ error }) => error);
   const wanted = targets.length + failures.length;

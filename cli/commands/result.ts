@@ -6,6 +6,7 @@ import {
   describeLeft,
   describePartial,
   describeSummary,
+  describeThinned,
   describeThreadTime,
 } from "../terminal/messages.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
@@ -83,7 +84,10 @@ export function tellResult(result: ProfileResult, reporter: Reporter, asked: Ask
   const report = makeReport(result, asked);
   const { path, summary, hottest, warnings } = report;
   reporter.info(describeSummary(result, report.cpuUse));
-  if (report.threadTime) reporter.info(describeThreadTime(report.threadTime));
+  if (report.threadTime) {
+    reporter.info(describeThreadTime(report.threadTime));
+    describeThinned(report.threadTime.thinned).forEach(reporter.info);
+  }
   if (path !== undefined) describeHottest(hottest, reporter.columns).forEach(reporter.line);
   for (const { text } of warnings) reporter.info(`warning: ${text}`);
   if (asked.json) reporter.printJson(report);

@@ -2,7 +2,8 @@ import { toFrame } from "../script/frame_line.ts";
 import type { ParseOptions } from "../script/parse.ts";
 import { createScriptReader, type ReadSample, type SampleHandler } from "../script/reader.ts";
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
-import type { Frame } from "../script/stack_profile.ts";
+import type { Frame, ScriptSummary } from "../script/stack_profile.ts";
+import { createThinnedNotes } from "../script/thinned_notes.ts";
 import type { TimeKind } from "../script/time_events.ts";
 import { timeKind } from "../script/time_kind.ts";
 import { eventUnit, isCpuTime } from "./event_unit.ts";
@@ -70,6 +71,7 @@ interface Thread {
 interface Collector extends SampleHandler {
   tables: Tables;
   samples(): number;
+  thinned(): Pick<ScriptSummary, "thinned">;
   threads(): Thread[];
   /** When the first sample of a thread's machine was taken, by that machine's clock. */
   startSeconds(thread: Thread): number;
@@ -96,7 +98,7 @@ export async function* firefoxText(
   const reader = createScriptReader(collector);
   for await (const chunk of input) reader.push(chunk);
   const summary = reader.finish();
-  options?.onEnd?.({ samples: collector.samples(), ...summary });
+  options?.onEnd?.({ samples: collector.samples(), ...summary, ...collector.thinned() });
   yield* profileText(collector, name);
 }
 
@@ -108,11 +110,16 @@ function createCollector(): Collector {
   const eventIds = new Map<string, number>();
   /** By machine, in the order of its samples: the earliest time. */
   const starts: number[] = [];
+  /** By machine: the latest time. */
+  const ends: number[] = [];
+  const thinned = createThinnedNotes();
   let samples = 0;
   let hasOff = false;
   return {
     tables,
     samples: () => samples,
+    thinned: thinned.found,
+    note: thinned.add,
     threads() {
       const all = [...threads.values()];
       if (hasOff) { for (const thread of all) if (timeKind(thread.event)) thread.label = "time"; }
@@ -153,8 +160,10 @@ function createCollector(): Collector {
         hasOff = true;
       }
       thread.running?.push(isOff ? 0 : 1);
-      // Text without times: the samples in their order, as if one were taken each millisecond.
-      const end = isNaN(sample.timeSeconds) ? samples / 1000 : sample.timeSeconds;
+      // Text without times: the samples in their order, as if one were taken each millisecond. The
+      // sums that `perf record --off-cpu` writes at its end have none, either.
+      const end = isNaN(sample.timeSeconds) ? ends[part] ?? samples / 1000 : sample.timeSeconds;
+      if (!isNaN(sample.timeSeconds)) ends[part] = Math.max(ends[part] ?? -Infinity, end);
       // What is told at its end is shown in its middle: the profiler draws a sample around its time.
       const time = isOff && !isNaN(sample.period) ? end - sample.period / 2e9 : end;
       if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {

@@ -1,6 +1,6 @@
 import { type FrameKind, frameKind } from "../script/frame_kind.ts";
 import type { EventProfile, Frame, StackProfile } from "../script/stack_profile.ts";
-import type { TimeKind } from "../script/time_events.ts";
+import { THINNED, type TimeKind } from "../script/time_events.ts";
 import { timeKind } from "../script/time_kind.ts";
 import { type EventUnit, weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
@@ -14,6 +14,8 @@ export interface FlameGraph {
   /** Each function once. */
   frames: readonly Frame[];
   views: FlameView[];
+  /** What there is to say of all of it, a sentence each. */
+  notes?: string[];
 }
 
 /** The stacks of one tree. */
@@ -71,6 +73,7 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
   return {
     title,
     viewName: "Event",
+    notes: profile.thinned?.map((sentence) => `${THINNED}${sentence}`),
     frames: profile.frames,
     views: [
       ...hasKinds ? [timeView(ofTime, threads, idleThreads)] : [],
@@ -141,7 +144,7 @@ export async function* flameGraphPage(graph: FlameGraph): AsyncGenerator<string>
   }
 }
 
-function* dataOf({ title, viewName, frames, views }: FlameGraph): Generator<string> {
+function* dataOf({ title, viewName, frames, views, notes = [] }: FlameGraph): Generator<string> {
   const commands = new Map<string, number>();
   const trees = views.map((view) => {
     const tree = growTree(view, frames, (command) => {
@@ -157,7 +160,7 @@ function* dataOf({ title, viewName, frames, views }: FlameGraph): Generator<stri
     ...Array.from(commands.keys(), (command) => [command, "", "user"]),
   ] as [string, string, FrameKind][];
   yield `<script id="data" type="application/json">`;
-  yield `{"title":${json(title)},"viewName":${json(viewName)},"frames":[`;
+  yield `{"title":${json(title)},"viewName":${json(viewName)},"notes":${json(notes)},"frames":[`;
   for (const [index, entry] of entries.entries()) yield `${index > 0 ? "," : ""}${json(entry)}`;
   yield `],"views":[`;
   for (const [index, tree] of trees.entries()) yield `${index > 0 ? "," : ""}${json(tree)}`;

@@ -22,6 +22,8 @@ export interface Conversion {
   title: string;
   /** What errors call the text: the name of its file. */
   inputName: string;
+  /** Counts no thread as idle, in a flame graph of threads' time. Default: false. */
+  idle?: boolean;
   /** Is told what there is to say of the text besides, when it was read. */
   onSummary?(summary: ScriptSummary): void;
 }
@@ -59,21 +61,27 @@ export async function* convertScript(
 
 async function* convertText(
   input: AsyncIterable<Uint8Array>,
-  { format, title, inputName, onSummary }: Conversion,
+  { format, title, inputName, idle, onSummary }: Conversion,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const text = await openScriptText(input, inputName);
-  yield* WRITERS[format](text, title, (summary) => {
-    requireSamples(summary, inputName);
-    onSummary?.(summary);
+  yield* WRITERS[format](text, {
+    title,
+    idle,
+    onEnd(summary) {
+      requireSamples(summary, inputName);
+      onSummary?.(summary);
+    },
   });
 }
 
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
+type WriteOptions = Pick<Conversion, "title" | "idle"> & Required<ParseOptions>;
+
 /** Each format's writer: what it reads is perf script's text, and `onEnd` hears when that is read. */
 const WRITERS: Record<
   ConvertedFormat,
-  (text: AsyncIterable<Uint8Array>, title: string, onEnd: Required<ParseOptions>["onEnd"]) => Chunks
+  (text: AsyncIterable<Uint8Array>, options: WriteOptions) => Chunks
 > = {
   folded: ofStacks((profile) => textChunks(foldedText(profile))),
   speedscope: ofStacks((profile, title) => textChunks(speedscopeText(profile, title))),
@@ -84,15 +92,15 @@ const WRITERS: Record<
   flamegraph: ofStacks((profile, title) =>
     textChunks(flameGraphPage(flameGraphOf(profile, title)))
   ),
-  firefox: (text, title, onEnd) => textChunks(firefoxText(text, title, { onEnd })),
+  firefox: (text, { title, onEnd }) => textChunks(firefoxText(text, title, { onEnd })),
 };
 
 /** A format that needs each different stack once. */
 function ofStacks(
   write: (profile: StackProfile, title: string) => Chunks,
 ): typeof WRITERS[ConvertedFormat] {
-  return async function* (text, title, onEnd) {
-    const profile = await foldPerfScript(text);
+  return async function* (text, { title, idle, onEnd }) {
+    const profile = await foldPerfScript(text, { idle });
     onEnd(profile);
     profile.events.sort(compareEvents(profile.events));
     yield* write(profile, title);

@@ -1,5 +1,6 @@
 import { frameKind } from "../script/frame_kind.ts";
 import type { EventProfile, StackProfile } from "../script/stack_profile.ts";
+import { THINNED } from "../script/time_events.ts";
 import { isCpuTime, weightUnit } from "./event_unit.ts";
 import { frameName } from "./frame_name.ts";
 import { ProtobufWriter } from "./protobuf_writer.ts";
@@ -15,6 +16,7 @@ const PROFILE = {
   durationNanos: 10,
   periodType: 11,
   period: 12,
+  comment: 13,
   defaultSampleType: 14,
 };
 const VALUE_TYPE = { type: 1, unit: 2 };
@@ -31,7 +33,8 @@ const MAX_VALUE = 2n ** 63n - 1n;
 /**
  * Writes a profile in pprof's format, not compressed, message by message. A sample has two values
  * for each event: how many there were, and what they stand for, which is `cpu` in nanoseconds for a
- * clock and else what the event counts, by its name. The thread's name is the label `thread`.
+ * clock and else what the event counts, by its name. The thread's name is the label `thread`. How
+ * threads' time was thinned is a comment (`go tool pprof -comments`).
  *
  * pprof adds values up: where their sum would be too large for it, all of them are made smaller.
  */
@@ -72,6 +75,9 @@ export function* pprofMessages(profile: StackProfile): Generator<Uint8Array<Arra
     .number(PROFILE.durationNanos, Math.round(durationSeconds * 1e9))
     .finish();
 
+  for (const sentence of profile.thinned ?? []) {
+    yield new ProtobufWriter().number(PROFILE.comment, string(`${THINNED}${sentence}`)).finish();
+  }
   const mappings = new Map(filesOf(profile).map((file, index) => [file, index + 1]));
   for (const [file, id] of mappings) {
     yield message(PROFILE.mapping, (writer) =>

@@ -2,10 +2,17 @@ import { toFrame } from "./frame_line.ts";
 import { createScriptReader } from "./reader.ts";
 import { createStackCounter } from "./stack_counter.ts";
 import type { StackProfile } from "./stack_profile.ts";
+import { createThinnedNotes } from "./thinned_notes.ts";
 import { createThreadTimeCounter } from "./thread_times.ts";
 import type { TimeKind } from "./time_events.ts";
 import { timeKind } from "./time_kind.ts";
 import { createTimeSpans } from "./time_spans.ts";
+
+/** How {@linkcode foldPerfScript} counts. */
+export interface FoldOptions {
+  /** Counts no thread as idle; see {@linkcode ThreadTimes}. Default: false. */
+  idle?: boolean;
+}
 
 /**
  * Counts the stacks of what `perf script` printed. Its memory grows with the number of different
@@ -25,8 +32,11 @@ import { createTimeSpans } from "./time_spans.ts";
  * deepStrictEqual([stack.samples, stack.weight], [2, 20202]);
  * ```
  */
-export async function foldPerfScript(input: AsyncIterable<Uint8Array>): Promise<StackProfile> {
-  const folder = createScriptFolder();
+export async function foldPerfScript(
+  input: AsyncIterable<Uint8Array>,
+  options?: FoldOptions,
+): Promise<StackProfile> {
+  const folder = createScriptFolder(options);
   for await (const chunk of input) folder.push(chunk);
   return folder.finish();
 }
@@ -38,10 +48,11 @@ interface ScriptFolder {
   finish(): StackProfile;
 }
 
-export function createScriptFolder(): ScriptFolder {
+export function createScriptFolder({ idle = false }: FoldOptions = {}): ScriptFolder {
   const counter = createStackCounter();
   const spans = createTimeSpans();
   const threadTimes = createThreadTimeCounter();
+  const thinned = createThinnedNotes();
   /** By event: the kind of time that its samples stand for. */
   const kinds: (TimeKind | undefined)[] = [];
   const reader = createScriptReader({
@@ -52,11 +63,14 @@ export function createScriptFolder(): ScriptFolder {
       kinds[id] = timeKind(event);
       return id;
     },
-    sample({ thread, frames, depth, eventId, commandId, period, exactPeriod, timeSeconds, part }) {
+    note: thinned.add,
+    sample(sample) {
+      const { frames, depth, eventId, commandId, period, exactPeriod, timeSeconds, part } = sample;
       const weight = isNaN(period) ? 1 : period;
       const stack = counter.count(frames, depth, eventId, commandId, weight, exactPeriod);
       const kind = kinds[eventId];
-      if (kind !== undefined) threadTimes.add(thread, part, kind, weight, stack);
+      if (kind === undefined) threadTimes.addTime(timeSeconds, part);
+      else threadTimes.add(sample, kind, weight, stack);
       spans.add(timeSeconds, part);
     },
   });
@@ -64,12 +78,13 @@ export function createScriptFolder(): ScriptFolder {
     push: reader.push,
     finish() {
       const summary = reader.finish();
-      const times = threadTimes.finish(counter.addIdle);
+      const times = threadTimes.finish(idle ? undefined : counter.addIdle);
       return {
         ...counter.finish(),
         ...summary,
         ...spans.summary(),
         ...(times && { threadTimes: times }),
+        ...thinned.found(),
       };
     },
   };

@@ -1,6 +1,7 @@
 import { createScriptReader } from "./reader.ts";
 import type { Sample, SampleFrame } from "./sample.ts";
 import type { ScriptSummary } from "./stack_profile.ts";
+import { createThinnedNotes } from "./thinned_notes.ts";
 
 /** What {@linkcode parsePerfScript} is asked for besides the samples. */
 export interface ParseOptions {
@@ -35,9 +36,11 @@ export async function* parsePerfScript(
   let knownFrames: SampleFrame[] = [];
   const events: string[] = [];
   const eventIds = new Map<string, number>();
+  const thinned = createThinnedNotes();
   const reader = createScriptReader({
     frameId: (frame) => knownFrames.push(frame) - 1,
     commandId: () => 0,
+    note: thinned.add,
     eventId(event) {
       if (!eventIds.has(event)) eventIds.set(event, events.push(event) - 1);
       return eventIds.get(event)!;
@@ -61,5 +64,5 @@ export async function* parsePerfScript(
   }
   const summary = reader.finish();
   yield* done;
-  options.onEnd?.({ samples, ...summary });
+  options.onEnd?.({ samples, ...summary, ...thinned.found() });
 }

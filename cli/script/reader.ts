@@ -19,6 +19,7 @@ import {
 import { COMM_RECORD_END, isExtraLine } from "./extra_line.ts";
 import type { SampleFrame } from "./sample.ts";
 import type { LeftOut } from "./stack_profile.ts";
+import { TIME_NOTE } from "./time_events.ts";
 
 /**
  * What is done with samples. Functions, threads' names and events have numbers, which are asked for
@@ -30,6 +31,8 @@ export interface SampleHandler {
   eventId(event: string): number;
   /** The sample is there during the call only. */
   sample(sample: ReadSample): void;
+  /** A line that says of the whole text how it was made (`time_events.ts`), without what it begins with. */
+  note?(text: string): void;
   /** The numbers of functions are not used any more. */
   forgetFrames?(): void;
 }
@@ -66,6 +69,12 @@ const BUFFER_BYTES = 4 * MAX_LINE_BYTES;
 
 /** Nobody records for as long, so that such a step in time leads to another machine's clock. */
 const OTHER_CLOCK_SECONDS = 3600;
+
+/**
+ * From here on a time is the one that perf gives the sums of `--off-cpu`, which are of no time
+ * (`OFF_CPU_TIMESTAMP` in its `util/off_cpu.h`: ~0 << 32 nanoseconds). No machine runs for as long.
+ */
+const NO_TIME_SECONDS = 18_446_744_069;
 
 /** There are texts with nothing but stacks. */
 const NO_HEADER: Header = { thread: { command: "" }, event: "", rest: "" };
@@ -164,6 +173,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     if (!isOpen) return;
     isOpen = false;
     if (sample.depth === 0 && onlyFrame) push(onlyFrame.id ??= handler.frameId(onlyFrame.frame));
+    if (sample.timeSeconds >= NO_TIME_SECONDS) sample.timeSeconds = NaN;
     if (Math.abs(sample.timeSeconds - lastSeconds) > OTHER_CLOCK_SECONDS) beginPart();
     if (!isNaN(sample.timeSeconds)) lastSeconds = sample.timeSeconds;
     handler.sample(sample);
@@ -450,6 +460,9 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     else if (sample.depth === 0) {
       endSample();
       within = "comment";
+    }
+    if (handler.note && text(start, Math.min(end, start + TIME_NOTE.length)) === TIME_NOTE) {
+      handler.note(text(start + TIME_NOTE.length, end));
     }
     // With it perf's header begins, which a machine's text begins with.
     if (text(start, Math.min(end, start + 10)) === "# ========") {

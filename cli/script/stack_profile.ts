@@ -30,7 +30,8 @@ export interface Stack {
 /**
  * The threads of a text of threads' time (`offcpu-time`, `run-delay`). A thread is idle that was
  * blocked for at least 99.9% of its life, for at least 95% of it on one and the same stack, and
- * lived at least half as long as the one that lived longest. Where all are, none counts as idle.
+ * lived at least half as long as the one that lived longest. Where all are, none counts as idle. Of
+ * what blocked alone, as with `--off-cpu`, a life is as long as the text.
  */
 export interface ThreadTimes {
   /** How many threads there are. */
@@ -68,6 +69,11 @@ export interface ScriptSummary {
   truncated: boolean;
   /** What was not understood, by kind, in the order in which it came first; usually nothing. */
   leftOut: LeftOut[];
+  /**
+   * How threads' time was thinned where they switched more often than could be looked at, so that its
+   * periods are scaled: a sentence, or one for each machine.
+   */
+  thinned?: string[];
 }
 
 /** Lines that were left out because they are not what perf prints. */

@@ -1,20 +1,22 @@
 import type { ThreadTimes } from "./stack_profile.ts";
 import type { TimeKind } from "./time_events.ts";
 import type { Thread } from "./header.ts";
+import type { ReadSample } from "./reader.ts";
 
 /** Finds the threads of a text of threads' time, and those of them that are idle. */
 export interface ThreadTimeCounter {
-  /** Adds a sample of a thread: `nanoseconds` of a kind, on the stack with a number. */
-  add(
-    thread: Thread,
-    part: number,
-    kind: TimeKind,
-    nanoseconds: number,
-    stack: number,
-  ): void;
-  /** What was added; not there when no thread waited, or threads have no numbers. */
-  finish(addIdle: (stack: number, nanoseconds: number) => void): ThreadTimes | undefined;
+  /** Adds a sample of a thread: `nanoseconds` of a kind until a time, on the stack with a number. */
+  add(sample: ThreadSample, kind: TimeKind, nanoseconds: number, stack: number): void;
+  /** Says that something was sampled at a time. */
+  addTime(seconds: number, part: number): void;
+  /**
+   * What was added; undefined when no thread waited. `addIdle` is told what of the time is idle
+   * threads'.
+   */
+  finish(addIdle?: (stack: number, nanoseconds: number) => void): ThreadTimes | undefined;
 }
+
+type ThreadSample = Pick<ReadSample, "thread" | "part" | "timeSeconds">;
 
 /**
  * A thread is idle when it was there for at least this part of the time that the longest-lived thread
@@ -27,6 +29,8 @@ const IDLE_BLOCKED = 0.999;
 const IDLE_ON_ONE_STACK = 0.95;
 
 interface OneThread {
+  part: number;
+  /** Nanoseconds of all kinds. */
   life: number;
   blocked: number;
   /** By stack: how long it was blocked there. */
@@ -39,8 +43,23 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
   let known = new Map<Thread, OneThread>();
   let knownPart = 0;
   let waits = false;
+  /** Whether there is more than what blocked, so that a thread's time adds up to its life. */
+  let isWhole = false;
+  /** By part: when the first and the last sample were. */
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const addTime = (start: number, end: number, part: number) => {
+    if (isNaN(end)) return;
+    if (!(starts[part] <= start)) starts[part] = start;
+    if (!(ends[part] >= end)) ends[part] = end;
+  };
+  /** In nanoseconds. */
+  const lifeOf = ({ part, life }: OneThread) =>
+    isWhole ? life : Math.max(life, (ends[part] - starts[part]) * 1e9 || 0);
   return {
-    add(thread, part, kind, nanoseconds, stack) {
+    addTime: (seconds, part) => addTime(seconds, seconds, part),
+    add({ thread, part, timeSeconds }, kind, nanoseconds, stack) {
+      addTime(timeSeconds - nanoseconds / 1e9, timeSeconds, part);
       if (part !== knownPart || known.size > MAX_KNOWN) {
         known = new Map();
         knownPart = part;
@@ -50,11 +69,12 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
         const { pid, tid } = thread;
         if (tid === undefined) return;
         const key = `${part} ${pid} ${tid}`;
-        one = threads.get(key) ?? { life: 0, blocked: 0, stacks: new Map() };
+        one = threads.get(key) ?? { part, life: 0, blocked: 0, stacks: new Map() };
         threads.set(key, one);
         known.set(thread, one);
       }
       one.life += nanoseconds;
+      if (kind !== "blocked") isWhole = true;
       if (kind === "running") return;
       waits = true;
       if (kind !== "blocked") return;
@@ -64,12 +84,14 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
     finish(addIdle) {
       if (!waits) return undefined;
       let longest = 0;
-      for (const { life } of threads.values()) longest = Math.max(longest, life);
-      const idle = [...threads.values()].filter((one) => isIdle(one, longest));
+      for (const one of threads.values()) longest = Math.max(longest, lifeOf(one));
+      const idle = addIdle
+        ? [...threads.values()].filter((one) => isIdle(one, lifeOf(one), longest))
+        : [];
       // Where nobody does anything else, that is what there is to see.
       if (idle.length === threads.size) idle.length = 0;
       for (const { stacks } of idle) {
-        for (const [stack, nanoseconds] of stacks) addIdle(stack, nanoseconds);
+        for (const [stack, nanoseconds] of stacks) addIdle!(stack, nanoseconds);
       }
       return {
         threads: threads.size,
@@ -83,7 +105,7 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
 /** More objects than these are of threads whose names change. */
 const MAX_KNOWN = 10_000;
 
-function isIdle({ life, blocked, stacks }: OneThread, longest: number): boolean {
+function isIdle({ blocked, stacks }: OneThread, life: number, longest: number): boolean {
   return life >= IDLE_LIFE * longest && blocked >= IDLE_BLOCKED * life &&
     [...stacks.values()].some((nanoseconds) => nanoseconds >= IDLE_ON_ONE_STACK * life);
 }

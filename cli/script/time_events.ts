@@ -17,6 +17,9 @@ export type TimeKind = keyof typeof TIME_EVENTS;
 /** The start of a line that says how a whole time text was made. */
 export const TIME_NOTE = "# necoperf: ";
 
+/** What a note begins with whose rest says to people how the periods were scaled. */
+export const THINNED = "thinned: ";
+
 /**
  * The function that stands for the stack of a thread that blocked before the recording began, and so
  * was not seen to.

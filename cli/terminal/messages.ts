@@ -2,9 +2,10 @@ import { shortContainerId } from "../../proto/container_id.ts";
 import type { OneSide } from "../../proto/side.ts";
 import { formatDuration } from "../../proto/duration.ts";
 import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
-import type { ThreadTime } from "../analysis/thread_time.ts";
+import { addThreadTimes, type ThreadTime } from "../analysis/thread_time.ts";
 import { fileName } from "../formats/frame_name.ts";
 import { TIME_KIND_NAMES, TIME_KINDS } from "../formats/time_kind.ts";
+import { THINNED } from "../script/time_events.ts";
 import type { Target } from "../client/targets/target.ts";
 import type { RecordingEvent, RecordingSummary } from "../client/recording/recording_event.ts";
 import type { ConnectionEvent } from "../client/daemon/reconnecting_client.ts";
@@ -101,18 +102,20 @@ export function describeSummary(summary: RecordingSummary, cpuUse?: CpuUse): str
 
 /** What there is of several results together: `all 3 together: 891 samples, none lost; ...`. */
 export function describeTogether(
-  results: { summary: RecordingSummary; cpuUse?: CpuUse }[],
+  results: { summary: RecordingSummary; cpuUse?: CpuUse; threadTime?: ThreadTime }[],
 ): string {
   const sum = (part: (summary: RecordingSummary) => number) =>
     results.reduce((sum, { summary }) => sum + part(summary), 0);
   const isLostKnown = results.every(({ summary }) => summary.lostSamples !== undefined);
   const uses = results.map(({ cpuUse }) => cpuUse).filter((use) => use !== undefined);
   const cpus = uses.reduce((sum, { cpus }) => sum + cpus, 0);
+  const threadTime = addThreadTimes(results.map(({ threadTime }) => threadTime));
   return [
     `all ${results.length} together: ${count(sum(({ samples }) => samples), "sample")}, ${
       describeLost(isLostKnown ? sum(({ lostSamples }) => lostSamples!) : undefined)
     }`,
     ...uses.length === results.length ? [`about ${formatCpuUse({ ...uses[0], cpus })} used`] : [],
+    ...threadTime ? [describeThreadTime(threadTime)] : [],
   ].join("; ");
 }
 
@@ -122,10 +125,13 @@ function describeLost(lostSamples?: number): string {
 
 /**
  * What became of threads' time: `of 30s × 12 threads: 4% running, 95% blocked, 1% waiting for a
- * processor`. Where threads lived for a part of the time, it is the sum of their lives.
+ * processor`. Where threads lived for a part of the time, it is the sum of their lives. Where only
+ * what blocked was recorded: `12 threads were blocked for 340s in all`.
  */
 export function describeThreadTime(time: ThreadTime): string {
-  const parts = [time.runningSeconds, time.blockedSeconds, time.waitingSeconds];
+  const { runningSeconds, blockedSeconds, waitingSeconds } = time;
+  const isWhole = runningSeconds !== undefined && waitingSeconds !== undefined;
+  const parts = isWhole ? [runningSeconds, blockedSeconds, waitingSeconds] : [blockedSeconds];
   const sum = parts.reduce((a, b) => a + b);
   const { threads, idleThreads, longestSeconds, idleSeconds } = time;
   const lived = count(threads, "thread");
@@ -142,7 +148,14 @@ export function describeThreadTime(time: ThreadTime): string {
     : `; ${count(idleThreads, "idle thread")} (${formatShare(idleSeconds / (sum || 1))}) ${
       idleThreads === 1 ? "is" : "are"
     } left out below`;
-  return `of ${all}: ${shares.join(", ")}${idle}`;
+  if (isWhole) return `of ${all}: ${shares.join(", ")}${idle}`;
+  const were = threads === 0 ? "threads were" : `${lived} ${threads === 1 ? "was" : "were"}`;
+  return `${were} blocked for ${formatSeconds(sum)} in all${idle}`;
+}
+
+/** How threads' time was thinned, a line for each machine that says something else. */
+export function describeThinned(thinned: string[] = []): string[] {
+  return thinned.map((sentence) => `${THINNED}${sentence}`);
 }
 
 /** When threads' lives are at least this part of what they could be, all have lived the whole time. */

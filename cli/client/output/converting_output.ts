@@ -10,12 +10,14 @@ interface ResultOptions {
   format?: "script" | "data";
   /** What perf script's text is converted to. Default: it stays as it is. */
   convertTo?: Conversion["format"];
+  /** As a conversion takes it. */
+  idle?: boolean;
 }
 
 /** Opens where a result goes, a directory or `-` for standard output, as `openOutput` does. */
 export async function openResultOutput(
   directory: string,
-  { stem, format, convertTo }: ResultOptions,
+  { stem, format, convertTo, idle }: ResultOptions,
 ): Promise<Output> {
   if (convertTo === undefined) {
     return await openOutput(directory, {
@@ -24,7 +26,9 @@ export async function openResultOutput(
     });
   }
   const output = await openOutput(directory, { stem, extension: CONVERTED_FORMATS[convertTo] });
-  return convertingOutput(output, { format: convertTo, title: stem, inputName: "the result" });
+  return convertingOutput(output, {
+    ...{ format: convertTo, title: stem, inputName: "the result", idle },
+  });
 }
 
 /** An output that converts perf script's text while it arrives. */

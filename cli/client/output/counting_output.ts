@@ -1,5 +1,5 @@
 import type { Output } from "./output.ts";
-import { createScriptFolder } from "../../script/fold.ts";
+import { createScriptFolder, type FoldOptions } from "../../script/fold.ts";
 import type { StackProfile } from "../../script/stack_profile.ts";
 
 /** An output that counts the stacks of perf script's text on its way to another. */
@@ -8,13 +8,13 @@ interface CountingOutput extends Output {
   stacks(): StackProfile;
 }
 
-export function countingOutput(output: Output): CountingOutput {
+export function countingOutput(output: Output, options?: FoldOptions): CountingOutput {
   // Not before there is something to count: it takes half a megabyte, and of many most may fail.
   let folder: ReturnType<typeof createScriptFolder> | undefined;
   return {
     ...output,
     begin(recordingId) {
-      folder = createScriptFolder();
+      folder = createScriptFolder(options);
       return output.begin(recordingId);
     },
     async write(bytes) {

@@ -23,6 +23,7 @@ interface MergeOptions {
   directory: string;
   stem: string;
   convertTo?: ConvertedFormat;
+  idle?: boolean;
 }
 
 /**
@@ -33,9 +34,9 @@ interface MergeOptions {
  * written, whatever becomes of the parts.
  */
 export async function openMerge(
-  { directory, stem, convertTo }: MergeOptions,
+  { directory, stem, convertTo, idle }: MergeOptions,
 ): Promise<Merge> {
-  const merged = await openResultOutput(directory, { stem, convertTo });
+  const merged = await openResultOutput(directory, { stem, convertTo, idle });
   await merged.begin(crypto.randomUUID());
   let parts = 0;
   let failure: unknown;

@@ -23,6 +23,8 @@ export interface FetchOptions {
   convertTo?: ConvertedFormat;
   /** Counts the stacks of perf script's text on the way. */
   countStacks?: boolean;
+  /** Counts no thread as idle where threads' time is counted. Default: false. */
+  idle?: boolean;
   /** How long a lost connection is tried again. Default: a minute. */
   retryTimeoutSeconds?: number;
   /** Hears of what arrives, and of connections that are lost. */
@@ -39,9 +41,12 @@ export interface FetchOptions {
  * unless there is no such result any more, or it is damaged.
  */
 export async function fetchResult(options: FetchOptions): Promise<ProfileResult> {
-  const { daemon, recordingId, outputDirectory, name = recordingId, format, convertTo } = options;
-  const output = await openResultOutput(outputDirectory, { stem: name, format, convertTo });
-  const counting = options.countStacks && format !== "data" ? countingOutput(output) : undefined;
+  const { daemon, recordingId, outputDirectory, name = recordingId, format, convertTo, idle } =
+    options;
+  const output = await openResultOutput(outputDirectory, { stem: name, format, convertTo, idle });
+  const counting = options.countStacks && format !== "data"
+    ? countingOutput(output, { idle })
+    : undefined;
   let path: string | undefined;
   try {
     const summary = await fetchRecording({

@@ -25,6 +25,8 @@ export interface ProfileOptions {
   outputDirectory: string;
   /** Counts the stacks of perf script's text on the way. */
   countStacks?: boolean;
+  /** Counts no thread as idle where threads' time is counted. Default: false. */
+  idle?: boolean;
   /** How long to wait for sampling to start. Default: until it does. */
   queueTimeoutSeconds?: number;
   /** How long a lost connection is tried again. Default: a minute. */
@@ -69,10 +71,11 @@ export async function profileInto(
       stem: nameResult(target),
       format: recordOptions.format,
       convertTo: options.convertTo,
+      idle: options.idle,
     }),
   );
   const counting = options.countStacks && recordOptions.format !== "data"
-    ? countingOutput(output)
+    ? countingOutput(output, { idle: options.idle })
     : undefined;
   let path: string | undefined;
   try {

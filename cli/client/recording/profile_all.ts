@@ -70,6 +70,7 @@ export async function profileAll(
     directory: options.outputDirectory,
     stem: mergedName,
     convertTo: options.convertTo,
+    idle: options.idle,
   });
   const results: ProfileAllResult["results"] = [];
   const failures: ProfileAllResult["failures"] = [];

@@ -6,6 +6,8 @@ const ROW_HEIGHT = 19;
 const FONT = "12px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 /** A narrower frame is not drawn, in CSS pixels. */
 const MIN_WIDTH = 0.4;
+/** How high the stripe is that shows what kinds of time a frame is made of. */
+const STRIPE_HEIGHT = 4;
 
 /** What each kind of function is called and coloured: hue, saturation. */
 const KINDS = {
@@ -186,6 +188,7 @@ function drawFrame(node, { x, y, width }, letterWidth, faded) {
   context.fillStyle = found?.[frame] ? (dark.matches ? "#f0abfc" : "#e879f9") : colour(node);
   const gap = width > 3 ? 1 : 0;
   context.fillRect(x, y, width - gap, ROW_HEIGHT - 1);
+  if (!found?.[frame]) stripe(node, x, y + ROW_HEIGHT - 1 - STRIPE_HEIGHT, width - gap);
   const letters = Math.floor((width - 8) / letterWidth);
   if (letters >= 2) {
     const name = names[frame];
@@ -198,6 +201,19 @@ function drawFrame(node, { x, y, width }, letterWidth, faded) {
     context.fillText(text, x + 4, y + ROW_HEIGHT / 2);
   }
   context.globalAlpha = 1;
+}
+
+/** Below a frame of more than one kind of time, each kind as wide as its part. */
+function stripe(node, x, y, width) {
+  const parts = tree.parts?.map((part) => part[node]) ?? [];
+  if (parts.filter((part) => part > 0).length < 2) return;
+  let left = x;
+  for (const [kind, part] of parts.entries()) {
+    const partWidth = width * part / tree.weights[node];
+    context.fillStyle = kindColour(...TIME_KINDS[tree.kinds[kind].kind], dark.matches ? 8 : -18);
+    context.fillRect(left, y, partWidth, STRIPE_HEIGHT);
+    left += partWidth;
+  }
 }
 
 function outline(node, ink) {
@@ -481,5 +497,7 @@ new ResizeObserver(() => resize()).observe(scroller);
 byId("view").append(...data.views.map(({ name }, index) => new Option(name, String(index))));
 byId("view-label").hidden = data.views.length < 2;
 byId("view-name").textContent = data.viewName;
+byId("notes").hidden = data.notes.length === 0;
+byId("notes").textContent = data.notes.join("\n");
 show(0);
 legend();

@@ -58,6 +58,21 @@ Deno.test("necoperf-client convert: a file beside others, named after the text",
   assert.deepEqual(await run(args), [0, `${second}\n`, ""]);
 });
 
+Deno.test("necoperf-client convert: says how threads' time was thinned, and with --idle counts idle threads' too", async () => {
+  const sample = (tid: number, event: string, name: string) =>
+    `web 7/${tid} [001] 20.0: 5000000000 ${event}: \n\t 10 ${name}+0x1 (/web)\n\n`;
+  const text = sample(1, "cpu-clock", "work") + sample(2, "offcpu-time", "take") +
+    "# necoperf: thinned: by half\n";
+  const kindsOf = (page: string) =>
+    JSON.parse(/<script id="data"[^>]*>(.*?)<\/script>/s.exec(page)![1]).views[0].kinds
+      .map(({ kind }: { kind: string }) => kind);
+  const args = ["convert", "-", "--format", "flamegraph", "-o", "-"];
+  const [status, page, stderr] = await run(args, text);
+  assert.deepEqual([status, kindsOf(page)], [0, ["running", "blocked", "idle"]]);
+  assert.equal(stderr, "necoperf-client: standard input: thinned: by half\n");
+  assert.deepEqual(kindsOf((await run([...args, "--idle"], text))[1]), ["running", "blocked"]);
+});
+
 Deno.test("necoperf-client convert: a file of a name that is given, unless there is one", async () => {
   using directory = directoryWithScript();
   const path = join(directory.path, "graph.html");

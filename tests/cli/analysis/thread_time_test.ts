@@ -2,8 +2,15 @@ import assert from "node:assert/strict";
 import { hottestFunctions, mainEvent } from "../../../cli/analysis/hottest.ts";
 import { findThreadTime } from "../../../cli/analysis/thread_time.ts";
 import { foldPerfScript } from "../../../cli/script/fold.ts";
-import { describeHottest, describeThreadTime } from "../../../cli/terminal/messages.ts";
+import {
+  describeHottest,
+  describeThinned,
+  describeThreadTime,
+  describeTogether,
+} from "../../../cli/terminal/messages.ts";
 import { inChunks } from "../script/recordings.ts";
+import { documentedJson, fieldsOf } from "../../testing/documented_json.ts";
+import { SUMMARY } from "../summary.ts";
 
 const KERNEL = "\tffffffff81000130 schedule+0x1 ([kernel.kallsyms])\n";
 
@@ -45,6 +52,47 @@ Deno.test("describeThreadTime: has the time, the threads and the shares", async 
   assert.equal(
     await describe(sample(1, "offcpu-time", 9.96, "query") + sample(1, "cpu-clock", 0.04, "parse")),
     "of 10s × 1 thread: 0.4% running, 100% blocked, 0% waiting for a processor",
+  );
+  // Of what blocked alone nobody knows what else there was.
+  assert.equal(
+    await describe(sample(1, "offcpu-time", 4, "query") + sample(2, "offcpu-time", 10, "take")),
+    "2 threads were blocked for 14s in all; 1 idle thread (71%) is left out below",
+  );
+});
+
+Deno.test("findThreadTime: has no shares of what was not recorded, and what the text says of thinning", async () => {
+  const text = sample(1, "offcpu-time", 4, "query");
+  assert.deepEqual(findThreadTime(await fold(`${text}# necoperf: thinned: by half\n`)), {
+    ...{ threads: 1, idleThreads: 0, longestSeconds: 4, blockedSeconds: 4, idleSeconds: 0 },
+    thinned: ["by half"],
+  });
+  assert.deepEqual(describeThinned(["by half"]), ["thinned: by half"]);
+  assert.deepEqual(describeThinned(), []);
+});
+
+Deno.test("findThreadTime: has the fields that docs/reference/json.md documents", async () => {
+  const time = findThreadTime(await fold(`${WEB}# necoperf: thinned: by half\n`));
+  assert.deepEqual(fieldsOf(time), fieldsOf(documentedJson("Threads' time")));
+});
+
+Deno.test("describeTogether: has the time of all results' threads, when each says so", async () => {
+  const time = findThreadTime(await fold(WEB))!;
+  const summary = { ...SUMMARY, samples: 5 };
+  const results = [{ summary, threadTime: time }, { summary, threadTime: time }];
+  assert.equal(
+    describeTogether(results),
+    "all 2 together: 10 samples, none lost; of 10s × 6 threads: 3% running, 93% blocked, " +
+      "3% waiting for a processor; 4 idle threads (67%) are left out below",
+  );
+  assert.equal(
+    describeTogether([...results, { summary }]),
+    "all 3 together: 15 samples, none lost",
+  );
+  const blocked = { ...time, runningSeconds: undefined, waitingSeconds: undefined };
+  assert.equal(
+    describeTogether([{ summary, threadTime: blocked }, ...results]),
+    "all 3 together: 15 samples, none lost; " +
+      "9 threads were blocked for 1m24s in all; 6 idle threads (71%) are left out below",
   );
 });
 

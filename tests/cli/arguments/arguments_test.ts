@@ -195,6 +195,7 @@ Deno.test("parseArguments: a result is fetched by its recording's id, from a nod
     quiet: false,
     verbosity: 0,
     json: false,
+    idle: false,
   });
   assert.deepEqual(parseFetch("4c1e", "--daemon", "node1:7000", "--ca-file", "ca").daemon, {
     kind: "address",

@@ -293,6 +293,23 @@ Deno.test("convertScript: a flame graph of threads' time has the kinds in colour
   assert.match(await graph.tooltip(2, 0.9) ?? "", /^serve/);
 });
 
+Deno.test("convertScript: a frame of several kinds of time has a stripe with the part of each", async () => {
+  await using graph = await open(timeText());
+  const stripe = (part: number) => graph.colour(3, part, 7);
+  // Of parse, at the left, a half ran and a half waited.
+  const [running, waiting] = [await stripe(0.04), await stripe(0.16)];
+  assert(running[1] > waiting[1] + 30 && running[2] < waiting[2], `${running}, ${waiting}`);
+  assert.deepEqual(await stripe(0.9), await graph.colour(3, 0.9), "what only blocked has none");
+  assert.equal(await graph.page.locator("#notes").isVisible(), false);
+});
+
+Deno.test("convertScript: a flame graph says how its threads' time was thinned", async () => {
+  await using graph = await open(`# necoperf: thinned: <b>by half</b>\n${timeText()}`);
+  assert.equal(await graph.text("#notes"), "thinned: <b>by half</b>");
+  assert(await graph.page.locator("#notes").isVisible());
+  assert.match(await graph.tooltip(2, 0.6) ?? "", /^serve\n/);
+});
+
 Deno.test("convertScript: a kind of which there is little keeps its frames", async () => {
   const sample = (event: string, period: number, name: string) =>
     `web 7/7 [001] 20.0: ${period} ${event}: \n\t 10 ${name}+0x1 (/web)\n\n`;

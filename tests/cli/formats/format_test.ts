@@ -96,6 +96,17 @@ Deno.test("convertScript: what stands for time is weighed by it, and its unit is
   );
 });
 
+Deno.test("convertScript: the sums of perf's --off-cpu, which have no time, are at the end of it", async () => {
+  const text = "web 7 [001] 12.0: 5 cycles: \n\t 10 f+0x1 (/web)\n\n" +
+    "web 7 [001] 14.0: 5 cycles: \n\t 10 f+0x1 (/web)\n\n" +
+    "web 7 [000] 18446744069.414584: 1000000000 offcpu-time: \n\t 10 poll+0x1 (/web)\n\n";
+  const { threads } = JSON.parse(await convertToText("firefox", text));
+  assert.deepEqual(
+    threads.map(({ samples: { time } }: { samples: { time: number[] } }) => time),
+    [[0, 2000], [1500]],
+  );
+});
+
 Deno.test("convertScript: threads' time is weighed in nanoseconds, each kind apart from the others", async () => {
   // The kinds are in their order, however many samples there are of each.
   const sample = (event: string, period: number, end: string, leaf: string) =>

@@ -13,8 +13,11 @@ export interface OpenGraph extends AsyncDisposable {
   at(row: number, part: number): Promise<[x: number, y: number]>;
   /** What the tooltip says of a place, or undefined. */
   tooltip(row: number, part: number): Promise<string | undefined>;
-  /** The red, green, blue and opacity of a place, 0 to 255 each. */
-  colour(row: number, part: number): Promise<number[]>;
+  /**
+   * The red, green, blue and opacity of a place, 0 to 255 each; `below` CSS pixels below the middle of
+   * the row.
+   */
+  colour(row: number, part: number, below?: number): Promise<number[]>;
   /** The text of an element. */
   text(selector: string): Promise<string | null>;
   /** Shows another of the page's trees. */
@@ -46,16 +49,16 @@ export async function openPage(file: string): Promise<OpenGraph> {
       const tooltip = page.locator("#tooltip");
       return await tooltip.isVisible() ? await tooltip.textContent() ?? undefined : undefined;
     },
-    async colour(row, part) {
+    // Near the upper edge, where no letter is.
+    async colour(row, part, below = -7) {
       await page.mouse.move(0, 0);
       await drawn();
       const [x, y] = await at(row, part);
-      // Near the upper edge, where no letter is.
       return page.evaluate<number[]>(`(() => {
         const canvas = document.getElementById("canvas");
         const { left, top } = canvas.getBoundingClientRect();
         const pixels = canvas.getContext("2d");
-        return Array.from(pixels.getImageData(${x} - left, ${y - 7} - top, 1, 1).data);
+        return Array.from(pixels.getImageData(${x} - left, ${y + below} - top, 1, 1).data);
       })()`);
     },
     text: (selector) => page.locator(selector).textContent(),

@@ -61,6 +61,21 @@ Deno.test("convertScript: each event has its own values", async () => {
   assert.deepEqual(samples[0].value, [1, 10_000_000, 0, 0]);
 });
 
+Deno.test("convertScript: threads' time has a value in nanoseconds for each kind, and says how it was thinned", async () => {
+  const sample = (event: string) => `web 7/7 12.0: 5000 ${event}: \n\t 55d0 main+0x10 (/web)\n\n`;
+  const { profile, string, types, samples } = await decode(
+    ["offcpu-time", "run-delay", "cpu-clock"].map(sample).join("") +
+      "# necoperf: thinned: by half\n",
+  );
+  assert.deepEqual(types.filter((type) => !type.startsWith("samples of")), [
+    ...["cpu/nanoseconds", "offcpu-time/nanoseconds", "run-delay/nanoseconds"],
+  ]);
+  assert.deepEqual(samples.map(({ value }) => value), [
+    ...[[1, 5000, 0, 0, 0, 0], [0, 0, 1, 5000, 0, 0], [0, 0, 0, 0, 1, 5000]],
+  ]);
+  assert.deepEqual(profile.comment.map(string), ["thinned: by half"]);
+});
+
 Deno.test("convertScript: a function that was inlined is in no file of its own", async () => {
   const text = "a 1/1 1.0: 5 cycles: \n\t 10 in (inlined)\n\t 10 out+0x1 (/bin/a)\n\n";
   const { samples } = await decode(text);

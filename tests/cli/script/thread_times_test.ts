@@ -53,3 +53,56 @@ Deno.test("foldPerfScript: a profile of what runs has nothing of threads' time",
   assert.equal((await fold(sample(1, "cpu-clock", 10, "parse"))).threadTimes, undefined);
   assert.equal((await fold("web 12.0: 10 cycles: \n\t 10 f+0x1 (/a)\n\n")).threadTimes, undefined);
 });
+
+Deno.test("foldPerfScript: with idle no thread counts as idle", async () => {
+  const text = new TextEncoder().encode(SERVES + sample(2, "offcpu-time", 10_000, "take"));
+  const { events, threadTimes } = await foldPerfScript(inChunks(text), { idle: true });
+  assert.deepEqual(threadTimes, { threads: 2, idleThreads: 0, longestSeconds: 10 });
+  assert(events.flatMap(({ stacks }) => stacks).every(({ idleWeight }) => !idleWeight));
+});
+
+Deno.test("foldPerfScript: where only what blocked is known, a life is as long as the text", async () => {
+  const blocked = (tid: number, end: string, milliseconds: number, leaf: string) =>
+    sample(tid, "offcpu-time", milliseconds, leaf).replace("20.0", end);
+  // Thread 1 ran for 4 s of the 10 between its waits; thread 2 never did.
+  const text = blocked(1, "13.000000", 3000, "query") + blocked(1, "20.000000", 3000, "query") +
+    blocked(2, "20.000000", 10_000, "take");
+  assert.deepEqual(await idleIn(text), { take: 10_000 });
+  assert.equal((await fold(text)).threadTimes?.longestSeconds, 10);
+  // What else was sampled says how long it was.
+  const cycles = (time: string) => `web 7/9 [001] ${time}: 5 cycles: \n\t 10 f+0x1 (/web)\n\n`;
+  assert.deepEqual(
+    await idleIn(cycles("5.0") + text + cycles("25.0")),
+    {},
+  );
+});
+
+Deno.test("foldPerfScript: the sums of perf's --off-cpu are of no time, and of the same machine", async () => {
+  // As perf writes them after all other samples: ~0 << 32 nanoseconds instead of a time.
+  const sum = (tid: number, nanoseconds: number, leaf: string) =>
+    `sshd  ${tid} [000] 18446744069.414584: ${nanoseconds} offcpu-time: \n` +
+    `\t    79a864f1c8bb ${leaf}+0x4b (/usr/lib/libc.so.6)\n\t    585690935cca [unknown] (/usr/bin/sshd)\n\n`;
+  const runs = (time: string) =>
+    `            sshd  708098 [003] ${time}:  500000000  cpu-clock:  ff91a160c3 f+0x43 (/usr/bin/sshd)\n`;
+  const text = runs("28178.0") + runs("28180.0") + sum(708098, 2_000_000_000, "ppoll") +
+    sum(708099, 3_000_000_000, "accept");
+  const { threadTimes, durationSeconds, startSeconds, endSeconds, leftOut } = await fold(text);
+  assert.deepEqual([threadTimes?.threads, durationSeconds, startSeconds, endSeconds], [
+    ...[2, 2, 28178, 28180],
+  ]);
+  assert.deepEqual(leftOut, []);
+  assert.deepEqual(await idleIn(text), { accept: 3000 });
+});
+
+Deno.test("foldPerfScript: what a text says of how it was thinned is kept, each sentence once", async () => {
+  const thinned = async (text: string) => (await fold(text)).thinned;
+  const one = "# necoperf: thinned: it was looked 20% of the time\n";
+  assert.deepEqual(await thinned(one + SERVES + one), ["it was looked 20% of the time"]);
+  assert.equal(await thinned(`# necoperf: duration 10\n${SERVES}# thinned: no note\n`), undefined);
+  const many = Array.from(
+    { length: 100 },
+    (_, index) => `# necoperf: thinned: ${index} ${"x".repeat(999)}\n`,
+  );
+  const kept = await thinned(many.join("") + SERVES);
+  assert.deepEqual([kept?.length, kept?.[7].length], [8, 300]);
+});
