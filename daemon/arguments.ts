@@ -89,8 +89,8 @@ function toDaemonOptions(values: OptionValues): DaemonOptions {
         `with --address 127.0.0.1 only, not with ${values.address}`,
     );
   }
-  const { maxDurationSeconds, maxFrequencyHz, maxStackSizeBytes, maxThreads, allowedEvents } =
-    values;
+  const { maxDurationSeconds, maxFrequencyHz, maxStackSizeBytes, maxThreads } = values;
+  const { threadTimeBytesPerSecond, allowedEvents } = values;
   return {
     ...values,
     auth: toAuthOptions(values),
@@ -100,6 +100,7 @@ function toDaemonOptions(values: OptionValues): DaemonOptions {
       maxFrequencyHz,
       maxStackSizeBytes,
       maxThreads,
+      threadTimeBytesPerSecond,
       allowedEvents,
     },
   };

@@ -83,6 +83,14 @@ export const OPTION_TABLE = {
     "limit of a container's threads that perf attaches to",
     DEFAULT_LIMITS.maxThreads,
   ),
+  threadTimeBytesPerSecond: value(
+    "--thread-time-budget <size>",
+    "perf.data a second of a recording of threads' time, above which it pauses for the rest of the " +
+      "second; 0 allows no such recording",
+    orInvalid((text) => text === "0" ? 0 : parseSize(text)),
+    DEFAULT_LIMITS.threadTimeBytesPerSecond,
+    formatSize(DEFAULT_LIMITS.threadTimeBytesPerSecond),
+  ),
   allowedEvents: value(
     "--allowed-events <names>",
     "events that may be sampled, separated by commas",

@@ -11,6 +11,9 @@ export type { Completeness, Side };
 /** A side, or what the caller may see of both. */
 export type RequestedSide = Side | "allowed";
 
+/** All of threads' time, or that in which they are not running. */
+export type ThreadTime = "all" | "off-cpu";
+
 /** What perf is to do, every value checked against the daemon's limits. */
 export interface PerfOptions {
   frequencyHz: number;
@@ -22,6 +25,8 @@ export interface PerfOptions {
   side: Side;
   inline: boolean;
   format: "script" | "data";
+  /** Threads' time is recorded instead of samples of what runs. */
+  threadTime?: ThreadTime;
 }
 
 /** What one recording is to be. */

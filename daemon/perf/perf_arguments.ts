@@ -25,15 +25,42 @@ export function recordArguments(
     "--no-bpf-event",
     `--mmap-pages=${target.mmapPages}`,
     `--freq=${options.frequencyHz}`,
-    ...options.events.map((event) => `--event=${event}`),
+    ...eventArguments(options),
     ...callGraphArguments(options),
-    ...(options.side === "user" ? ["--all-user"] : []),
-    ...(options.side === "kernel" ? ["--all-kernel"] : []),
+    ...sideArguments(options),
     `--pid=${target.pids.join()}`,
     "--",
     "sleep",
     target.durationSeconds.toFixed(3),
   ];
+}
+
+/** A sample at each switch away from a thread, with the stack that it waits on. */
+const CONTEXT_SWITCHES = "context-switches/period=1,name=context-switches/";
+
+function eventArguments({ events, threadTime }: PerfOptions): string[] {
+  const names = threadTime === undefined
+    ? events
+    : [...(threadTime === "all" ? ["cpu-clock"] : []), CONTEXT_SWITCHES];
+  return [
+    ...names.map((name) => `--event=${name}`),
+    // When threads begin to run and cease to.
+    ...(threadTime === undefined ? [] : ["--switch-events"]),
+  ];
+}
+
+function sideArguments({ side, threadTime }: PerfOptions): string[] {
+  switch (side) {
+    case "user":
+      // It is the kernel that switches: without its side there would be no sample of that. The
+      // kernel's part of the stacks is left out, and what else says something of its side by
+      // `UserSideFilter`.
+      return [threadTime === undefined ? "--all-user" : "--user-callchains"];
+    case "kernel":
+      return ["--all-kernel"];
+    default:
+      return [];
+  }
 }
 
 function callGraphArguments(options: PerfOptions): string[] {
@@ -54,6 +81,8 @@ export function scriptArguments(options: PerfOptions): string[] {
     "--input=-",
     // The process id beside the thread id: a container may have several processes.
     "--fields=+pid",
+    // Threads that switch often do it several times in a microsecond.
+    ...(options.threadTime === undefined ? [] : ["--show-switch-events", "--ns"]),
     options.inline ? "--inline" : "--no-inline",
   ];
 }

@@ -29,16 +29,19 @@ const FILE_HEADER_BYTES = 16;
 /** struct perf_event_header: u32 type, u16 misc, u16 size of the whole record. */
 export const RECORD_HEADER_BYTES = 8;
 /** As much of a record as anybody looks at. */
-const MAX_HEAD_BYTES = RECORD_HEADER_BYTES + 16;
+export const MAX_HEAD_BYTES = RECORD_HEADER_BYTES + 32;
 
 /** What is done with the parts of a stream of perf.data. */
 export interface PerfDataVisitor {
   /**
    * How many bytes of a record of this type `head` is given, of those after the record's header: at
-   * most 16, and not more than each record of the type has.
+   * most 32, and not more than each record of the type has.
    */
   headBytes(type: number): number;
-  /** The beginning of a record: `type`, and a view of its header and the bytes asked for. */
+  /**
+   * The beginning of a record: `type`, and a view of its header and the bytes asked for. What is
+   * written to the view is what `bytes` is given.
+   */
   head(type: number, view: DataView): void;
   /**
    * All bytes of the stream in turn, in pieces that belong to one record each, whose `head` was

@@ -12,7 +12,12 @@ export type PerfFailure =
   | "too-many-events"
   /** This node has no such event or no such call graph, or others use all that it has. */
   | "not-supported"
+  /** This perf lacks an option: it is of another time than those that the daemon knows. */
+  | "too-old"
   | "other";
+
+/** What perf writes of an option that it has not, before it lists those that it has. */
+const UNKNOWN_OPTION = /unknown option `([^']*)'/;
 
 /**
  * perf's own words, from tools/perf/builtin-record.c, util/evsel.c (evsel__open_strerror) and
@@ -29,6 +34,8 @@ const PATTERNS: [RegExp, PerfFailure][] = [
   [/No permission to enable|No permissions to read/, "not-permitted"],
   [/Permission denied|Operation not permitted/, "not-permitted"],
   [/doesn't support|(is|may) not (be )?supported|feature not supported/, "not-supported"],
+  [UNKNOWN_OPTION, "too-old"],
+  [/kernel does not support recording/, "not-supported"],
   [/isn't supported|No hardware sampling interrupt available/, "not-supported"],
   [/PMU counters are busy|Not enough memory to setup event/, "not-supported"],
   [/event syntax error|(Unsupported|Invalid) event \(|Cannot collect data source/, "not-supported"],
@@ -67,6 +74,12 @@ export function perfError(command: string, stderr: string): StatusError {
       );
     case "not-supported":
       return new StatusError("FAILED_PRECONDITION", `this node cannot record that: ${message}`);
+    case "too-old":
+      return new StatusError(
+        "FAILED_PRECONDITION",
+        `this node's perf is too old to record that: ${command} has no option ` +
+          `--${UNKNOWN_OPTION.exec(stderr)?.[1]}`,
+      );
     default:
       return new StatusError("INTERNAL", `${command} failed: ${message}`);
   }

@@ -1,4 +1,5 @@
 import {
+  MAX_HEAD_BYTES,
   PERF_RECORD_CALLCHAIN_DEFERRED,
   PERF_RECORD_COMM,
   PERF_RECORD_EVENT_UPDATE,
@@ -73,11 +74,17 @@ const EMPTY_FEATURE_BYTES = RECORD_HEADER_BYTES + 8;
 /** PERF_RECORD_MISC_CPUMODE_MASK, and the value that stands for the user's side. */
 const CPUMODE_MASK = 7;
 const CPUMODE_USER = 2;
+/** In struct perf_event_attr: where `sample_type` is, and the bit for an id before all else. */
+const SAMPLE_TYPE_AT = 24;
+const PERF_SAMPLE_IDENTIFIER = 1n << 16n;
 
 /**
  * Takes out of perf.data of the pipe form what callers without the right to the kernel's side may
  * not see: where the kernel and its modules are, which BPF programs the node runs, its name, its
  * hardware and perf's command line. What is left is perf.data that perf reads.
+ *
+ * A sample that was taken in the kernel keeps its stack, which ends at the kernel where perf was told
+ * so (`--user-callchains`); the kernel's address itself becomes 0.
  *
  * `keep` throws a `StatusError` when the bytes are not such a stream.
  */
@@ -87,11 +94,13 @@ export class UserSideFilter implements PerfDataVisitor {
   #length = 0;
   /** What is before the first record is kept. */
   #keeping = true;
+  /** Where samples have their address. */
+  #ipAt = RECORD_HEADER_BYTES;
 
   /** Returns what is left of a chunk, good until the next call. */
   keep(chunk: Uint8Array): Uint8Array {
     // As many bytes again as can have waited for the rest of a record's head.
-    const room = chunk.length + 2 * RECORD_HEADER_BYTES;
+    const room = chunk.length + MAX_HEAD_BYTES;
     if (this.#output.length < room) this.#output = new Uint8Array(room);
     this.#length = 0;
     this.#records.add(chunk);
@@ -99,11 +108,35 @@ export class UserSideFilter implements PerfDataVisitor {
   }
 
   headBytes(type: number): number {
-    return type === PERF_RECORD_HEADER_FEATURE ? 8 : 0;
+    switch (type) {
+      case PERF_RECORD_HEADER_ATTR:
+        return SAMPLE_TYPE_AT + 8;
+      // The id and the address, or the address and the thread.
+      case PERF_RECORD_SAMPLE:
+        return 16;
+      case PERF_RECORD_HEADER_FEATURE:
+        return 8;
+      default:
+        return 0;
+    }
   }
 
   head(type: number, view: DataView): void {
     this.#keeping = isKept(type, view);
+    switch (type) {
+      case PERF_RECORD_HEADER_ATTR: {
+        const sampleType = view.getBigUint64(RECORD_HEADER_BYTES + SAMPLE_TYPE_AT, true);
+        this.#ipAt = RECORD_HEADER_BYTES + (sampleType & PERF_SAMPLE_IDENTIFIER ? 8 : 0);
+        break;
+      }
+      case PERF_RECORD_SAMPLE: {
+        const misc = view.getUint16(4, true);
+        if ((misc & CPUMODE_MASK) === CPUMODE_USER) break;
+        view.setUint16(4, misc & ~CPUMODE_MASK | CPUMODE_USER, true);
+        view.setBigUint64(this.#ipAt, 0n, true);
+        break;
+      }
+    }
   }
 
   bytes(piece: Uint8Array): void {

@@ -40,12 +40,14 @@ interface Conversion {
   counter: PerfDataCounter;
   /** Resolves when it is sure whose processes are recorded: no text goes out before. */
   attached: Promise<void>;
+  /** Takes what the caller may not see out of what perf script is given. */
+  filter?: UserSideFilter;
 }
 
 /** Writes what `perf script` prints of perf.data to the result. */
 export async function deliverText(
   source: PerfDataSource,
-  { script, callGraph, counter, attached }: Conversion,
+  { script, callGraph, counter, attached, filter }: Conversion,
   writer: ResultWriter,
   group: ErrorGroup,
 ): Promise<void> {
@@ -54,7 +56,7 @@ export async function deliverText(
   const fed = group.readThrough(source.output, async (chunk) => {
     source.onChunk(chunk);
     // When perf script goes away, its exit says why, not the broken pipe to it.
-    await input.write(chunk).catch(() => {});
+    await input.write(filter ? filter.keep(chunk) : chunk).catch(() => {});
   }).finally(() => {
     allFed = true;
     return input.close().catch(() => {});

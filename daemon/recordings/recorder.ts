@@ -7,6 +7,7 @@ import type {
   RecordingOptions,
   RecordingSummary,
 } from "../recording.ts";
+import { UserSideFilter } from "../perf/user_side_filter.ts";
 import { StatusError } from "../status_error.ts";
 import { wait } from "../../wait.ts";
 import { type Attached, Attacher, tooManyThreads } from "./attach.ts";
@@ -300,12 +301,16 @@ class Recording {
     this.#counters.push(counter);
     this.#perfs.add(perf);
     try {
-      const { format, side, callGraph } = this.options;
+      const { format, side, callGraph, threadTime } = this.options;
       if (format === "data") {
         await deliverData(source, side, this.#writer, this.#group);
       } else {
         const script = this.parts.perf.startScript(this.options, this.#abort);
-        const conversion = { script, callGraph, counter, attached };
+        // perf itself leaves the kernel's side out of everything but threads' time.
+        const filter = side === "user" && threadTime !== undefined
+          ? new UserSideFilter()
+          : undefined;
+        const conversion = { script, callGraph, counter, attached, filter };
         await deliverText(source, conversion, this.#writer, this.#group);
       }
     } finally {

@@ -5,7 +5,12 @@ import { COMMON_EVENTS } from "../../proto/common_events.ts";
 import { formatDuration, fromDuration } from "../../proto/duration.ts";
 import { type Side, SIDES } from "../../proto/side.ts";
 import { quote } from "../quote.ts";
-import type { RecordingOptions, RequestedOptions, RequestedSide } from "../recording.ts";
+import type {
+  RecordingOptions,
+  RequestedOptions,
+  RequestedSide,
+  ThreadTime,
+} from "../recording.ts";
 import { StatusError } from "../status_error.ts";
 
 /** The bounds that the daemon's administrator sets on what may be asked. */
@@ -15,6 +20,8 @@ export interface Limits {
   maxStackSizeBytes: number;
   /** Threads that perf may be attached to at once, for one recording. */
   maxThreads: number;
+  /** perf.data a second of a recording of threads' time; 0 allows none. */
+  threadTimeBytesPerSecond: number;
   /** Names that a request may ask for, compared letter by letter. */
   allowedEvents: readonly string[];
 }
@@ -27,6 +34,7 @@ export const DEFAULT_LIMITS: Limits = {
   // `perf record` itself refuses more than this.
   maxStackSizeBytes: 65528,
   maxThreads: 2048,
+  threadTimeBytesPerSecond: 4 * 2 ** 20,
   allowedEvents: COMMON_EVENTS,
 };
 
@@ -48,6 +56,11 @@ const FORMATS: Record<string, RecordingOptions["format"]> = {
   FORMAT_SCRIPT: "script",
   FORMAT_DATA: "data",
 };
+const THREAD_TIMES: Record<string, ThreadTime | "none"> = {
+  THREAD_TIME_UNSPECIFIED: "none",
+  THREAD_TIME_ALL: "all",
+  THREAD_TIME_OFF_CPU: "off-cpu",
+};
 
 /** A duration out of a request, by the name its field has there. */
 export type DurationField =
@@ -66,6 +79,7 @@ export function checkRecordingOptions(
   limits: Limits,
 ): RequestedOptions {
   const callGraph = choose("call_graph", CALL_GRAPHS, options?.callGraph);
+  const threadTime = checkThreadTime(options, callGraph, limits);
   return {
     durationSeconds: checkDuration(duration, limits),
     frequencyHz: checkFrequency(options?.frequency ?? 0, limits),
@@ -76,6 +90,7 @@ export function checkRecordingOptions(
     inline: options?.inline ?? false,
     format: choose("format", FORMATS, options?.format),
     mainProcess: options?.mainProcess ?? false,
+    ...(threadTime === "none" ? {} : { threadTime }),
   };
 }
 
@@ -143,6 +158,39 @@ function checkStackSize(
     );
   }
   return bytes;
+}
+
+function checkThreadTime(
+  options: RecordOptions__Output | null,
+  callGraph: RecordingOptions["callGraph"],
+  { threadTimeBytesPerSecond }: Limits,
+): ThreadTime | "none" {
+  const threadTime = choose("thread_time", THREAD_TIMES, options?.threadTime);
+  if (threadTime === "none") return threadTime;
+  if (threadTimeBytesPerSecond === 0) {
+    throw invalid("thread_time", "this node records no threads' time (--thread-time-budget=0)");
+  }
+  if (options!.events.length > 0) {
+    throw invalid("thread_time", "it has events of its own: it does not go with 'events'");
+  }
+  if (options!.format === "FORMAT_DATA") {
+    throw invalid(
+      "thread_time",
+      "perf.data has no place for the pauses and the kernel's own times: it goes with " +
+        "FORMAT_SCRIPT only",
+    );
+  }
+  if (callGraph !== "fp" && callGraph !== "dwarf") {
+    throw invalid(
+      "thread_time",
+      "of a thread that blocks only its stack says why: it goes with CALL_GRAPH_FP and " +
+        "CALL_GRAPH_DWARF only",
+    );
+  }
+  if (options!.side === "SIDE_KERNEL") {
+    throw invalid("thread_time", "it is the time on both sides: it does not go with SIDE_KERNEL");
+  }
+  return threadTime;
 }
 
 /** Looks an enum's name up. A number the protocol does not have arrives as that number. */

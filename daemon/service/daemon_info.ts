@@ -47,6 +47,7 @@ export function describeDaemon(
       maxQueue: options.maxQueue,
       resultRetention: toDuration(options.resultRetentionSeconds),
       maxRecordResponse: options.maxRecordResponseBytes,
+      threadTimeBytesPerSecond: limits.threadTimeBytesPerSecond,
     },
   };
 }

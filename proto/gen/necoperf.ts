@@ -56,6 +56,7 @@ export interface ProtoGrpcType {
     StartRecordingRequest: MessageTypeDefinition<_necoperf_StartRecordingRequest, _necoperf_StartRecordingRequest__Output>
     StopRecordingRequest: MessageTypeDefinition<_necoperf_StopRecordingRequest, _necoperf_StopRecordingRequest__Output>
     StopRecordingResponse: MessageTypeDefinition<_necoperf_StopRecordingResponse, _necoperf_StopRecordingResponse__Output>
+    ThreadTime: EnumTypeDefinition
   }
 }
 

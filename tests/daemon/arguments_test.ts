@@ -44,6 +44,7 @@ Deno.test("parseArguments: each flag sets its option", () => {
       "49",
     ],
     ...["--max-stack-size", "1024", "--max-threads", "300"],
+    ...["--thread-time-budget", "1Mi"],
     ...["--allowed-events", "cycles,sched:sched_switch"],
     ...["--max-concurrent", "2", "--max-queue", "3", "--shutdown-grace", "5s"],
     ...["--conversion-timeout", "90s", "--max-memory", "300Mi"],
@@ -60,8 +61,10 @@ Deno.test("parseArguments: each flag sets its option", () => {
     maxFrequencyHz: 49,
     maxStackSizeBytes: 1024,
     maxThreads: 300,
+    threadTimeBytesPerSecond: 2 ** 20,
     allowedEvents: ["cycles", "sched:sched_switch"],
   });
+  assert.equal(start("--thread-time-budget=0").limits.threadTimeBytesPerSecond, 0);
   assert.equal(options.maxConcurrent, 2);
   assert.equal(options.maxQueue, 3);
   assert.equal(options.shutdownGraceSeconds, 5);
@@ -83,6 +86,7 @@ Deno.test("parseArguments: what is not understood is named", () => {
   assert.match(refusal("start", "--max-duration", "abc"), /'abc'/);
   assert.match(refusal("start", "--max-duration", "0"), /'0'/);
   assert.match(refusal("start", "--max-results-size", "2GB"), /'2GB' is not a size/);
+  assert.match(refusal("start", "--thread-time-budget", "-1"), /'-1' is not a size/);
   assert.match(refusal("start", "--max-frequency", "-1"), /'-1'/);
   assert.match(refusal("start", "--max-concurrent", "0"), /'0'/);
   assert.match(refusal("start", "--container-lookup", "docker"), /docker/);

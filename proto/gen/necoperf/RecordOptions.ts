@@ -3,6 +3,7 @@
 import type { CallGraph as _necoperf_CallGraph, CallGraph__Output as _necoperf_CallGraph__Output } from '../necoperf/CallGraph.ts';
 import type { Side as _necoperf_Side, Side__Output as _necoperf_Side__Output } from '../necoperf/Side.ts';
 import type { Format as _necoperf_Format, Format__Output as _necoperf_Format__Output } from '../necoperf/Format.ts';
+import type { ThreadTime as _necoperf_ThreadTime, ThreadTime__Output as _necoperf_ThreadTime__Output } from '../necoperf/ThreadTime.ts';
 
 /**
  * What perf is asked to do. A field that is not set means the default that its
@@ -36,6 +37,11 @@ export interface RecordOptions {
    * Only the process that the runtime started, not all of the container's.
    */
   'mainProcess'?: (boolean);
+  /**
+   * Each thread's time instead of samples of what runs: for text with call graphs,
+   * and without events.
+   */
+  'threadTime'?: (_necoperf_ThreadTime);
 }
 
 /**
@@ -70,4 +76,9 @@ export interface RecordOptions__Output {
    * Only the process that the runtime started, not all of the container's.
    */
   'mainProcess': (boolean);
+  /**
+   * Each thread's time instead of samples of what runs: for text with call graphs,
+   * and without events.
+   */
+  'threadTime': (_necoperf_ThreadTime__Output);
 }

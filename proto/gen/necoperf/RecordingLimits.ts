@@ -15,6 +15,11 @@ export interface RecordingLimits {
   'maxQueue'?: (number);
   'resultRetention'?: (_google_protobuf_Duration | null);
   'maxRecordResponse'?: (number | string | Long);
+  /**
+   * perf.data a second of a recording with thread_time, above which sampling
+   * pauses for the rest of the second; 0 when this daemon makes no such recording.
+   */
+  'threadTimeBytesPerSecond'?: (number | string | Long);
 }
 
 /**
@@ -29,4 +34,9 @@ export interface RecordingLimits__Output {
   'maxQueue': (number);
   'resultRetention': (_google_protobuf_Duration__Output | null);
   'maxRecordResponse': (number);
+  /**
+   * perf.data a second of a recording with thread_time, above which sampling
+   * pauses for the rest of the second; 0 when this daemon makes no such recording.
+   */
+  'threadTimeBytesPerSecond': (number);
 }

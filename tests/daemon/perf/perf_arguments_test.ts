@@ -37,6 +37,18 @@ Deno.test("recordArguments: perf record is given what was asked for", () => {
     [{ side: "user" }, ["--all-user"], ["--all-kernel"]],
     [{ side: "kernel" }, ["--all-kernel"], ["--all-user"]],
     [{ format: "data" }, ["--buildid-mmap"], ["--no-buildid"]],
+    [
+      { threadTime: "all", side: "user" },
+      ["--event=cpu-clock", "--event=context-switches/period=1,name=context-switches/"].concat(
+        ["--switch-events", "--user-callchains"],
+      ),
+      ["--all-user"],
+    ],
+    [
+      { threadTime: "off-cpu" },
+      ["--event=context-switches/period=1,name=context-switches/", "--switch-events"],
+      ["--event=cpu-clock", "--user-callchains"],
+    ],
     [{ events: ["cycles", "page-faults"] }, ["--event=cycles", "--event=page-faults"], []],
   ];
   for (const [options, present, absent] of cases) {

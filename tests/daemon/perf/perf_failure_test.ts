@@ -49,6 +49,20 @@ const NO_SAMPLING = "cycles: PMU Hardware doesn't support sampling/overflow-inte
 
 const CASES: Case[] = [
   {
+    // As 6.1 writes it of an option that no perf has.
+    name: "4.2 and older: a perf without --switch-events",
+    stderr: "  Error: unknown option `switch-events'\n\n Usage: perf record [<options>]\n",
+    failure: "too-old",
+    reason: "perf record has no option --switch-events",
+  },
+  {
+    // From tools/perf/builtin-record.c: there is no such kernel here.
+    name: "a kernel before 4.3",
+    stderr: "Error:\nkernel does not support recording context switch events\n",
+    failure: "not-supported",
+    reason: "kernel does not support recording context switch events",
+  },
+  {
     name: "6.1, 6.12, 7.2: no such process",
     stderr: "Couldn't create thread/CPU maps: No such process\n",
     failure: "no-such-process",
@@ -228,6 +242,7 @@ for (const { name, stderr, failure, reason } of CASES) {
       "not-permitted": ["FAILED_PRECONDITION", "perf may not record on this node: "],
       "too-many-events": ["FAILED_PRECONDITION", "the container has too many threads for perf"],
       "not-supported": ["FAILED_PRECONDITION", "this node cannot record that: "],
+      "too-old": ["FAILED_PRECONDITION", "this node's perf is too old to record that: "],
       "ring-buffer-too-large": ["INTERNAL", "perf record failed: "],
       other: ["INTERNAL", "perf record failed: "],
     };

@@ -93,6 +93,24 @@ Deno.test("UserSideFilter: keeps what perf needs to read the samples, byte for b
   }
 });
 
+Deno.test("UserSideFilter: a sample that was taken in the kernel does not say where", () => {
+  const address = 0xffffffff82266b73n;
+  const [withId, withoutId] = [1n << 16n | 1n, 1n].map((sampleType) =>
+    perfRecord(64, 0, [0n, 0n, 0n, sampleType, ...Array(14).fill(7n)])
+  );
+  const cases = [
+    { attr: withId, sample: [5n, address, 6n, 7n], left: [5n, 0n, 6n, 7n] },
+    { attr: withoutId, sample: [address, 6n, 7n], left: [0n, 6n, 7n] },
+  ];
+  for (const { attr, sample, left } of cases) {
+    const whole = Buffer.concat([FILE_HEADER, attr, perfRecord(9, 0x4000 | USER, left), SAMPLE]);
+    for (let size = 1; size <= whole.length; size++) {
+      const records = [attr, perfRecord(9, 0x4000 | KERNEL, sample), SAMPLE];
+      assert.deepEqual(filtered(records, size), whole, `in chunks of ${size}`);
+    }
+  }
+});
+
 Deno.test("UserSideFilter: refuses bytes that are not perf.data", () => {
   assert.throws(() => new UserSideFilter().keep(new Uint8Array(64)), /not perf.data/);
 });

@@ -20,6 +20,7 @@ function message(fields: Record<string, unknown>): RecordOptions__Output {
     inline: false,
     format: "FORMAT_UNSPECIFIED",
     mainProcess: false,
+    threadTime: "THREAD_TIME_UNSPECIFIED",
     ...fields,
   } as RecordOptions__Output;
 }
@@ -106,6 +107,25 @@ Deno.test("checkRecordingOptions: each value beyond its limit is refused with fi
   );
   assert.match(refusal(SECOND, { stackSize: 1024 }), /^stack_size: 1024 goes with/);
   assert.match(refusal(SECOND, { events: Array(9).fill("cycles") }), /^events: 9 .*limit of 8/);
+});
+
+Deno.test("checkRecordingOptions: threads' time is recorded where it can be and is allowed", () => {
+  const timed = (threadTime: string, fields = {}, limits = DEFAULT_LIMITS) =>
+    checkRecordingOptions(SECOND, message({ threadTime, ...fields }), limits).threadTime;
+  assert.equal(timed("THREAD_TIME_UNSPECIFIED"), undefined);
+  assert.equal(timed("THREAD_TIME_ALL"), "all");
+  assert.equal(timed("THREAD_TIME_OFF_CPU", { side: "SIDE_USER" }), "off-cpu");
+  const all = { threadTime: "THREAD_TIME_ALL" };
+  assert.match(refusal(SECOND, { ...all, events: ["cycles"] }), /^thread_time: .*'events'/);
+  assert.match(refusal(SECOND, { ...all, format: "FORMAT_DATA" }), /^thread_time: .*FORMAT_SCRIPT/);
+  assert.match(refusal(SECOND, { ...all, side: "SIDE_KERNEL" }), /^thread_time: .*SIDE_KERNEL/);
+  for (const callGraph of ["CALL_GRAPH_LBR", "CALL_GRAPH_NONE"]) {
+    assert.match(refusal(SECOND, { ...all, callGraph }), /^thread_time: .*CALL_GRAPH_DWARF/);
+  }
+  assert.match(refusal(SECOND, { threadTime: 3 }), /^thread_time: "3" is not one of/);
+  const none = { ...DEFAULT_LIMITS, threadTimeBytesPerSecond: 0 };
+  assert.throws(() => timed("THREAD_TIME_ALL", {}, none), /--thread-time-budget=0/);
+  assert.equal(timed("THREAD_TIME_UNSPECIFIED", {}, none), undefined);
 });
 
 Deno.test("checkRecordingOptions: numbers that the protocol's enums do not have are refused", () => {
