@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import http from "node:http";
+import https from "node:https";
 import { type AddressInfo, connect } from "node:net";
+import type { TlsOptions, TLSSocket } from "node:tls";
 import type { V1Pod } from "@kubernetes/client-node";
 // @ts-types="@types/ws"
 import { WebSocketServer } from "ws";
@@ -21,8 +23,22 @@ export interface StandInObjects {
   forwards?: Record<string, string>;
 }
 
-/** An API server on loopback, without TLS. */
+/** How a {@linkcode StandInApi} is reached. */
+interface StandInApiOptions {
+  /** What `node:tls` takes. Not there: plain text. */
+  tls?: TlsOptions;
+  /** What the kubeconfig file says of the cluster, besides where it is. */
+  cluster?: Record<string, unknown>;
+  /** What the kubeconfig file says of the user. */
+  user?: Record<string, unknown>;
+  /** Hears the headers and the client certificate's name of each request for a port. */
+  onForward?(request: { headers: http.IncomingHttpHeaders; certificateName: string }): void;
+}
+
+/** An API server on loopback. */
 export interface StandInApi extends AsyncDisposable {
+  /** `host:port`. */
+  address: string;
   /** A kubeconfig file for it. Its context's namespace is `shop`. */
   kubeconfig: string;
   /** The URLs of the requests so far. */
@@ -33,16 +49,19 @@ export interface StandInApi extends AsyncDisposable {
  * Starts a stand-in for the API server, for more pods and nodes than a test cluster has, and for
  * pages that are gone. Label selectors may be `key=value` only.
  */
-export async function startStandInApi(objects: StandInObjects): Promise<StandInApi> {
+export async function startStandInApi(
+  objects: StandInObjects,
+  options: StandInApiOptions = {},
+): Promise<StandInApi> {
   const { pods, selectors = {}, failures = {} } = objects;
   const requests: URL[] = [];
-  const server = http.createServer((request, response) => {
+  const onRequest = (request: http.IncomingMessage, response: http.ServerResponse) => {
     const url = new URL(request.url!, "http://api");
     requests.push(url);
     const [status, body] = answer(url);
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
-  });
+  };
   const answer = (url: URL): [number, unknown] => {
     const missing = { kind: "Status", message: "not here" };
     const failure = Object.keys(failures).find((text) => url.href.includes(text));
@@ -66,10 +85,17 @@ export async function startStandInApi(objects: StandInObjects): Promise<StandInA
     const more = end < fitting.length ? { continue: `${end}` } : {};
     return [200, { metadata: more, items: fitting.slice(start, end) }];
   };
+  const server = options.tls
+    ? https.createServer(options.tls, onRequest)
+    : http.createServer(onRequest);
   const sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, socket, head) => {
     const url = new URL(request.url!, "http://api");
     requests.push(url);
+    options.onForward?.({
+      headers: request.headers,
+      certificateName: `${(request.socket as TLSSocket).getPeerCertificate?.()?.subject?.CN ?? ""}`,
+    });
     const failure = Object.keys(failures).find((text) => url.href.includes(text));
     if (failure !== undefined) {
       const body = JSON.stringify({ kind: "Status", message: "not here" });
@@ -85,7 +111,7 @@ export async function startStandInApi(objects: StandInObjects): Promise<StandInA
       for (const channel of [0, 1]) {
         webSocket.send(Uint8Array.of(channel, number & 255, number >> 8));
       }
-      const far = connect({ host, port: Number(port) });
+      const far = connect({ host, port: Number(port), noDelay: true });
       far.on("data", (bytes: Buffer) => {
         far.pause();
         webSocket.send(Buffer.concat([Uint8Array.of(0), bytes]), () => far.resume());
@@ -102,13 +128,17 @@ export async function startStandInApi(objects: StandInObjects): Promise<StandInA
   const { port } = server.address() as AddressInfo;
   const kubeconfig = await Deno.makeTempFile({ prefix: "necoperf-kubeconfig-" });
   const config = {
-    clusters: [{ name: "c", cluster: { server: `http://127.0.0.1:${port}` } }],
-    users: [{ name: "u", user: {} }],
+    clusters: [{
+      name: "c",
+      cluster: { server: `http${options.tls ? "s" : ""}://127.0.0.1:${port}`, ...options.cluster },
+    }],
+    users: [{ name: "u", user: options.user ?? {} }],
     contexts: [{ name: "x", context: { cluster: "c", user: "u", namespace: "shop" } }],
     "current-context": "x",
   };
   await Deno.writeTextFile(kubeconfig, JSON.stringify(config));
   return {
+    address: `127.0.0.1:${port}`,
     kubeconfig,
     requests,
     async [Symbol.asyncDispose]() {

@@ -2,9 +2,7 @@
  * Results of 1 GB and readers that are slower than the daemon: it must not take the difference into
  * its memory.
  *
- * The daemon, perf record and the readers are real. perf script is not: for so much text the real
- * one needs a recording of many minutes. In its place stands a script that prints such text, which
- * takes the same way through the daemon.
+ * The daemon, perf record and the readers are real. perf script is not: see `withLargePerf`.
  *
  * It fails on a Deno that does not hold a writer back: on 2.9.3 the daemon took 1488 MB for the ten
  * readers and 922 MB for the one of Profile.
@@ -17,13 +15,14 @@ import { createGunzip } from "node:zlib";
 import type { FetchResultResponse__Output } from "../../proto/gen/necoperf/FetchResultResponse.ts";
 import type { RecordingEvent__Output } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import { grpc } from "../../proto/grpc.ts";
-import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
+import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import {
   encryptedTo,
   SERVER_NAME,
   startEncrypted,
   withAuthority,
 } from "../testing/encrypted_daemon.ts";
+import { withLargePerf } from "../testing/large_perf.ts";
 import { eventually, run } from "../testing/process.ts";
 import { bytesOfFiles, peakBytes } from "../testing/resources.ts";
 import { startSlowReaders } from "../testing/slow_readers.ts";
@@ -41,35 +40,7 @@ const WORK_DIR_BYTES = 128 * 2 ** 20;
 const TAKEN_BYTES = 8 * MB;
 const SECOND = { seconds: 1, nanos: 0 };
 
-type Start = (options: TestDaemonOptions) => Promise<TestDaemon>;
-
-/** Starts a daemon whose `perf script` prints so much. */
-async function withLargePerf<T>(
-  use: (daemon: TestDaemon) => Promise<T>,
-  start: Start = startDaemon,
-): Promise<T> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await Deno.writeTextFile(
-      `${directory}/perf`,
-      `#!/bin/sh
-case $1 in
-  script) cat >/dev/null; exec ${targets.scriptText} ${RESULT_BYTES} ;;
-  *) exec ${directory}/real "$@" ;;
-esac
-`,
-      { mode: 0o755 },
-    );
-    await using daemon = await start({
-      args: ["--container-lookup", "pid", "--max-results-size", "128Mi"],
-      prepare: `cp "$(command -v perf)" ${directory}/real
-        mount --bind ${directory}/perf "$(command -v perf)"`,
-    });
-    return await use(daemon);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
+type Start = NonNullable<Parameters<typeof withLargePerf>[0]["start"]>;
 
 /** The SHA-256 of the text's first bytes, from the program that prints it. */
 async function digestOfText(bytes: number): Promise<string> {
@@ -92,7 +63,7 @@ function assertMemory(name: string, bytes: number): void {
 
 /** Ten readers of 1 MB/s and a fast one of a result of 1 GB; `start` makes the daemon. */
 async function readByMany(start: Start, caFile?: string): Promise<void> {
-  await withLargePerf(async (daemon) => {
+  await withLargePerf({ bytes: RESULT_BYTES, start }, async (daemon) => {
     await using target = run(targets.spin);
     const recording: AsyncIterable<RecordingEvent__Output> = daemon.client
       .StartRecording({ containerId: `${target.pid}`, duration: SECOND });
@@ -132,7 +103,7 @@ async function readByMany(start: Start, caFile?: string): Promise<void> {
     } finally {
       await Deno.remove(path);
     }
-  }, start);
+  });
 }
 
 Deno.test("FetchResult: ten readers of 1 MB/s and a fast one of a result of 1 GB", () =>
@@ -160,7 +131,7 @@ async function fetchTo(path: string, daemon: TestDaemon, recordingId: string): P
 }
 
 Deno.test("FetchResult: a reader of 1 MB/s of a text of 1 GB from Profile", async () => {
-  await withLargePerf(async (daemon) => {
+  await withLargePerf({ bytes: RESULT_BYTES }, async (daemon) => {
     await using target = run(targets.spin);
     await using readers = startSlowReaders(daemon.address, {
       ...{ method: "Profile", request: { containerId: `${target.pid}`, timeout: SECOND } },
@@ -178,7 +149,7 @@ Deno.test("FetchResult: a reader of 1 MB/s of a text of 1 GB from Profile", asyn
 });
 
 Deno.test("FetchResult: a text of 1 GB from Record is refused", async () => {
-  await withLargePerf(async (daemon) => {
+  await withLargePerf({ bytes: RESULT_BYTES }, async (daemon) => {
     await using target = run(targets.spin);
     const error = await new Promise<grpc.ServiceError | null>((resolve) =>
       daemon.client.Record({ containerId: `${target.pid}`, interval: 1 }, resolve)

@@ -55,13 +55,14 @@ export function startRelay(target: string, options: RelayOptions = {}): Relay {
     for await (const client of listener) {
       relay.connections++;
       const [hostname, daemonPort] = relay.target.split(":");
-      let daemon: Deno.Conn;
+      let daemon: Deno.TcpConn;
       try {
         daemon = await Deno.connect({ hostname, port: Number(daemonPort) });
       } catch {
         client.close();
         continue;
       }
+      for (const one of [client, daemon]) one.setNoDelay();
       open.add(client).add(daemon);
       forward(client, daemon, false);
       forward(daemon, client, true);

@@ -1,0 +1,179 @@
+/**
+ * The real client, in a process of its own, that reaches a daemon through an API server's
+ * port-forward. The API server is a stand-in: no real one is as slow as one likes, or cuts tunnels
+ * when it is told to.
+ */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { pipeline } from "node:stream/promises";
+import { gzipSync } from "node:zlib";
+import { createAuthority as createApiAuthority } from "../cli/authority.ts";
+import { daemonPod, runningPod, type StandInApi, startStandInApi } from "../cli/stand_in_api.ts";
+import { startStandInDaemon, writeFinished, writeStart } from "../cli/stand_in_daemon.ts";
+import { SERVER_NAME, startEncrypted, withAuthority } from "../testing/encrypted_daemon.ts";
+import { withLargePerf } from "../testing/large_perf.ts";
+import { run } from "../testing/process.ts";
+import { programCommand } from "../testing/programs.ts";
+import { startRelay } from "../testing/relay.ts";
+import { peakBytes } from "../testing/resources.ts";
+import { buildTargets } from "../testing/targets.ts";
+
+const targets = await buildTargets();
+/** Vouches for the API server and for stand-ins of daemons. */
+const authority = await createApiAuthority("api");
+Deno.test.afterAll(() => authority[Symbol.dispose]());
+const apiCertificate = await authority.sign({ name: "kubernetes" });
+
+const MB = 1e6;
+const RESULT_BYTES = 1000 * MB;
+const PEAK_BYTES = 200 * MB;
+const DEADLINE_MS = 300_000;
+/** An address of loopback at which nobody listens. */
+const NOBODY = "127.9.9.9";
+
+/** Starts an API server with TLS whose one daemon is at `forward`, and has a container of that id. */
+function startApi(forward: string, containerId: string): Promise<StandInApi> {
+  const web = runningPod("web", "node1");
+  web.status!.containerStatuses![0].containerID = `containerd://${containerId}`;
+  return startStandInApi({
+    pods: [web, daemonPod("node1", NOBODY)],
+    forwards: { "daemon-node1": forward },
+  }, {
+    tls: { cert: apiCertificate.cert, key: apiCertificate.key },
+    cluster: {
+      "certificate-authority-data": btoa(authority.pem),
+      "tls-server-name": "kubernetes",
+    },
+  });
+}
+
+/** A client in a process of its own. */
+interface TunnelClient {
+  /** Its result, to be read at any pace. */
+  stdout: ReadableStream<Uint8Array>;
+  /** Looks how much memory it takes at most, and asserts that it ends well. */
+  ends(): Promise<{ peakBytes: number }>;
+}
+
+function startClient(api: StandInApi, caFile: string, ...args: string[]): TunnelClient {
+  const [command, ...begin] = programCommand("client");
+  const process = new Deno.Command(command, {
+    args: [
+      ...begin,
+      ...["--kubeconfig", api.kubeconfig, "--via", "port-forward", "web", "-d", "1s"],
+      ...["--ca-file", caFile, "--tls-server-name", SERVER_NAME, ...args],
+    ],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    signal: AbortSignal.timeout(DEADLINE_MS),
+  }).spawn();
+  let peak = 0;
+  const timer = setInterval(() => {
+    // It may have ended meanwhile.
+    peakBytes(process.pid).then((bytes) => peak = bytes, () => {});
+  }, 100);
+  const said = new Response(process.stderr).text();
+  return {
+    stdout: process.stdout,
+    ends: async () => {
+      const { code } = await process.status.finally(() => clearInterval(timer));
+      assert.equal(code, 0, await said);
+      return { peakBytes: peak };
+    },
+  };
+}
+
+function assertMemory(name: string, { peakBytes }: { peakBytes: number }): void {
+  console.log(`${name}: at most ${Math.round(peakBytes / MB)} MB resident`);
+  assert.ok(peakBytes > 0);
+  assert.ok(peakBytes < PEAK_BYTES, `the client took ${Math.round(peakBytes / MB)} MB`);
+}
+
+/** Waits as long as it takes to have `bytes` at this rate since the first call. */
+function createPace(bytesPerSecond: number): (bytes: number) => Promise<void> {
+  let startedAt: number | undefined;
+  return async (bytes) => {
+    startedAt ??= performance.now();
+    const dueMs = startedAt + bytes / bytesPerSecond * 1000 - performance.now();
+    if (dueMs > 0) await new Promise((resolve) => setTimeout(resolve, dueMs));
+  };
+}
+
+Deno.test("profile: a result of 1 GB through a slow tunnel", () =>
+  withAuthority(async (authority, directory) => {
+    await authority.issue("server", { dnsName: SERVER_NAME });
+    const start = startEncrypted.bind(undefined, directory, "server");
+    await withLargePerf({ bytes: RESULT_BYTES, start }, async (daemon) => {
+      await using target = run(targets.spin);
+      // 100 MB, compressed.
+      using link = startRelay(daemon.address, { onBytes: createPace(8 * MB) });
+      await using api = await startApi(link.address, `${target.pid}`);
+      const output = await Deno.makeTempDir();
+      try {
+        const client = startClient(api, authority.certFile, "-o", output);
+        const [path, end] = await Promise.all([new Response(client.stdout).text(), client.ends()]);
+        const text = createHash("sha256");
+        await pipeline(createReadStream(path.trim()), text);
+        assert.equal(text.digest("hex"), await digestOfText());
+        assertMemory("a slow tunnel", end);
+      } finally {
+        await Deno.remove(output, { recursive: true });
+      }
+    });
+  }));
+
+/** The SHA-256 of the text, from the program that prints it. */
+async function digestOfText(): Promise<string> {
+  const pipe = `"$1" ${RESULT_BYTES} | sha256sum`;
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", pipe, "sh", targets.scriptText] })
+    .output();
+  return new TextDecoder().decode(stdout).slice(0, 64);
+}
+
+/**
+ * A stand-in sends it, because it does not shrink: a real result of so many bytes on the wire is one
+ * of 10 GB.
+ */
+Deno.test("profile: a reader that is slower than the tunnel, and 1 GB on the wire", async () => {
+  const part = new Uint8Array(MB);
+  for (let at = 0; at < part.length; at += 65536) {
+    crypto.getRandomValues(part.subarray(at, at + 65536));
+  }
+  const parts = RESULT_BYTES / part.length;
+  const made = createHash("sha256");
+  for (let count = 0; count < parts; count++) made.update(part);
+  const sha256 = made.digest();
+  const packed = gzipSync(part, { level: 0 });
+  const { cert, key } = await authority.sign({ name: SERVER_NAME });
+  await using daemon = await startStandInDaemon({
+    start: (call) => {
+      writeStart(call);
+      writeFinished(call, new Uint8Array(), { size: RESULT_BYTES, sha256 });
+    },
+    fetch: async (call) => {
+      assert.equal(call.request.offset, 0);
+      for (let count = 0; count < parts; count++) {
+        for (let at = 0; at < packed.length; at += 16_384) {
+          if (call.write({ data: packed.subarray(at, at + 16_384) })) continue;
+          await new Promise((resolve) => call.once("drain", resolve));
+        }
+      }
+      call.end();
+    },
+  }, { tls: { cert, key } });
+  await using api = await startApi(daemon.address, "0123456789abcdef");
+  const client = startClient(api, authority.file, "-o", "-", "-q");
+  const end = client.ends();
+  const arrived = createHash("sha256");
+  let bytes = 0;
+  // As slow for the first 60 MB; then as fast as the client is.
+  const pace = createPace(6 * MB);
+  for await (const chunk of client.stdout) {
+    arrived.update(chunk);
+    if ((bytes += chunk.length) < 60 * MB) await pace(bytes);
+  }
+  assertMemory("a slow reader", await end);
+  assert.equal(arrived.digest("hex"), sha256.toString("hex"));
+});
