@@ -76,9 +76,11 @@ function daemonPermissions(workDir: string): string[] {
       ["0.0.0.0", "[::]", "127.0.0.1", "[::1]", "localhost", ...API_SERVERS]
         .concat(RUNTIME_SOCKETS.map((socket) => `unix:${socket}`)).join()
     }`,
-    // The host's /proc, mounted there because Deno refuses /proc itself; and its own results.
+    // The host's /proc and /sys/fs/cgroup, mounted there because Deno refuses /proc and /sys
+    // themselves; and its own results.
     `--allow-read=${
-      ["/host/proc", workDir, SERVICE_ACCOUNT_DIR, CONFIG_DIR, ...RUNTIME_SOCKETS].join()
+      ["/host/proc", "/host/cgroup", workDir, SERVICE_ACCOUNT_DIR, CONFIG_DIR, ...RUNTIME_SOCKETS]
+        .join()
     }`,
     `--allow-write=${[workDir, ...RUNTIME_SOCKETS].join()}`,
     "--allow-run=perf",

@@ -8,6 +8,7 @@ import { createAuthenticator } from "./access/authenticator.ts";
 import { createAuthorizer } from "./access/authorizer.ts";
 import { expirySeconds, readCertificates, watchCertificates } from "./service/certificate_files.ts";
 import { createContainerLookup } from "./containers/container_lookup.ts";
+import { blindMeter, createCpuMeters, type OpenCpuMeter } from "./containers/cpu_meter.ts";
 import type { ContainerLookup } from "./containers/container.ts";
 import { describeDaemon } from "./service/daemon_info.ts";
 import { watchMemory } from "./operations/memory_watchdog.ts";
@@ -92,6 +93,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   const recordings = new Recordings({
     admission,
     lookup,
+    openCpuMeter: cpuMeters(options),
     perf: {
       startRecord: startPerfRecord,
       startScript: (perfOptions, signal) => startPerfScript(perfOptions, signal, confinement),
@@ -165,6 +167,17 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
       http.close();
     },
   };
+}
+
+function cpuMeters({ containerLookup, procDir, cgroupDir }: DaemonOptions): OpenCpuMeter {
+  // A process of this machine is no container.
+  if (containerLookup === "pid") {
+    const meter = blindMeter(
+      "processes that are looked up by their ids have no CPU limit of their own",
+    );
+    return () => Promise.resolve(meter);
+  }
+  return createCpuMeters({ procfs: openProcfs(procDir), directory: cgroupDir });
 }
 
 /** What perf scripts may read and take. */

@@ -62,6 +62,11 @@ export const OPTION_TABLE = {
     "unix:///run/containerd/containerd.sock",
   ),
   procDir: text("--proc-dir <directory>", "where the host's /proc is mounted", "/host/proc"),
+  cgroupDir: text(
+    "--cgroup-dir <directory>",
+    "where the node's /sys/fs/cgroup is mounted, to say what CPU limits did to a container; optional",
+    "/host/cgroup",
+  ),
   workDir: text("--work-dir <directory>", "directory for results", "/var/necoperf"),
   maxDurationSeconds: duration(
     "--max-duration <time>",

@@ -47,8 +47,40 @@ export interface PerfDataCounts {
   throttled: number;
 }
 
+/** A CPU limit, and how often it was used up: the kernel's CFS bandwidth control. */
+export interface CpuBandwidth {
+  /** Processor time that may be used in each period. Not there: as much as there is. */
+  quotaSeconds?: number;
+  periodSeconds: number;
+  /** Periods in which something ran. */
+  periods: number;
+  /** Of those, periods in which the quota was used up. */
+  throttledPeriods: number;
+  /** How long it was stopped for that, summed over the processors. */
+  throttledSeconds: number;
+}
+
+/** What a container's cgroup counted between two readings. What is not there is not known. */
+export interface CpuCounters {
+  elapsedSeconds: number;
+  /** Processor time. */
+  usedSeconds?: number;
+  bandwidth?: CpuBandwidth;
+  /** Of all containers of the pod. */
+  podBandwidth?: CpuBandwidth;
+  /** How long at least one thread could have run and did not. */
+  pressureSeconds?: number;
+}
+
+/** What was found out of a container's use of processors, and why it is not more. */
+export interface CpuFindings {
+  cpu?: CpuCounters;
+  /** Why there are no counters, or no bandwidth among them; for callers. */
+  cpuUnknown?: string;
+}
+
 /** What came of a recording. */
-export interface RecordingSummary extends PerfDataCounts {
+export interface RecordingSummary extends PerfDataCounts, CpuFindings {
   completeness: Completeness;
   sampledSeconds: number;
   /** Processes that entered the container meanwhile and were not recorded. */

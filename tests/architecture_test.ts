@@ -197,7 +197,7 @@ const EDGES: { use: RegExp; what: string; allowed: string[] }[] = [
   {
     what: "reads a procfs",
     // Its own descriptors and the kernel's release are of no other process.
-    use: /\/(?:stat|status|cgroup|task|cmdline|maps|ns|children)[`"]/,
+    use: /\/(?:stat|status|(?<!host\/)cgroup|task|cmdline|maps|mountinfo|ns|children)[`"]/,
     allowed: ["daemon/containers/procfs.ts"],
   },
   {

@@ -71,7 +71,42 @@ export function containersAround(text: string): Set<string> {
 }
 
 function pathsOf(text: string): string[] {
-  return text.split("\n").flatMap((line) => /^\d+:[^:]*:(\/.*)$/.exec(line)?.[1] ?? []);
+  return hierarchiesOf(text).map(({ path }) => path);
+}
+
+/** Where a process is in one of the kernel's hierarchies of cgroups. */
+interface CgroupHierarchy {
+  /** Those of v1 that the hierarchy has, or `name=...`; empty: it is the hierarchy of v2. */
+  controllers: string[];
+  /** As the reader's cgroup namespace sees it. */
+  path: string;
+}
+
+/** Reads the lines of a `/proc/<pid>/cgroup` file; lines of another form are left out. */
+export function hierarchiesOf(text: string): CgroupHierarchy[] {
+  return text.split("\n").flatMap((line) => {
+    const [, names, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
+    if (path === undefined) return [];
+    return { controllers: names === "" ? [] : names.split(","), path };
+  });
+}
+
+/**
+ * How many of the names on a path lead to the cgroup of a container itself; undefined when none of
+ * them is the container's. Below that all names are the tenant's.
+ */
+export function containerDepth(
+  names: readonly string[],
+  containerId: string,
+): number | undefined {
+  const index = names.findIndex((name) => containerIdOf(name) === containerId);
+  return index < 0 ? undefined : index + 1;
+}
+
+/** Whether a cgroup is called as a container's own or a pod's. */
+export function kindOfCgroup(name: string): "container" | "pod" | undefined {
+  if (containerIdOf(name) !== undefined) return "container";
+  return podUidOf(name) === undefined ? undefined : "pod";
 }
 
 /**

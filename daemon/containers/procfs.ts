@@ -27,6 +27,9 @@ export interface Procfs {
   /** The ids of the process's threads; undefined when there is no such process (any more). */
   threads(pid: number): Promise<number[] | undefined>;
 
+  /** The text of the daemon's own `mountinfo` file. */
+  mountInfo(): Promise<string>;
+
   /** How far the kernel has come in giving out ids of processes and threads. */
   pidCursor(): Promise<PidCursor>;
 
@@ -110,6 +113,7 @@ export function openProcfs(dir: string): Procfs {
       return text?.split("\0")[0].split("/").at(-1) || undefined;
     },
     threads: (pid) => ids(`${dir}/${pid}/task`),
+    mountInfo: async () => await read(`${dir}/${Deno.pid}/mountinfo`) ?? "",
     async pidCursor() {
       const [lastPid, maxPid, forks] = await Promise.all([
         number("loadavg", / (\d+)\n/),

@@ -1,6 +1,7 @@
 import type { Admission, AdmissionAnswer } from "../access/admission.ts";
 import type { Caller, Grant } from "../caller.ts";
 import type { ContainerLookup } from "../containers/container.ts";
+import type { OpenCpuMeter } from "../containers/cpu_meter.ts";
 import type { Log } from "../operations/log.ts";
 import type { RecordingOptions, RequestedOptions } from "../recording.ts";
 import type { Result } from "../results/result.ts";
@@ -26,6 +27,7 @@ export interface JobParts {
   queue: RecordingQueue;
   store: ResultStore;
   log: Log;
+  openCpuMeter: OpenCpuMeter;
 }
 
 /** One request for a recording. */
@@ -143,10 +145,15 @@ async function recordResult(
   const { store, log } = parts;
   const { id, request, running, listener } = job;
   const { container } = admitted;
+  using meter = await parts.openCpuMeter(container);
   const observer: RecordingObserver = {
     ...listener,
-    started: (processes) => listener.started(processes, options),
+    started: (processes) => {
+      meter.start();
+      listener.started(processes, options);
+    },
     converting: () => {
+      meter.stop();
       running.sampled = true;
       listener.converting();
     },
@@ -158,7 +165,8 @@ async function recordResult(
   try {
     const result = await store.create(id, caller, grantOf(admitted));
     const output = store.writable(result);
-    const summary = await record(parts, container, options, output, control, observer);
+    const recorded = await record(parts, container, options, output, control, observer);
+    const summary = { ...recorded, ...await meter.read() };
     if (request.kept) {
       await store.keep(result, summary);
     } else {

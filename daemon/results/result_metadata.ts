@@ -1,6 +1,7 @@
 import type { Grant, Owner } from "../caller.ts";
 import { isCompleteness } from "../../proto/completeness.ts";
 import { isSide } from "../../proto/side.ts";
+import type { CpuBandwidth, CpuCounters, CpuFindings } from "../recording.ts";
 import type { WholeResult } from "./result.ts";
 
 /** The form in which it is written; a daemon reads its own only. */
@@ -36,27 +37,69 @@ export function parseMetadata(text: string): ResultMetadata {
   if (typeof completeness !== "string" || !isCompleteness(completeness)) {
     throw malformed("completeness");
   }
-  const number = (name: string) => {
-    const value = rest[name];
-    if (typeof value !== "number" || !(value >= 0)) throw malformed(name);
-    return value;
-  };
   return {
     owner: { user, uid },
     ...(grant === undefined ? {} : { grant: parseGrant(record(grant, "grant")) }),
     wholeAt: new Date(wholeAt),
     whole: {
       completeness,
-      samples: number("samples"),
-      lostSamples: number("lostSamples"),
-      throttled: number("throttled"),
-      sampledSeconds: number("sampledSeconds"),
+      samples: number(rest, "samples"),
+      lostSamples: number(rest, "lostSamples"),
+      throttled: number(rest, "throttled"),
+      sampledSeconds: number(rest, "sampledSeconds"),
       // Of a daemon that did not count them.
-      missedProcesses: rest.missedProcesses === undefined ? 0 : number("missedProcesses"),
-      sizeBytes: number("sizeBytes"),
-      compressedSizeBytes: number("compressedSizeBytes"),
+      missedProcesses: rest.missedProcesses === undefined ? 0 : number(rest, "missedProcesses"),
+      sizeBytes: number(rest, "sizeBytes"),
+      compressedSizeBytes: number(rest, "compressedSizeBytes"),
       sha256: new Uint8Array(Buffer.from(sha256, "hex")),
+      ...parseCpuFindings(rest),
     },
+  };
+}
+
+/** Of a daemon that read no counters there is nothing. */
+function parseCpuFindings({ cpu, cpuUnknown }: Record<string, unknown>): CpuFindings {
+  if (cpuUnknown !== undefined && typeof cpuUnknown !== "string") throw malformed("cpuUnknown");
+  return {
+    ...cpu === undefined ? {} : { cpu: parseCpuCounters(record(cpu, "cpu")) },
+    ...cpuUnknown === undefined ? {} : { cpuUnknown },
+  };
+}
+
+function parseCpuCounters(values: Record<string, unknown>): CpuCounters {
+  const { bandwidth, podBandwidth } = values;
+  return {
+    elapsedSeconds: number(values, "elapsedSeconds"),
+    ...optional(values, "usedSeconds"),
+    ...optional(values, "pressureSeconds"),
+    ...bandwidth === undefined ? {} : { bandwidth: parseBandwidth(bandwidth) },
+    ...podBandwidth === undefined ? {} : { podBandwidth: parseBandwidth(podBandwidth) },
+  };
+}
+
+function parseBandwidth(value: unknown): CpuBandwidth {
+  const values = record(value, "bandwidth");
+  return {
+    ...optional(values, "quotaSeconds"),
+    periodSeconds: number(values, "periodSeconds"),
+    periods: number(values, "periods"),
+    throttledPeriods: number(values, "throttledPeriods"),
+    throttledSeconds: number(values, "throttledSeconds"),
+  };
+}
+
+function number(values: Record<string, unknown>, name: string): number {
+  const value = values[name];
+  if (typeof value !== "number" || !(value >= 0)) throw malformed(name);
+  return value;
+}
+
+function optional<Name extends string>(
+  values: Record<string, unknown>,
+  name: Name,
+): { [_ in Name]?: number } {
+  return (values[name] === undefined ? {} : { [name]: number(values, name) }) as {
+    [_ in Name]?: number;
   };
 }
 

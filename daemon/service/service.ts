@@ -8,12 +8,15 @@ import { pipeline } from "node:stream/promises";
 import type { PeerCertificate } from "node:tls";
 import { COMPLETENESS } from "../../proto/completeness.ts";
 import { formatDuration, toDuration } from "../../proto/duration.ts";
+import type { CpuBandwidth as CpuBandwidthMessage } from "../../proto/gen/necoperf/CpuBandwidth.ts";
+import type { CpuCounters as CpuCountersMessage } from "../../proto/gen/necoperf/CpuCounters.ts";
 import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import type { NecoPerfHandlers } from "../../proto/gen/necoperf/NecoPerf.ts";
 import type { RecordingEvent } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import { grpc } from "../../proto/grpc.ts";
 import { SIDES } from "../../proto/side.ts";
 import type { Credentials } from "../caller.ts";
+import type { CpuBandwidth, CpuCounters } from "../recording.ts";
 import type { Call, RecordingListener } from "../recordings/recording_call.ts";
 import type { FinishedRecording, Recordings } from "../recordings/recordings.ts";
 import { StatusError } from "../status_error.ts";
@@ -178,6 +181,29 @@ function describe(finished: FinishedRecording): RecordingEvent["finished"] {
     sha256: finished.sha256,
     compressedSize: finished.compressedSizeBytes,
     kept: toDuration(finished.keptSeconds),
+    cpu: finished.cpu && describeCpu(finished.cpu),
+    cpuUnknown: finished.cpuUnknown,
+  };
+}
+
+function describeCpu(counters: CpuCounters): CpuCountersMessage {
+  const { usedSeconds, bandwidth, podBandwidth, pressureSeconds } = counters;
+  return {
+    elapsed: toDuration(counters.elapsedSeconds),
+    used: usedSeconds === undefined ? undefined : toDuration(usedSeconds),
+    bandwidth: bandwidth && describeBandwidth(bandwidth),
+    podBandwidth: podBandwidth && describeBandwidth(podBandwidth),
+    pressure: pressureSeconds === undefined ? undefined : toDuration(pressureSeconds),
+  };
+}
+
+function describeBandwidth({ quotaSeconds, ...bandwidth }: CpuBandwidth): CpuBandwidthMessage {
+  return {
+    quota: quotaSeconds === undefined ? undefined : toDuration(quotaSeconds),
+    period: toDuration(bandwidth.periodSeconds),
+    periods: bandwidth.periods,
+    throttledPeriods: bandwidth.throttledPeriods,
+    throttled: toDuration(bandwidth.throttledSeconds),
   };
 }
 

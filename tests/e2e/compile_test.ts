@@ -101,6 +101,7 @@ const REFUSED = {
   daemon: [
     "read:/etc/passwd",
     "read:/proc/1/environ",
+    "read:/sys/fs/cgroup/cgroup.procs",
     "write:/tmp/probe",
     "run:sh",
     "run:/bin/sh",
@@ -118,7 +119,7 @@ const REFUSED = {
 };
 
 const ALLOWED = {
-  daemon: ["run:perf", "read:/host/proc/1/cgroup", "read:/var/necoperf/x"],
+  daemon: ["run:perf", "read:/host/proc/1/cgroup", "read:/host/cgroup/x", "read:/var/necoperf/x"],
   client: ["read:/etc/passwd", "env:KUBECONFIG"],
 };
 

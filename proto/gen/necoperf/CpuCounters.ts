@@ -23,6 +23,10 @@ export interface CpuCounters {
    * (`some` of cpu.pressure).
    */
   'pressure'?: (_google_protobuf_Duration | null);
+  /**
+   * The limit of the whole pod, where Kubernetes sets one.
+   */
+  'podBandwidth'?: (_necoperf_CpuBandwidth | null);
 }
 
 /**
@@ -45,4 +49,8 @@ export interface CpuCounters__Output {
    * (`some` of cpu.pressure).
    */
   'pressure': (_google_protobuf_Duration__Output | null);
+  /**
+   * The limit of the whole pod, where Kubernetes sets one.
+   */
+  'podBandwidth': (_necoperf_CpuBandwidth__Output | null);
 }
