@@ -5,8 +5,8 @@ import {
   type FunctionChange,
   growth,
   isBeyondChance,
-  type Side,
 } from "./comparison.ts";
+import type { Side } from "./compared_side.ts";
 import { openConvertedOutput, openText } from "./convert.ts";
 import { interrupted } from "../errors.ts";
 import { textChunks } from "../formats/chunks.ts";
@@ -19,8 +19,12 @@ import {
 import { isFolded, readFolded } from "../formats/folded.ts";
 import { peek } from "../formats/peek.ts";
 import { describeLeftOut, openScriptText, requireSamples } from "../formats/script_text.ts";
+import { TIME_KINDS, timeKindFrame } from "../formats/time_kind.ts";
 import { foldPerfScript } from "../script/fold.ts";
 import type { StackProfile } from "../script/stack_profile.ts";
+import { THINNED } from "../script/time_events.ts";
+import { findThreadTime } from "./thread_time.ts";
+import { describeThreadTime } from "./thread_time_text.ts";
 
 /** What to compare, and where the comparison goes. */
 export interface DiffRequest {
@@ -50,7 +54,7 @@ const PEEK_BYTES = 64 * 1024;
  * is no sample (6), or the user gave up by `signal` (130).
  */
 export async function diffFiles(
-  { before, after, format, output: path }: DiffRequest,
+  { before, after, format, output: path, idle }: DiffRequest,
   signal?: AbortSignal,
   warn?: (text: string) => void,
 ): Promise<string | undefined> {
@@ -58,18 +62,22 @@ export async function diffFiles(
   const output = await openConvertedOutput(path, stem, EXTENSIONS[format]);
   try {
     const profiles = {
-      before: await readProfile(before, signal),
-      after: await readProfile(after, signal),
+      before: await readProfile(before, { idle, signal }),
+      after: await readProfile(after, { idle, signal }),
     };
     const names = { before, after };
     for (const side of SIDES) {
       const leftOut = describeLeftOut(profiles[side]);
       if (leftOut) warn?.(`${names[side]}: left out ${leftOut}`);
+      for (const sentence of profiles[side].thinned ?? []) {
+        warn?.(`${names[side]}: ${THINNED}${sentence}`);
+      }
     }
     const comparison = compareProfiles(profiles.before, profiles.after);
+    if (comparison.note) warn?.(comparison.note);
     const text = format === "flamegraph"
       ? flameGraphPage(flameGraphOf(comparison, names))
-      : [format === "json" ? json(comparison, names, profiles) : table(comparison, names)];
+      : [(format === "json" ? json : table)(comparison, names, profiles)];
     for await (const chunk of textChunks(text)) await output.write(chunk);
     return await output.commit();
   } catch (error) {
@@ -78,12 +86,15 @@ export async function diffFiles(
   }
 }
 
-async function readProfile(path: string, signal?: AbortSignal): Promise<StackProfile> {
+async function readProfile(
+  path: string,
+  { idle, signal }: { idle?: boolean; signal?: AbortSignal },
+): Promise<StackProfile> {
   const text = await openScriptText(await openText(path, signal), path);
   const { start, whole } = await peek(text, PEEK_BYTES);
   const profile = isFolded(new TextDecoder().decode(start))
     ? await readFolded(whole, path)
-    : await foldPerfScript(whole);
+    : await foldPerfScript(whole, { idle });
   requireSamples(profile, path);
   return profile;
 }
@@ -92,26 +103,37 @@ const SIDES = ["before", "after"] as const;
 type Sides<T> = Record<typeof SIDES[number], T>;
 type Names = Sides<string>;
 
-function table(comparison: Comparison, names: Names): string {
-  const { event, functions, before, after } = comparison;
+function table(comparison: Comparison, names: Names, profiles: Sides<StackProfile>): string {
+  const { event, functions, before, after, kinds } = comparison;
   const count = (samples: number) => samples.toLocaleString("en");
   const samples = ({ samples, events }: Side) =>
     `${count(samples)} samples${isOneEvent(comparison) ? "" : ` of ${events.join(", ")}`}`;
+  const hasIdle = SIDES.some((side) => profiles[side].threadTimes?.idleThreads);
+  const whatOf = (side: typeof SIDES[number]) => {
+    const time = kinds && findThreadTime(profiles[side]);
+    return time ? describeThreadTime(time) : samples(comparison[side]);
+  };
   const lines = [
-    `before: ${names.before}, ${samples(before)}`,
-    `after:  ${names.after}, ${samples(after)}`,
-    `Shares are of all ${event ? `of ${event}` : "samples"} on each side.`,
+    `before: ${names.before}, ${whatOf("before")}`,
+    `after:  ${names.after}, ${whatOf("after")}`,
+    kinds
+      ? `Shares are of all threads' time on each side${hasIdle ? ", without idle threads" : ""}.`
+      : `Shares are of all ${event ? `of ${event}` : "samples"} on each side.`,
   ];
   // By itself or, if that may be chance, with what it calls.
   const changed = functions.flatMap((row) => {
     const change = [row.self, row.total].find((change) => isBeyondChance(change, comparison));
     return change ? [{ row, sign: Math.sign(growth(change)) }] : [];
   });
-  for (const [title, wanted] of [["Slower", 1], ["Faster", -1]] as const) {
+  const titles = kinds ? ["More", "Less"] : ["Slower", "Faster"];
+  for (const [title, wanted] of [[titles[0], 1], [titles[1], -1]] as const) {
     const rows = changed.filter(({ sign }) => sign === wanted);
     lines.push("", `${title}:`);
     if (rows.length === 0) lines.push("  nothing");
-    else lines.push("     SELF  BEFORE   AFTER    TOTAL  BEFORE   AFTER  FUNCTION");
+    else {
+      const kind = kinds ? "KIND     " : "";
+      lines.push(`     SELF  BEFORE   AFTER    TOTAL  BEFORE   AFTER  ${kind}FUNCTION`);
+    }
     for (const { row } of rows.slice(0, TABLE_ROWS)) lines.push(tableRow(row));
     if (rows.length > TABLE_ROWS) {
       lines.push(`  and ${rows.length - TABLE_ROWS} more, less changed`);
@@ -122,14 +144,16 @@ function table(comparison: Comparison, names: Names): string {
   if (unsure > 0) {
     lines.push(
       "",
-      `${unsure} more changed by no more than chance makes of ${count(before.samples)} and ` +
-        `${count(after.samples)} samples.`,
+      kinds
+        ? `${unsure} more changed by no more than could be chance.`
+        : `${unsure} more changed by no more than chance makes of ${count(before.samples)} and ` +
+          `${count(after.samples)} samples.`,
     );
   }
   return `${lines.join("\n")}\n`;
 }
 
-function tableRow({ name, self, total }: FunctionChange): string {
+function tableRow({ name, self, total, kind }: FunctionChange): string {
   const columns = [self, total].map((change) => {
     const points = growth(change) * 100;
     return [
@@ -138,7 +162,7 @@ function tableRow({ name, self, total }: FunctionChange): string {
       `${(change.after * 100).toFixed(2)}%`.padStart(8),
     ].join("");
   });
-  return `${columns.join("")}  ${name}`;
+  return `${columns.join("")}  ${kind ? `${kind.padEnd(7)}  ` : ""}${name}`;
 }
 
 /** Whether both sides have nothing but the event that the comparison is called after. */
@@ -157,25 +181,39 @@ function json(
     return {
       file: names[name],
       ...counts,
+      threadTime: findThreadTime(profiles[name]),
       events: isOneEvent(comparison) ? undefined : events,
       leftOut: leftOut.length > 0 ? leftOut : undefined,
     };
   };
-  const { event, functions } = comparison;
-  const object = { event, before: side("before"), after: side("after"), functions };
+  const { event, note, functions } = comparison;
+  const object = { event, note, before: side("before"), after: side("after"), functions };
   return `${JSON.stringify(object, undefined, 2)}\n`;
 }
 
 /** The stacks of each side, as wide as there, in the colour of what became of them. */
 function flameGraphOf(comparison: Comparison, names: Names): FlameGraph {
-  const { frames, stacks } = comparison;
+  const { stacks, kinds } = comparison;
+  const frames = [...comparison.frames];
+  // What a thread did there is on top of the stack, as in folded stacks.
+  const frameOf = new Map(
+    TIME_KINDS.map((kind) =>
+      kind === "running"
+        ? [kind, undefined]
+        : [kind, frames.push({ symbol: timeKindFrame(kind), dso: "" }) - 1]
+    ),
+  );
+  const withKind = ({ frames, kind }: Comparison["stacks"][number]) => {
+    const top = kind && frameOf.get(kind);
+    return top === undefined ? frames : Uint32Array.of(...frames, top);
+  };
   const view = (name: "after" | "before", otherName: "after" | "before"): FlameView => ({
     name,
-    unit: viewUnit({ event: comparison.event, ...comparison[name] }),
+    unit: kinds ? "nanoseconds" : viewUnit({ event: comparison.event, ...comparison[name] }),
     event: comparison.event,
     stacks: stacks.map((stack) => ({
       command: stack.command,
-      frames: stack.frames,
+      frames: withKind(stack),
       ...stack[name],
       other: stack[otherName].weight,
     })),
@@ -184,6 +222,7 @@ function flameGraphOf(comparison: Comparison, names: Names): FlameGraph {
   return {
     title: `${basename(names.after)} against ${basename(names.before)}`,
     viewName: "Widths of",
+    notes: comparison.note ? [comparison.note] : undefined,
     frames,
     views: [view("after", "before"), view("before", "after")],
   };

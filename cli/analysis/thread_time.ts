@@ -78,7 +78,7 @@ export function stacksOfTime({ frames, events }: StackProfile): TimeStack[] {
   return TIME_KINDS.flatMap((kind) => ofKind(events, kind).map((stack) => ({ kind, stack })))
     .map(({ kind, stack: { frames, weight, idleWeight = 0 } }) => ({
       kind,
-      frames: kind === "running" ? frames : withoutKernel(frames, isKernel),
+      frames: kind === "running" ? frames : frames.subarray(0, ownDepth(frames, isKernel)),
       weight: weight - idleWeight,
     }))
     .filter(({ weight }) => weight > 0);
@@ -88,9 +88,10 @@ function ofKind(events: EventProfile[], kind: TimeKind): Stack[] {
   return events.filter(({ event }) => timeKind(event) === kind).flatMap(({ stacks }) => stacks);
 }
 
-function withoutKernel(frames: Uint32Array, isKernel: boolean[]): Uint32Array {
-  let length = frames.length;
-  while (length > 0 && isKernel[frames[length - 1]]) length--;
+/** How many functions of a stack there are up to the one that went to the kernel to wait. */
+export function ownDepth(frames: Uint32Array, isKernel: boolean[]): number {
+  let depth = frames.length;
+  while (depth > 0 && isKernel[frames[depth - 1]]) depth--;
   // A thread of the kernel has nothing else.
-  return length === 0 ? frames : frames.subarray(0, length);
+  return depth === 0 ? frames.length : depth;
 }

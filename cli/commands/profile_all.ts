@@ -15,12 +15,11 @@ import {
   describeLeftOut,
   describePartial,
   describeSummary,
-  describeThinned,
-  describeThreadTime,
   describeTogether,
 } from "../terminal/messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { HOTTEST, makeReport, type Report } from "../analysis/report.ts";
+import { describeThinned, describeThreadTime } from "../analysis/thread_time_text.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
 import { createFunctionTally } from "../analysis/hottest.ts";
 import { addThreadTimes } from "../analysis/thread_time.ts";

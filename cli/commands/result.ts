@@ -6,11 +6,10 @@ import {
   describeLeft,
   describePartial,
   describeSummary,
-  describeThinned,
-  describeThreadTime,
 } from "../terminal/messages.ts";
 import type { RecordOptions } from "../client/recording/record_options.ts";
 import { makeReport } from "../analysis/report.ts";
+import { describeThinned, describeThreadTime } from "../analysis/thread_time_text.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
 import type { Reporter } from "./reporter.ts";
 

@@ -1,6 +1,13 @@
 import { CliError, ExitStatus } from "../errors.ts";
 import { parseHeader } from "../script/header.ts";
-import type { Frame, LeftOut, StackProfile } from "../script/stack_profile.ts";
+import type { EventProfile, Frame, LeftOut, StackProfile } from "../script/stack_profile.ts";
+import { TIME_EVENTS, type TimeKind } from "../script/time_events.ts";
+import { timeKindFrame } from "./time_kind.ts";
+
+/** By the function on top of a stack: what its thread did. */
+const KIND_OF = new Map(
+  (["blocked", "waiting"] as const).map((kind) => [timeKindFrame(kind), kind]),
+);
 
 /** A line of it: what was on the stack, and how often. Some tools write decimals. */
 const LINE = /^(\S.*) (\d+(?:\.\d*)?)$/;
@@ -25,8 +32,9 @@ function isScriptLine(line: string): boolean {
 }
 
 /**
- * Reads folded stacks, `comm;root;...;leaf count`, as a profile of one event without a name. What is
- * no such line is skipped and counted.
+ * Reads folded stacks, `comm;root;...;leaf count`, as a profile of one event without a name. Stacks
+ * with what their thread did on top, as `convertScript` writes them, are threads' time, of an event
+ * for each kind. What is no such line is skipped and counted.
  *
  * Rejects with a `CliError` (exit status 2) when the lines have two counts, of two profiles.
  */
@@ -40,9 +48,12 @@ export async function readFolded(
     if (!ids.has(symbol)) ids.set(symbol, frames.push({ symbol, dso: "" }) - 1);
     return ids.get(symbol)!;
   };
-  const event = { event: "", stacks: [], samples: 0, weight: 0 } as StackProfile["events"][number];
+  const eventOf = (event: string): EventProfile => ({ event, stacks: [], samples: 0, weight: 0 });
+  const all = eventOf("");
+  const ofKinds = { blocked: eventOf(""), waiting: eventOf("") };
   const unknown: LeftOut = { kind: "unknown line", lines: 0, firstLine: 0 };
   let lineNumber = 0;
+  let lines = 0;
   let withTwoCounts = 0;
   for await (const line of linesOf(input)) {
     lineNumber++;
@@ -54,23 +65,32 @@ export async function readFolded(
       continue;
     }
     if (LINE.test(match[1])) withTwoCounts++;
+    lines++;
     const [command, ...names] = match[1].split(";");
     const samples = Number(match[2]);
+    const kind = KIND_OF.get(names.at(-1) ?? "");
+    const event = kind === undefined ? all : ofKinds[kind];
+    if (kind !== undefined) names.pop();
     event.stacks.push({ command, frames: Uint32Array.from(names, idOf), samples, weight: samples });
-    event.samples = sumOf(event.samples, samples);
+    event.weight = event.samples = sumOf(event.samples, samples);
   }
-  if (withTwoCounts > 0 && withTwoCounts === event.stacks.length) {
+  if (withTwoCounts > 0 && withTwoCounts === lines) {
     throw new CliError(
       ExitStatus.USAGE,
       `${name} has two counts in each line, as difffolded.pl writes them; give the folded stacks ` +
         "that it was made of",
     );
   }
-  event.weight = event.samples;
+  const { blocked, waiting } = ofKinds;
+  const events = blocked.samples + waiting.samples === 0
+    ? [all]
+    : Object.entries({ running: all, blocked, waiting })
+      .map(([kind, each]) => ({ ...each, event: TIME_EVENTS[kind as TimeKind] }))
+      .filter(({ samples }) => samples > 0);
   return {
     frames,
-    events: [event],
-    samples: event.samples,
+    events,
+    samples: events.reduce((sum, { samples }) => sumOf(sum, samples), 0),
     skippedLines: unknown.lines,
     truncated: false,
     leftOut: unknown.lines > 0 ? [unknown] : [],

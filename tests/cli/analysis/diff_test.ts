@@ -251,3 +251,131 @@ Deno.test("diffFiles: what was left out is told, with its first line", async () 
   const leftOut = [{ kind: "unknown line", lines: 1, firstLine: 4 }];
   assert.deepEqual([comparison.before.leftOut, comparison.after.leftOut], [leftOut, leftOut]);
 });
+
+/** A sample of threads' time, of a thread whose stack ends in the kernel unless it runs. */
+const timeOf = (tid: number, event: string, milliseconds: number, ...functions: string[]) =>
+  `web 7/${tid} [001] 20.0: ${milliseconds * 1e6} ${event}: \n` +
+  (event === "cpu-clock" ? "" : "\tffffffff81000130 schedule+0x1 ([kernel.kallsyms])\n") +
+  functions.map((name) => `\t 10 ${name}+0x1 (/web)\n`).join("") + "\n";
+
+/** What a CPU limit does: a thread runs less and waits more, in the same function. */
+const limited = (runningMilliseconds: number) =>
+  timeOf(1, "cpu-clock", runningMilliseconds, "parse") +
+  timeOf(1, "run-delay", 10_000 - runningMilliseconds, "parse");
+
+Deno.test("diffFiles: of threads' time a function may run less and wait more", async () => {
+  using directory = directoryWith(limited(9000), limited(2000));
+  const table = await diff(directory, "table");
+  assert.match(
+    table,
+    /More:\n.*\n +\+70.00 .* waiting {2}parse\n\nLess:\n.*\n +-70.00 .* running {2}parse/,
+  );
+});
+
+/** 10 s of a thread, of which a query blocks it for so many; and 10 s of one that is idle. */
+const wall = (querySeconds: number) =>
+  timeOf(1, "offcpu-time", querySeconds * 1000, "query", "serve") +
+  timeOf(1, "cpu-clock", 9500 - querySeconds * 1000, "parse", "serve") +
+  timeOf(1, "run-delay", 500, "parse", "serve") +
+  timeOf(2, "offcpu-time", 10_000, "take", "pool");
+
+Deno.test("diffFiles: of threads' time all kinds are compared, without idle threads", async () => {
+  using directory = directoryWith(wall(2), wall(6));
+  const lines = (await diff(directory, "table")).split("\n");
+  const columns = (line: string) => line.trim().split(/\s+/);
+  assert.match(
+    lines[0],
+    /: .*monday\.perf\.txt, of 10s × 2 threads: 38% running, 60% blocked, 3% waiting for a processor; 1 idle/,
+  );
+  const [more, less] = ["More:", "Less:"].map((title) => lines.indexOf(title));
+  assert.deepEqual(lines.slice(more + 2, less - 1).map(columns), [
+    ["+40.00", "20.00%", "60.00%", "+40.00", "20.00%", "60.00%", "blocked", "query"],
+    ["+0.00", "0.00%", "0.00%", "+40.00", "20.00%", "60.00%", "blocked", "serve"],
+  ]);
+  assert.deepEqual(lines.slice(less + 2, -1).map(columns), [
+    ["-40.00", "75.00%", "35.00%", "-40.00", "75.00%", "35.00%", "running", "parse"],
+    ["+0.00", "0.00%", "0.00%", "-40.00", "75.00%", "35.00%", "running", "serve"],
+  ]);
+  const { event, note, functions, before } = JSON.parse(await diff(directory, "json"));
+  assert.deepEqual([event, note, before.threadTime.idleThreads], ["threads' time", undefined, 1]);
+  assert.deepEqual(
+    functions.map(({ name, kind }: Record<string, string>) => `${name} ${kind}`).sort(),
+    ["parse running", "parse waiting", "query blocked"]
+      .concat(["blocked", "running", "waiting"].map((kind) => `serve ${kind}`)),
+  );
+  assert.deepEqual([before.weight, before.samples], [10e9, 3]);
+});
+
+Deno.test("diffFiles: with idle no thread of threads' time is left out", async () => {
+  using directory = directoryWith(wall(2), wall(6));
+  const { before, after } = directory;
+  const request = { before, after, format: "json" as const, output: directory.path, idle: true };
+  const { functions } = JSON.parse(await Deno.readTextFile((await diffFiles(request))!));
+  const take = functions.find(({ name }: { name: string }) => name === "take");
+  assert.deepEqual(take.total, { before: 0.5, after: 0.5 });
+});
+
+Deno.test("diffFiles: the flame graph of threads' time has the kinds apart", async () => {
+  using directory = directoryWith(wall(2), wall(6));
+  const path = join(directory.path, "diff.html");
+  await Deno.writeTextFile(path, await diff(directory, "flamegraph"));
+  await using graph = await openPage(path);
+  assert.match((await graph.text("#summary"))!, /^3 samples, 10 s/);
+  // Below parse, at the left, what ran is its own.
+  assert.match(await graph.tooltip(5, 0.01) ?? "", /^\[waiting for a processor\]\n/);
+  assert.match(await graph.tooltip(5, 0.9) ?? "", /^\[blocked\]\n.*\n?60.00% after, 20.00% before/);
+});
+
+Deno.test("diffFiles: of threads' time and a CPU profile what ran is compared, and that is said", async () => {
+  const cpu = timeOf(1, "cpu-clock", 10, "parse", "serve").repeat(4);
+  const cases = [
+    [cpu, wall(2), /^before is a CPU profile and after is of threads' time: only what was running/],
+    [wall(2), cpu, /^after is a CPU profile and before is of threads' time: only what was running/],
+    ["web;serve;parse 4\n", wall(2), /^before does not say what it counts: what was running is/],
+    [
+      wall(2),
+      timeOf(1, "offcpu-time", 2000, "query") + timeOf(2, "offcpu-time", 10_000, "take"),
+      /^only what was blocked is compared: what was running and waiting for a processor is known before alone$/,
+    ],
+    [
+      sampleOf("cycles") + timeOf(1, "offcpu-time", 9, "query"),
+      sampleOf("cycles") + timeOf(1, "offcpu-time", 9, "query"),
+      /^cycles is not compared$/,
+    ],
+  ] as const;
+  for (const [before, after, words] of cases) {
+    using directory = directoryWith(before, after);
+    const told: string[] = [];
+    const request = { ...directory, format: "json" as const, output: directory.path };
+    const path = await diffFiles(request, undefined, (text) => told.push(text));
+    assert.equal(told.length, 1, told.join());
+    assert.match(told[0], words);
+    const { note, functions } = JSON.parse(await Deno.readTextFile(path!));
+    assert.equal(note, told[0]);
+    assert.equal(functions[0].self.before, functions[0].self.after, before);
+  }
+  for (const [before, after] of [[sampleOf("cycles"), wall(2)], [wall(2), sampleOf("cycles")]]) {
+    using directory = directoryWith(before, after);
+    await assert.rejects(
+      diff(directory, "table"),
+      /is a CPU profile and (before|after) is of threads' time: record both with --wall, both/,
+    );
+  }
+});
+
+Deno.test("diffFiles: folded stacks of threads' time are what they were made of", async () => {
+  using directory = directoryWith(
+    "web;serve;query;[blocked] 4000\nweb;serve;parse 5000\n" +
+      "web;serve;parse;[waiting for a processor] 1000\n",
+    "web;serve;query;[blocked] 4000\nweb;serve;parse 5000\n" +
+      "web;serve;parse;[waiting for a processor] 1000\n",
+  );
+  const { event, note, before, functions } = JSON.parse(await diff(directory, "json"));
+  assert.deepEqual([event, note, before.weight], ["threads' time", undefined, 10_000]);
+  assert.deepEqual(
+    functions.map(({ name, self }: { name: string; self: { before: number } }) => [
+      ...[name, self.before],
+    ]).sort(),
+    [["parse", 0.1], ["parse", 0.5], ["query", 0.4], ["serve", 0], ["serve", 0], ["serve", 0]],
+  );
+});

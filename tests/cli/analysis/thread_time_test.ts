@@ -2,12 +2,8 @@ import assert from "node:assert/strict";
 import { hottestFunctions, mainEvent } from "../../../cli/analysis/hottest.ts";
 import { findThreadTime } from "../../../cli/analysis/thread_time.ts";
 import { foldPerfScript } from "../../../cli/script/fold.ts";
-import {
-  describeHottest,
-  describeThinned,
-  describeThreadTime,
-  describeTogether,
-} from "../../../cli/terminal/messages.ts";
+import { describeThinned, describeThreadTime } from "../../../cli/analysis/thread_time_text.ts";
+import { describeHottest, describeTogether } from "../../../cli/terminal/messages.ts";
 import { inChunks } from "../script/recordings.ts";
 import { documentedJson, fieldsOf } from "../../testing/documented_json.ts";
 import { SUMMARY } from "../summary.ts";
