@@ -160,7 +160,8 @@ export function addAccessOptions(command: Command): Command {
     .addOption(
       named(
         "--service-account <name>",
-        "without a file, ask for a token of this service account in the pod's namespace",
+        "without a file, ask for a token of this service account in the pod's namespace (default: " +
+          "necoperf-client, or another that you may use and that may profile)",
       ).conflicts("daemon"),
     )
     .addOption(

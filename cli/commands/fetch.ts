@@ -4,7 +4,7 @@ import { fetchResult } from "../client/recording/fetch.ts";
 import { fetchCommand } from "./fetch_command.ts";
 import { findDaemon, openDaemon } from "../client/targets/find_daemon.ts";
 import { listenToInterrupts } from "../terminal/interrupts.ts";
-import { describeLoss } from "../terminal/messages.ts";
+import { describeAccount, describeLoss } from "../terminal/messages.ts";
 import { openReporter, type Reporter } from "./reporter.ts";
 import { failingInJson, sayingHowToFetch, tellResult } from "./result.ts";
 import { requestLog } from "../terminal/console.ts";
@@ -26,6 +26,7 @@ async function fetchAndTell(
     { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
     signal,
   );
+  reporter.info(describeAccount(daemon.access));
   const fetch = async () => {
     using followed = reporter.follow(
       download.name ?? download.recordingId,
@@ -40,7 +41,7 @@ async function fetchAndTell(
     });
   };
   const result = await sayingHowToFetch(
-    (recordingId) => fetchCommand(recordingId, fetchFlags),
+    (recordingId) => fetchCommand(recordingId, fetchFlags, { access: daemon.access }),
     fetch(),
   );
   return tellResult(result, reporter, { json, recordingId: download.recordingId });

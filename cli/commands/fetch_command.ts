@@ -1,15 +1,23 @@
+import type { DaemonCredentials } from "../client/daemon/daemon_credentials.ts";
 import { nameResult } from "../client/recording/profile.ts";
 import type { Target } from "../client/targets/target.ts";
 import { PROGRAM } from "../program_name.ts";
 
 /**
  * The command line that goes on with the download of a result. `flags` are what the user has given
- * of those that `fetch` has, too.
+ * of those that `fetch` has, too; `access` is that of the recording: a daemon gives a result to none
+ * but the account that requested it.
  */
-export function fetchCommand(recordingId: string, flags: string[], target?: Target): string {
+export function fetchCommand(
+  recordingId: string,
+  flags: string[],
+  { target, access = target?.access }: { target?: Target; access?: DaemonCredentials } = {},
+): string {
   const words = ["fetch", recordingId];
   if (target?.pod) words.push("--node", target.pod.nodeName);
   if (target) words.push("--name", nameResult(target));
+  const account = access?.foundServiceAccount;
+  if (account) words.push("--service-account", account.name);
   return [PROGRAM, ...[...words, ...flags].map(quoteForShell)].join(" ");
 }
 

@@ -4,7 +4,7 @@ import { fetchCommand } from "./fetch_command.ts";
 import { type Interrupts, listenToInterrupts } from "../terminal/interrupts.ts";
 import { nameResult, profile } from "../client/recording/profile.ts";
 import { findTarget, openTarget } from "../client/targets/target.ts";
-import { describeEvent, describeLeftOut } from "../terminal/messages.ts";
+import { describeAccount, describeEvent, describeLeftOut } from "../terminal/messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 import { runProfileAll } from "./profile_all.ts";
 import { openReporter, type Reporter } from "./reporter.ts";
@@ -38,6 +38,7 @@ async function runProfileOne(
     { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
     signal,
   );
+  reporter.info(describeAccount(target.access));
   let id: string | undefined;
   const describe = (event: RecordingEvent) => {
     if (event.kind === "started") id = event.recordingId;
@@ -56,7 +57,7 @@ async function runProfileOne(
     });
   };
   const result = await sayingHowToFetch(
-    (recordingId) => fetchCommand(recordingId, fetchFlags, target),
+    (recordingId) => fetchCommand(recordingId, fetchFlags, { target }),
     record(),
   );
   return tellResult(result, reporter, { target, json, recordingId: id, ...recording });

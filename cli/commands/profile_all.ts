@@ -10,6 +10,7 @@ import { alikeKey, groupAlike, likewise, listSome, type Said } from "../client/t
 import type { Target } from "../client/targets/target.ts";
 import { profileAll } from "../client/recording/profile_all.ts";
 import {
+  describeAccount,
   describeEvent,
   describeHottest,
   describeLeftOut,
@@ -45,6 +46,8 @@ export async function runProfileAll(
     { ...named, ...named.cluster, ...requestLog(verbosity, reporter.error) },
     AbortSignal.any([signal, stopSignal]),
   );
+  // All of them share it.
+  reporter.info(describeAccount(targets[0].access));
   const skippedPods = skipped.map(({ name, reason }) => ({ name, message: reason }));
   for (const [first, ...others] of groupAlike(skippedPods)) {
     reporter.info(`${first.name} is skipped: ${first.message}${likewise(others)}`);
@@ -64,7 +67,7 @@ export async function runProfileAll(
   const followed = new Map<Target, Followed>();
   const ids = new Map<Target, string>();
   const howToFetch = (error: CliError, target: Target) =>
-    withHowToFetch(error, (recordingId) => fetchCommand(recordingId, fetchFlags, target));
+    withHowToFetch(error, (recordingId) => fetchCommand(recordingId, fetchFlags, { target }));
   const describe = (event: RecordingEvent, target: Target) => {
     const found = describeLeftOut(event, { side });
     const leftOut = found && !leftOutTold.has(found) ? found : undefined;

@@ -172,15 +172,22 @@ async function* examineToken(
   namespace: string,
   signal: AbortSignal,
 ): AsyncGenerator<Finding> {
-  const { token: source } = access;
+  const { token: source, foundServiceAccount, noTokenBecause } = access;
   if (!source) {
     yield {
       level: "warning",
       message: "no token for the daemons: they refuse callers that they do not know",
-      fix: `--service-account NAME asks for one of an account of ${namespace}; in a pod, a ` +
-        `projected token for the audience ${TOKEN_AUDIENCE} (deploy/tenant has an example)`,
+      fix: noTokenBecause ??
+        `--service-account NAME asks for one of an account of ${namespace}; in a pod, a ` +
+          `projected token for the audience ${TOKEN_AUDIENCE} (deploy/README.md has an example)`,
     };
     return;
+  }
+  if (foundServiceAccount) {
+    yield ok(
+      `service account ${foundServiceAccount.name} of ${namespace}: found by itself, ` +
+        "--service-account chooses another",
+    );
   }
   const token = yield* attempt(() => source(signal));
   if (token === undefined) return;

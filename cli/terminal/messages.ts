@@ -5,6 +5,7 @@ import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
 import { addThreadTimes, type ThreadTime } from "../analysis/thread_time.ts";
 import { describeThreadTime } from "../analysis/thread_time_text.ts";
 import { fileName } from "../formats/frame_name.ts";
+import type { DaemonCredentials } from "../client/daemon/daemon_credentials.ts";
 import type { Target } from "../client/targets/target.ts";
 import type { RecordingEvent, RecordingSummary } from "../client/recording/recording_event.ts";
 import type { ConnectionEvent } from "../client/daemon/reconnecting_client.ts";
@@ -43,6 +44,14 @@ export function describeEvent(
     case "downloading":
       return undefined;
   }
+}
+
+/** Says as whom the daemons are called, where nobody has chosen that; else nothing. */
+export function describeAccount(access?: DaemonCredentials): string | undefined {
+  const account = access?.foundServiceAccount;
+  if (!account) return undefined;
+  return `calling the daemons as service account ${account.namespace}/${account.name}; ` +
+    "--service-account chooses another";
 }
 
 /**

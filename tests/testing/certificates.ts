@@ -34,27 +34,38 @@ export async function createAuthority(directory: string, name: string): Promise<
     ...["req", "-x509", ...NEW_KEY, "-keyout", file(`${name}.key`), "-out", file(`${name}.crt`)],
     ...["-subj", `/CN=${name}`, "-days", "30"],
   ]);
-  const load = async (name: string): Promise<TestCertificate> => ({
-    certFile: file(`${name}.crt`),
-    keyFile: file(`${name}.key`),
-    cert: await Deno.readFile(file(`${name}.crt`)),
-    key: await Deno.readFile(file(`${name}.key`)),
-  });
+  const own = await load(directory, name);
+  return { ...own, issue: (leaf, options) => issueCertificate(own, directory, leaf, options) };
+}
+
+/** Has an authority issue a certificate, whose files are in a directory. */
+export async function issueCertificate(
+  authority: Pick<TestCertificate, "certFile" | "keyFile">,
+  directory: string,
+  leaf: string,
+  { subject = `/CN=${leaf}`, dnsName = leaf, expired = false }: TestCertificateOptions = {},
+): Promise<TestCertificate> {
+  const file = (name: string) => `${directory}/${name}`;
+  await Deno.writeTextFile(file("extensions"), `subjectAltName=DNS:${dnsName}\n`);
+  await openssl([
+    ...["req", ...NEW_KEY, "-keyout", file(`${leaf}.key`), "-out", file(`${leaf}.csr`)],
+    ...["-subj", subject],
+  ]);
+  await openssl([
+    ...["x509", "-req", "-in", file(`${leaf}.csr`), "-out", file(`${leaf}.crt`)],
+    ...["-CA", authority.certFile, "-CAkey", authority.keyFile],
+    ...["-CAcreateserial", "-CAserial", file("serial")],
+    ...["-days", expired ? "-1" : "30", "-extfile", file("extensions")],
+  ]);
+  return await load(directory, leaf);
+}
+
+async function load(directory: string, name: string): Promise<TestCertificate> {
+  const [certFile, keyFile] = [`${directory}/${name}.crt`, `${directory}/${name}.key`];
   return {
-    ...await load(name),
-    async issue(leaf, { subject = `/CN=${leaf}`, dnsName = leaf, expired = false } = {}) {
-      await Deno.writeTextFile(file("extensions"), `subjectAltName=DNS:${dnsName}\n`);
-      await openssl([
-        ...["req", ...NEW_KEY, "-keyout", file(`${leaf}.key`), "-out", file(`${leaf}.csr`)],
-        ...["-subj", subject],
-      ]);
-      await openssl([
-        ...["x509", "-req", "-in", file(`${leaf}.csr`), "-out", file(`${leaf}.crt`)],
-        ...["-CA", file(`${name}.crt`), "-CAkey", file(`${name}.key`), "-CAcreateserial"],
-        ...["-days", expired ? "-1" : "30", "-extfile", file("extensions")],
-      ]);
-      return load(leaf);
-    },
+    ...{ certFile, keyFile },
+    cert: await Deno.readFile(certFile),
+    key: await Deno.readFile(keyFile),
   };
 }
 

@@ -42,6 +42,8 @@ export interface RunOptions {
   whileConverting?: () => Promise<unknown>;
   /** Until this resolves nobody reads the client's standard output. */
   stdoutUnreadUntil?: Promise<unknown>;
+  /** Beside the environment of the tests. */
+  env?: Record<string, string>;
   /** The client is killed then. Default: 90. */
   deadlineSeconds?: number;
 }
@@ -92,7 +94,7 @@ export async function runCommand(
   const process = new Deno.Command(command, {
     args: [...begin, ...args],
     cwd: ROOT,
-    env: { KUBECONFIG: kubeconfig },
+    env: { KUBECONFIG: kubeconfig, ...meanwhile.env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

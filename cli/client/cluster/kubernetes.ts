@@ -1,12 +1,18 @@
 import type { Duplex } from "node:stream";
 import type { ConfigurationOptions } from "@kubernetes/client-node";
 import { type ApiFailure, type ApiRequest, describeApiFailure } from "./api_failure.ts";
-import { openApiClient, type SentRequest } from "./api_client.ts";
+import { type ApiClient, openApiClient, type SentRequest } from "./api_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
-import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
+import { type ClusterAccess, findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { Pod } from "./pod.ts";
 import type { PodPort } from "./port_forward.ts";
 import { readWorkload } from "./read_workload.ts";
+import {
+  serviceAccountGroups,
+  serviceAccountUser,
+  type TokenRights,
+  toTokenRights,
+} from "./service_accounts.ts";
 import { toPod } from "./to_pod.ts";
 import { fullName, podSelector, type WorkloadType } from "./workload.ts";
 
@@ -70,10 +76,28 @@ export interface Cluster {
     signal?: AbortSignal,
   ): Promise<IssuedToken>;
   /**
-   * Asks whether the caller, or `user`, may do something. Returns `undefined` when the caller may not
-   * ask about `user`. Rejects with a `CliError` when there is no answer.
+   * Asks whether something may be done: by the caller, or by `user`, with the groups that it has if it
+   * is a service account. `undefined` when the caller may not ask that of others. Rejects with a
+   * `CliError` when there is no answer.
    */
   mayAccess(access: ResourceAccess, user?: string): Promise<boolean | undefined>;
+  /**
+   * Asks whether a service account of the same namespace may do something, in one of two ways: with an
+   * access review, or with one that the caller makes as that account (impersonation; the built-in
+   * ClusterRole `edit` has that right and not the other). `undefined` when the caller may do neither.
+   * Rejects with a `CliError` when there is no answer.
+   */
+  mayServiceAccountAccess(access: ResourceAccess, name: string): Promise<boolean | undefined>;
+  /**
+   * Asks of which service accounts of a namespace the caller may request tokens. Rejects with a
+   * `CliError`.
+   */
+  readTokenRights(namespace: string): Promise<TokenRights>;
+  /**
+   * Lists the names of a namespace's first service accounts, by name, at most `limit` of them;
+   * `undefined` when the caller may not. Rejects with a `CliError`.
+   */
+  listServiceAccounts(namespace: string, limit: number): Promise<string[] | undefined>;
   /**
    * Connects to a port of a pod through the API server. Rejects with a `CliError`; what ends the
    * connection later is the stream's error.
@@ -112,10 +136,10 @@ const PAGE_SIZE = 500;
  * `signal` ends its requests, but those that have one of their own.
  */
 export async function openCluster(options: ClusterOptions, signal?: AbortSignal): Promise<Cluster> {
-  const access = await findCluster(options);
-  const { server, origin, defaultNamespace } = access;
+  const connection = await findCluster(options);
+  const { server, origin, defaultNamespace } = connection;
   const { requestTimeoutSeconds = REQUEST_TIMEOUT_SECONDS, onRequest } = options;
-  const client = openApiClient(access, { requestTimeoutSeconds, onRequest, signal });
+  const client = openApiClient(connection, { requestTimeoutSeconds, onRequest, signal });
   const { core, authorization } = client;
   const fail = (words: RequestWords, { failure }: { failure: ApiFailure }) =>
     describeApiFailure({ server, origin, ...words }, failure);
@@ -123,6 +147,39 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     const result = await client.call(call, own);
     if ("answer" in result) return result.answer;
     throw fail(words, result);
+  };
+  type ReviewCall = Call<{ status?: { allowed: boolean } }>;
+  /** Gives an access review's answer; `undefined` when it is not the caller's to ask. */
+  const review = async (asker: ApiClient, access: ResourceAccess, call: ReviewCall) => {
+    const result = await asker.call(call);
+    if ("answer" in result) return result.answer.status?.allowed ?? false;
+    if (hasStatus(result, HTTP_FORBIDDEN)) return undefined;
+    const { verb, namespace, resource } = access;
+    throw fail({ verb, resource, namespace }, result);
+  };
+  const reviewSelf = (asker: ApiClient, access: ResourceAccess) =>
+    review(asker, access, (options) =>
+      asker.authorization.createSelfSubjectAccessReview({
+        body: {
+          apiVersion: `${AUTHORIZATION}/v1`,
+          kind: "SelfSubjectAccessReview",
+          spec: { resourceAttributes: access },
+        },
+      }, options));
+  const reviewUser = (access: ResourceAccess, user: string) => {
+    const { namespace } = access;
+    return review(client, access, (options) =>
+      // A right in the namespace, which its administrators have: SubjectAccessReviews are for the
+      // cluster's.
+      authorization.createNamespacedLocalSubjectAccessReview({
+        namespace,
+        body: {
+          apiVersion: `${AUTHORIZATION}/v1`,
+          kind: "LocalSubjectAccessReview",
+          metadata: { namespace },
+          spec: { resourceAttributes: access, user, groups: serviceAccountGroups(user) },
+        },
+      }, options));
   };
   /** Lists all objects, page by page. */
   const listAll = async <T>(
@@ -230,42 +287,64 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
         lifetimeSeconds: granted?.expirationSeconds ?? wanted.lifetimeSeconds,
       };
     },
-    mayAccess: async (access, user) => {
-      const spec = { resourceAttributes: access };
-      const apiVersion = "authorization.k8s.io/v1";
-      const result = await client.call<{ status?: { allowed: boolean } }>((options) =>
-        user === undefined
-          ? authorization.createSelfSubjectAccessReview({
-            body: { apiVersion, kind: "SelfSubjectAccessReview", spec },
-          }, options)
-          : authorization.createSubjectAccessReview({
-            body: { apiVersion, kind: "SubjectAccessReview", spec: { ...spec, user } },
-          }, options)
-      );
-      if ("answer" in result) return result.answer.status?.allowed ?? false;
-      if (hasStatus(result, HTTP_FORBIDDEN)) return undefined;
-      const { verb, namespace, resource } = access;
-      throw fail({ verb, resource, namespace }, result);
+    mayAccess: (access, user) =>
+      user === undefined ? reviewSelf(client, access) : reviewUser(access, user),
+    mayServiceAccountAccess: async (access, name) => {
+      const user = serviceAccountUser(access.namespace, name);
+      const allowed = await reviewUser(access, user);
+      // Who acts as somebody else already cannot act as a third.
+      if (allowed !== undefined || connection.impersonation.length > 0) return allowed;
+      const account: ClusterAccess = { ...connection, impersonation: [["Impersonate-User", user]] };
+      const asAccount = openApiClient(account, { requestTimeoutSeconds, onRequest, signal });
+      return await reviewSelf(asAccount, access);
     },
+    readTokenRights: async (namespace) => {
+      const { status } = await send(
+        { verb: "create", resource: "selfsubjectrulesreviews", apiGroup: AUTHORIZATION, namespace },
+        (options) =>
+          authorization.createSelfSubjectRulesReview({
+            body: {
+              apiVersion: `${AUTHORIZATION}/v1`,
+              kind: "SelfSubjectRulesReview",
+              spec: { namespace },
+            },
+          }, options),
+      );
+      return toTokenRights(status ?? { resourceRules: [], incomplete: false });
+    },
+    listServiceAccounts: (namespace, limit) =>
+      unlessForbidden(async () => {
+        const { items } = await send(
+          { verb: "list", resource: "serviceaccounts", namespace },
+          (options) => core.listNamespacedServiceAccount({ namespace, limit }, options),
+        );
+        return items.map(({ metadata }) => metadata?.name ?? "").sort();
+      }),
     forwardPort: async (port, own) => {
       const result = await client.forwardPort(port, own);
       if ("answer" in result) return result.answer;
       const { namespace, pod: name } = port;
       throw fail({ verb: "create", resource: "pods/portforward", namespace, name }, result);
     },
-    listNodeNames: async () => {
-      try {
+    listNodeNames: () =>
+      unlessForbidden(async () => {
         const nodes = await listAll(
           { verb: "list", resource: "nodes", namespace: "" },
           (position, options) => core.listNode(position, options),
         );
         return nodes.map(({ metadata }) => metadata?.name ?? "");
-      } catch (error) {
-        if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_ALLOWED) return;
-        throw error;
-      }
-    },
+      }),
   };
+}
+
+/** What `read` gives; `undefined` when the caller is not allowed to read it. */
+async function unlessForbidden<T>(read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_ALLOWED) return;
+    throw error;
+  }
 }
 
 /** What messages say of a request. */
@@ -284,6 +363,9 @@ interface Page<T> {
   metadata?: { _continue?: string };
   items: T[];
 }
+
+/** The API group of access reviews. */
+const AUTHORIZATION = "authorization.k8s.io";
 
 const HTTP_FORBIDDEN = 403;
 const HTTP_NOT_FOUND = 404;

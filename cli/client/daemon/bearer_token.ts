@@ -42,14 +42,20 @@ export function tokenFromFile(path: string): TokenSource {
 }
 
 /**
- * Has tokens made, one at a time, and uses each for most of its lifetime. `now` is a clock in
- * milliseconds that only goes forward.
+ * Has tokens made, one at a time, and uses each for most of its lifetime. `first` was made just now.
+ * `now` is a clock in milliseconds that only goes forward.
  */
 export function tokenOnRequest(
   request: (signal?: AbortSignal) => Promise<IssuedToken>,
-  now: () => number = () => performance.now(),
+  { first, now = () => performance.now() }: { first?: IssuedToken; now?: () => number } = {},
 ): TokenSource {
-  let current: { token: string; replaceAtMs: number } | undefined;
+  const keep = ({ token, lifetimeSeconds }: IssuedToken, askedAtMs: number) => {
+    if (findFlaw(token)) {
+      throw new CliError(ExitStatus.OTHER, "the API server made a token that cannot be sent");
+    }
+    return { token, replaceAtMs: askedAtMs + lifetimeSeconds * USABLE_PART * 1000 };
+  };
+  let current = first && keep(first, now());
   let lock = Promise.resolve();
   return async (signal) => {
     // Whoever comes meanwhile takes the token that is being made, or asks when there was none.
@@ -61,11 +67,7 @@ export function tokenOnRequest(
     if (!current || now() >= current.replaceAtMs) {
       // From before the request, and by the own clock: the server's may differ.
       const askedAtMs = now();
-      const { token, lifetimeSeconds } = await request(signal);
-      if (findFlaw(token)) {
-        throw new CliError(ExitStatus.OTHER, "the API server made a token that cannot be sent");
-      }
-      current = { token, replaceAtMs: askedAtMs + lifetimeSeconds * USABLE_PART * 1000 };
+      current = keep(await request(signal), askedAtMs);
     }
     return current.token;
   };

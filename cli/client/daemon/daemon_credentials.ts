@@ -4,6 +4,7 @@ import type { ClientCertificate } from "./certificates.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { isLoopback } from "./loopback.ts";
 import type { Cluster } from "../cluster/kubernetes.ts";
+import { findServiceAccount } from "./find_service_account.ts";
 import { fileExists } from "./small_file.ts";
 
 /** How the caller of a daemon proves who it is, and how it knows the daemon. */
@@ -12,7 +13,8 @@ export interface AccessOptions {
   tokenFile?: string;
   /**
    * A service account in the target's namespace. Without a file, a token of it is asked of the API
-   * server.
+   * server. Default, where a token may be sent and there is no client certificate: the one that
+   * `findServiceAccount` finds.
    */
   serviceAccount?: string;
   /**
@@ -34,6 +36,10 @@ export interface AccessOptions {
 export interface DaemonCredentials {
   /** Asked before each call. Not there: calls are made without a token, and the daemon decides. */
   token?: TokenSource;
+  /** Whose token it is, where nobody has named a service account or a file. */
+  foundServiceAccount?: { namespace: string; name: string };
+  /** Why there is no token, where one was looked for; for messages. */
+  noTokenBecause?: string;
   /** Whether the connection is encrypted, and by what the daemon is known. */
   connection: TlsConnection | PlainConnection;
 }
@@ -122,14 +128,21 @@ export async function readAccessFiles(
 
 /** What a cluster adds to the files. */
 interface ClusterPart {
-  cluster: Pick<Cluster, "readConfigMapKey" | "requestToken">;
+  cluster: Pick<
+    Cluster,
+    | "readConfigMapKey"
+    | "requestToken"
+    | "mayServiceAccountAccess"
+    | "readTokenRights"
+    | "listServiceAccounts"
+  >;
   /** The namespace of the container that is to be profiled. */
   targetNamespace: string;
 }
 
 /**
  * Puts an access together from its files and, if there is a cluster to ask, what that knows. A token
- * is asked of the cluster only when it is needed.
+ * of a service account that is named is asked of the cluster only when it is needed.
  *
  * Throws a `CliError`: the ConfigMap cannot be read for another reason than that it is not there or
  * not the caller's to read, or it holds no certificate (exit status 5); TLS was asked for, and
@@ -141,32 +154,76 @@ export async function completeAccess(
   necoperfNamespace: string,
   part?: ClusterPart,
 ): Promise<DaemonCredentials> {
-  const { cluster, targetNamespace } = part ?? {};
-  let { token, authoritiesPem } = files;
+  const connection = await completeConnection(files, options, necoperfNamespace, part?.cluster);
+  return { ...await completeToken(files, options, connection, part), connection };
+}
+
+async function completeConnection(
+  { authoritiesPem: inFile, clientCertificate }: AccessFiles,
+  options: AccessOptions,
+  necoperfNamespace: string,
+  cluster?: ClusterPart["cluster"],
+): Promise<TlsConnection | PlainConnection> {
+  let authoritiesPem = inFile;
   let because = "no CA certificate is known to check the daemon's with (give --ca-file FILE)";
   if (authoritiesPem === undefined && cluster) {
     const found = await findAuthorities(cluster, necoperfNamespace);
     if ("pem" in found) authoritiesPem = found.pem;
     else because = `${because}: ${found.missing}`;
   }
-  const { serviceAccount } = options;
-  if (!token && cluster && targetNamespace !== undefined && serviceAccount !== undefined) {
-    token = tokenOnRequest((signal) =>
-      cluster.requestToken(targetNamespace, serviceAccount, {
-        audience: TOKEN_AUDIENCE,
-        lifetimeSeconds: TOKEN_LIFETIME_SECONDS,
-      }, signal)
-    );
-  }
   if (authoritiesPem !== undefined) {
     const serverName = options.tlsServerName ?? `necoperf-daemon.${necoperfNamespace}.svc`;
-    const { clientCertificate } = files;
-    return { token, connection: { kind: "tls", authoritiesPem, serverName, clientCertificate } };
+    return { kind: "tls", authoritiesPem, serverName, clientCertificate };
   }
-  if (options.tlsServerName !== undefined || files.clientCertificate) {
+  if (options.tlsServerName !== undefined || clientCertificate) {
     throw new CliError(ExitStatus.USAGE, `TLS was asked for, but ${because}`);
   }
-  return { token, connection: { kind: "plain", because, sendToken: options.insecureSendToken } };
+  return { kind: "plain", because, sendToken: options.insecureSendToken };
+}
+
+/** Finds the token, if there is one, that goes over a connection. */
+async function completeToken(
+  { token, clientCertificate }: AccessFiles,
+  { serviceAccount }: AccessOptions,
+  connection: TlsConnection | PlainConnection,
+  part?: ClusterPart,
+): Promise<Omit<DaemonCredentials, "connection">> {
+  if (token || !part) return { token };
+  const { cluster, targetNamespace: namespace } = part;
+  // For the daemons alone: the API server, and all else, refuses it.
+  const spec = { audience: TOKEN_AUDIENCE, lifetimeSeconds: TOKEN_LIFETIME_SECONDS };
+  const requestOf = (name: string) => (signal?: AbortSignal) =>
+    cluster.requestToken(namespace, name, spec, signal);
+  if (serviceAccount !== undefined) return { token: tokenOnRequest(requestOf(serviceAccount)) };
+  // It says who calls.
+  if (clientCertificate) return {};
+  if (connection.kind === "plain" && !connection.sendToken) {
+    return {
+      noTokenBecause:
+        `the connection to the daemon is not encrypted, because ${connection.because}`,
+    };
+  }
+  const found = await findServiceAccount(cluster, namespace, (name) => requestOf(name)());
+  if ("missing" in found) return { noTokenBecause: found.missing };
+  const { name, issued } = found;
+  return {
+    token: tokenOnRequest(requestOf(name), { first: issued }),
+    foundServiceAccount: { namespace, name },
+  };
+}
+
+/**
+ * What to tell a caller whom a daemon does not know, and who sent no token: why there was none, and
+ * where one comes from. Nothing for a caller who sent one.
+ */
+export function missingTokenHint(
+  { token, noTokenBecause }: DaemonCredentials,
+): string | undefined {
+  if (token) return undefined;
+  const file = `a file with a token for the audience '${TOKEN_AUDIENCE}' with --token-file`;
+  return noTokenBecause === undefined
+    ? `no token was sent: name a service account of the pod's namespace with --service-account, or ${file}`
+    : `no token was sent: ${noTokenBecause}\nor name ${file}`;
 }
 
 async function findAuthorities(

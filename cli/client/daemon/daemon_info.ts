@@ -1,5 +1,6 @@
 import type { GetDaemonInfoResponse__Output as DaemonInfo } from "../../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
 import { connect, type ConnectOptions } from "./connection.ts";
+import { missingTokenHint } from "./daemon_credentials.ts";
 import { describeRpcFailure, isRpcFailure } from "./rpc_failure.ts";
 
 export type { DaemonInfo };
@@ -47,7 +48,7 @@ export async function readDaemonInfo(options: ConnectOptions): Promise<ReadDaemo
     if (!isRpcFailure(error)) throw error;
     const details = connection.withoutToken(error.details);
     throw describeRpcFailure({ code: error.code, details }, name, {
-      withToken: access.token !== undefined,
+      tokenHint: missingTokenHint(access),
     });
   }
 }

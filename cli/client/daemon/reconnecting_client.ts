@@ -2,7 +2,7 @@ import { RETRY_TIMEOUT_SECONDS } from "../../../proto/defaults.ts";
 import { wait } from "../../../wait.ts";
 import { connect, type Connection, type ConnectOptions } from "./connection.ts";
 import type { DaemonEndpoint } from "./daemon_endpoint.ts";
-import { type DaemonCredentials, NO_CREDENTIALS } from "./daemon_credentials.ts";
+import { type DaemonCredentials, missingTokenHint, NO_CREDENTIALS } from "./daemon_credentials.ts";
 import { CliError, ExitStatus, interrupted } from "../../errors.ts";
 import { describeRpcFailure, isConnectionLoss, isRpcFailure } from "./rpc_failure.ts";
 
@@ -102,7 +102,7 @@ export function openReconnectingClient(
     if (!isRpcFailure(error)) return error;
     const { code, details, metadata } = error;
     const failure = { code, details: latest?.withoutToken(details) ?? details, metadata };
-    return describeRpcFailure(failure, name(), { withToken: access.token !== undefined });
+    return describeRpcFailure(failure, name(), { tokenHint: missingTokenHint(access) });
   };
   const drop = () => {
     current?.[Symbol.dispose]();

@@ -108,13 +108,13 @@ export function notADaemon(daemon: string, what: string, options?: ErrorOptions)
  * Puts a failed call into words, with its exit status.
  *
  * The daemon's own words are written for the user and are kept as they are; `daemon` says whose
- * they are, such as `the daemon on node1 (10.0.0.7:6543)`. Whoever was to prove who they are and
- * had no token to send is told where one comes from.
+ * they are, such as `the daemon on node1 (10.0.0.7:6543)`. `tokenHint` is for a caller who was to
+ * prove who they are, and had no token to send.
  */
 export function describeRpcFailure(
   failure: RpcFailure,
   daemon: string,
-  { withToken = true }: { withToken?: boolean } = {},
+  { tokenHint }: { tokenHint?: string } = {},
 ): CliError {
   const name = isConnectionLoss(failure)
     ? "UNAVAILABLE"
@@ -122,7 +122,7 @@ export function describeRpcFailure(
   const status = EXIT_STATUSES[name] ?? ExitStatus.OTHER;
   const foreign = foreignAnswer(failure);
   if (foreign) return notADaemon(daemon, foreign, { cause: failure });
-  const hint = name === "UNAUTHENTICATED" && !withToken ? `\n${TOKEN_HINT}` : "";
+  const hint = name === "UNAUTHENTICATED" && tokenHint !== undefined ? `\n${tokenHint}` : "";
   const retryMilliseconds = Number(failure.metadata?.get("grpc-retry-pushback-ms")[0]);
   if (retryMilliseconds > 0) {
     const wait = formatDuration(Math.ceil(retryMilliseconds / 1000));
@@ -136,9 +136,6 @@ export function describeRpcFailure(
     cause: failure,
   });
 }
-
-const TOKEN_HINT = "no token was sent: name a service account of the pod's namespace with " +
-  "--service-account, or a file with a token for the audience 'necoperf' with --token-file";
 
 function describe(name: string, details: string): string {
   switch (name) {

@@ -112,7 +112,7 @@ Deno.test("tokenOnRequest: a requested token is used for most of its lifetime, t
     // A slow answer: the lifetime counts from the question.
     nowMs += 1000;
     return Promise.resolve({ token: `token${++requests}`, lifetimeSeconds: 600 });
-  }, () => nowMs);
+  }, { now: () => nowMs });
   assert.equal(requests, 0, "asked for before it is needed");
   assert.equal(await source(), "token1");
   nowMs = 5000 + 479_999;

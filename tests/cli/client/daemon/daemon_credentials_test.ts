@@ -4,6 +4,7 @@ import type { IssuedToken } from "../../../../cli/client/cluster/kubernetes.ts";
 import {
   type AccessOptions,
   completeAccess,
+  missingTokenHint,
   readAccessFiles,
   refuseToExposeToken,
 } from "../../../../cli/client/daemon/daemon_credentials.ts";
@@ -42,6 +43,9 @@ function clusterWith(configMap: { text: string } | { missing: string }) {
           asked.push([namespace, name, spec]);
           return Promise.resolve({ token: "requested", lifetimeSeconds: 600 });
         },
+        mayServiceAccountAccess: () => Promise.resolve(undefined),
+        readTokenRights: () => Promise.resolve({ any: false, names: [] }),
+        listServiceAccounts: () => Promise.resolve(undefined),
       },
     },
   };
@@ -83,6 +87,7 @@ Deno.test("completeAccess: a token: the file that is named, the pod's, a request
   const serviceAccount = "profiler";
   assert.equal(await tokenOf({ tokenFile, serviceAccount }, pod), "named");
   assert.equal(await tokenOf({ serviceAccount }, pod), "projected");
+  // Over plain text.
   assert.equal(await tokenOf({}, empty), undefined);
   assert(!asked.some((names) => (names as string[])[0] === "shop"));
   assert.equal(await tokenOf({ serviceAccount }, empty), "requested");
@@ -100,6 +105,63 @@ Deno.test("completeAccess: a token is requested only when it is needed", async (
   assert.deepEqual(asked, [["perf", "necoperf-ca", "ca.crt"]]);
 });
 
+Deno.test("completeAccess: finds a service account by itself where its token may be sent", async () => {
+  using empty = directoryOf({});
+  const { part, asked } = clusterWith({ text: authority.pem });
+  const access = await open({}, empty.path, part);
+  assert.deepEqual(access.foundServiceAccount, { namespace: "shop", name: "necoperf-client" });
+  const spec = { audience: "necoperf", lifetimeSeconds: 600 };
+  assert.deepEqual(asked.slice(1), [["shop", "necoperf-client", spec]]);
+  assert.equal(await access.token?.(), "requested");
+  assert.equal(asked.length, 2, "the token that was found with the account is not used");
+  assert.equal(missingTokenHint(access), undefined);
+});
+
+Deno.test("completeAccess: looks for no service account where something else says who calls", async () => {
+  using empty = directoryOf({});
+  using pod = directoryOf({ token: "projected" });
+  const { certificateFile: clientCertificateFile, keyFile: clientKeyFile } = mine;
+  for (
+    const [options, { path }] of [
+      [{ serviceAccount: "profiler" }, empty],
+      [{ clientCertificateFile, clientKeyFile }, empty],
+      [{}, pod],
+    ] as const
+  ) {
+    const { part, asked } = clusterWith({ text: authority.pem });
+    const access = await open(options, path, part);
+    assert.equal(access.foundServiceAccount, undefined);
+    assert.deepEqual(asked, [["perf", "necoperf-ca", "ca.crt"]]);
+  }
+});
+
+Deno.test("completeAccess: has no token made for plain text unless a flag says so", async () => {
+  using empty = directoryOf({});
+  const { part, asked } = clusterWith(MISSING);
+  const access = await open({}, empty.path, part);
+  assert.equal(access.token, undefined);
+  assert.equal(asked.length, 1);
+  assert.match(
+    missingTokenHint(access)!,
+    /^no token was sent: the connection .* not encrypted, because .*no ConfigMap perf\/necoperf-ca/,
+  );
+  const insecure = await open({ insecureSendToken: true }, empty.path, part);
+  assert.equal(await insecure.token?.(), "requested");
+});
+
+Deno.test("missingTokenHint: says why no service account was found", async () => {
+  using empty = directoryOf({});
+  const { part } = clusterWith({ text: authority.pem });
+  part.cluster.requestToken = () => Promise.reject(new CliError(ExitStatus.NOT_ALLOWED, "no"));
+  const access = await open({}, empty.path, part);
+  assert.equal(access.token, undefined);
+  assert.match(
+    missingTokenHint(access)!,
+    /you may not request .*serviceaccounts\/token.*\n.*--token-file/s,
+  );
+  assert.match(missingTokenHint(await open({}, empty.path))!, /--service-account.*--token-file/);
+});
+
 Deno.test("completeAccess: an authority: the file that is named, the pod's, the ConfigMap's, none", async () => {
   using pod = directoryOf({ "ca.crt": otherAuthority.pem });
   using empty = directoryOf({});
@@ -114,7 +176,8 @@ Deno.test("completeAccess: an authority: the file that is named, the pod's, the 
   };
   assert.equal(await caOf({ caFile: authority.file }, pod), authority.pem);
   assert.equal(await caOf({}, pod), otherAuthority.pem);
-  assert.deepEqual(inConfigMap.asked, [], "the ConfigMap is read though a file is there");
+  const read = inConfigMap.asked.filter((names) => (names as string[])[0] === "perf");
+  assert.deepEqual(read, [], "the ConfigMap is read though a file is there");
   assert.equal(await caOf({}, empty), authority.pem);
   assert.equal(await caOf({}, empty, clusterWith(MISSING).part), undefined);
 });
