@@ -11,7 +11,7 @@ import {
   type KubeconfigCase,
 } from "../testing/kubeconfig_cases.ts";
 import { type KubeconfigServer, startKubeconfigServer } from "../testing/kubeconfig_server.ts";
-import { findKubectl } from "../testing/kustomize.ts";
+import { findKubectl, fullPath } from "../testing/kustomize.ts";
 
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
@@ -35,13 +35,6 @@ const CLIENT = [
 const KUBECTL_MINOR = 24;
 
 const KUBECTL = await findKubectl(KUBECTL_MINOR).then((found) => found && fullPath(found));
-
-/** The tests clear the PATH. */
-async function fullPath(program: string): Promise<string> {
-  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v '${program}'`] })
-    .output();
-  return new TextDecoder().decode(stdout).trim();
-}
 
 async function run(
   [program, ...args]: string[],

@@ -18,8 +18,10 @@ export interface CaseParts {
   /** A client certificate for `ann` and its key, base64 of PEM. */
   certificate: string;
   key: string;
-  /** A directory with `token`, `empty`, and the plug-in `bin/aws`. */
+  /** A directory with `token`, `empty`, and plug-ins in `bin`, such as `aws`. */
   directory: string;
+  /** URLs of proxies, which lead to the API server whatever they are asked for. */
+  proxies: Record<"http" | "https" | "socks5", string>;
 }
 
 /** One kubeconfig, or several that are merged. */
@@ -40,30 +42,38 @@ export interface KubeconfigCase {
   };
 }
 
-const CONTEXT = `current-context: c
+export const CONTEXT = `current-context: c
 contexts: [{name: c, context: {cluster: k, user: u, namespace: shop}}]
 `;
 
-const USER = `users: [{name: u, user: {token: tok}}]
+export const USER = `users: [{name: u, user: {token: tok}}]
 `;
 
-const cluster = ({ server, ca }: CaseParts, more = "") =>
+/** A cluster `k`, with more fields. */
+export const cluster = ({ server, ca }: CaseParts, more = "") =>
   `clusters: [{name: k, cluster: {server: "${server}", certificate-authority-data: ${ca}, ` +
   `tls-server-name: kubernetes.example${more}}}]\n`;
 
-const user = (fields: string) => `users: [{name: u, user: {${fields}}}]\n`;
+/** A user `u` with these fields. */
+export const user = (fields: string) => `users: [{name: u, user: {${fields}}}]\n`;
 
-const file = (parts: CaseParts, users = USER) => CONTEXT + cluster(parts) + users;
+/** A whole file. */
+export const file = (parts: CaseParts, users = USER) => CONTEXT + cluster(parts) + users;
 
-const exec = (fields = "") =>
+/** The plug-in `aws`, with more fields. */
+export const exec = (fields = "") =>
   "exec: {apiVersion: client.authentication.k8s.io/v1, command: aws, args: [eks, get-token], " +
   `interactiveMode: Never${fields}}`;
 
-const plugIn = ({ directory }: CaseParts) => ({ PATH: `${directory}/bin:/usr/bin:/bin` });
+/** With which plug-ins are found. */
+export const plugIn = ({ directory }: CaseParts) => ({ PATH: `${directory}/bin:/usr/bin:/bin` });
 
-/** A JSON Web Token that ends in 2100; kubectl looks at nothing else of it. */
-const ID_TOKEN = [{ alg: "none" }, { exp: 4102444800 }]
-  .map((part) => btoa(JSON.stringify(part)).replaceAll("=", "")).join(".") + ".c2ln";
+/** A JSON Web Token that ends in some year; kubectl looks at nothing else of it. */
+export const idToken = (year: number) =>
+  [{ alg: "none" }, { exp: Date.UTC(year) / 1000 }]
+    .map((part) => btoa(JSON.stringify(part)).replaceAll("=", "")).join(".") + ".c2ln";
+
+const ID_TOKEN = idToken(2100);
 
 const PLUGGED = { authorization: "Bearer plugtok" };
 
@@ -367,7 +377,7 @@ export const BAD_KUBECONFIGS: {
   {
     name: "a certificate without a key",
     files: (parts) => [file(parts, user(`client-certificate-data: ${parts.certificate}`))],
-    message: /user 'u' has a client-certificate or a client-key without the other/,
+    message: /user 'u' has a client-certificate without a client-key/,
   },
   {
     name: "groups without a user",
@@ -444,7 +454,7 @@ export const BAD_KUBECONFIGS: {
     env: plugIn,
     exitStatus: 4,
     message:
-      /it answered in version client\.authentication\.k8s\.io\/v1, and the kubeconfig asks for/,
+      /what it printed is of version 'client\.authentication\.k8s\.io\/v1', and the kubeconfig asks/,
   },
   {
     name: "exec that needs a terminal",

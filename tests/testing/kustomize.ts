@@ -38,6 +38,13 @@ export async function findKubectl(oldestMinor: number): Promise<string | undefin
   return kubectl;
 }
 
+/** The path of a program, for tests that have a PATH of their own. */
+export async function fullPath(program: string): Promise<string> {
+  const { stdout } = await new Deno.Command("sh", { args: ["-c", `command -v '${program}'`] })
+    .output();
+  return new TextDecoder().decode(stdout).trim();
+}
+
 async function isNewEnough(kubectl: string, oldestMinor: number): Promise<boolean> {
   try {
     const { stdout } = await runKubectl(["version", "--client", "--output=json"], { kubectl });

@@ -120,12 +120,27 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
   };
   const make = <T>(Api: new (configuration: Configuration) => T) => new Api(configuration);
   const call: ApiClient["call"] = (call, signal = options.signal) =>
-    repeatRefused(() => attempt(call, signal));
-  const repeatRefused = async <T>(attempt: () => Promise<ApiResult<T>>) => {
+    repeatRefused(() => attempt(call, signal), signal);
+  /** A user who logs in takes time that is none of the request's. */
+  const prepare = async (signal?: AbortSignal) => {
+    try {
+      await config.prepare(signal);
+    } catch (error) {
+      throw signal?.aborted ? interrupted() : error;
+    }
+    return performance.now();
+  };
+  const repeatRefused = async <T>(
+    attempt: () => Promise<ApiResult<T>>,
+    signal?: AbortSignal,
+  ): Promise<ApiResult<T>> => {
+    const sentAtMs = await prepare(signal);
     const result = await attempt();
     const refused = "failure" in result && "httpStatus" in result.failure &&
-      result.failure.httpStatus === 401 && config.refused();
-    return refused ? await attempt() : result;
+      result.failure.httpStatus === 401 && config.refused(sentAtMs);
+    if (!refused) return result;
+    await prepare(signal);
+    return await attempt();
   };
   return {
     core: make(CoreV1Api),
@@ -135,7 +150,10 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
     call,
     async callForTable(call, signal = options.signal) {
       let body = "";
-      const result = await repeatRefused(() => attempt(call, signal, (text) => body = text));
+      const result = await repeatRefused(
+        () => attempt(call, signal, (text) => body = text),
+        signal,
+      );
       return "failure" in result ? result : { answer: toRows(JSON.parse(body) as Table) };
     },
     async forwardPort(port, signal = options.signal) {
@@ -152,7 +170,7 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
         if (signal?.aborted) throw interrupted();
         return "stream" in result ? { answer: result.stream } : result;
       };
-      return await repeatRefused(attempt);
+      return await repeatRefused(attempt, signal);
     },
   };
 }

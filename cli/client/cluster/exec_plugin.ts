@@ -2,7 +2,12 @@ import { basename, isAbsolute, join, resolve } from "node:path";
 import process from "node:process";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { escapeControls } from "../../escape_controls.ts";
-import type { Credentials, CredentialSource } from "./credential_source.ts";
+import {
+  type CredentialSource,
+  type PassingCredentials,
+  renewedCredentials,
+} from "./credential_source.ts";
+import { parseExecCredential } from "./exec_credential.ts";
 import type { KubeconfigExec } from "./parse_kubeconfig.ts";
 
 /** A credential plug-in, as a kubeconfig file has it, and what it is told. */
@@ -25,9 +30,6 @@ interface ExecHost {
 /** Variables that Deno passes on to a program only when the client may run any program. */
 const LOADER_VARIABLES = /^(LD_|DYLD_)/;
 
-/** A plug-in's credentials are replaced this long before they end. */
-const RENEW_BEFORE_MS = 10_000;
-
 /**
  * Gives the credentials that a credential plug-in prints, and runs it again when they end or are
  * refused: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
@@ -36,54 +38,14 @@ const RENEW_BEFORE_MS = 10_000;
  * standard error is the user's to read. It gets the terminal when its `interactiveMode` allows it.
  */
 export function execCredentials(plugin: ExecPlugin, host: ExecHost = TERMINAL): CredentialSource {
-  let current: { credentials: Credentials; endsAtMs: number } | undefined;
-  let running: Promise<void> | undefined;
-  const renew = async (signal?: AbortSignal) => {
-    const { status } = await runPlugin(plugin, host, signal);
-    const endsAtMs = status.expirationTimestamp === undefined
-      ? Infinity
-      : Date.parse(status.expirationTimestamp);
-    current = {
-      credentials: {
-        authorization: status.token ? `Bearer ${status.token}` : undefined,
-        certificatePem: status.clientCertificateData,
-        keyPem: status.clientKeyData,
-      },
-      endsAtMs,
-    };
-  };
-  return {
-    async get(signal) {
-      if (current === undefined || Date.now() > current.endsAtMs - RENEW_BEFORE_MS) {
-        // One at a time: a plug-in may ask the user something.
-        running ??= renew(signal).finally(() => running = undefined);
-        await running;
-      }
-      return current!.credentials;
-    },
-    refused() {
-      current = undefined;
-      return true;
-    },
-  };
-}
-
-/** The part of an `ExecCredential` that is read. */
-interface ExecCredential {
-  status: {
-    token?: string;
-    clientCertificateData?: string;
-    clientKeyData?: string;
-    /** RFC 3339. */
-    expirationTimestamp?: string;
-  };
+  return renewedCredentials((signal) => runPlugin(plugin, host, signal));
 }
 
 async function runPlugin(
   plugin: ExecPlugin,
   host: ExecHost,
   signal?: AbortSignal,
-): Promise<ExecCredential> {
+): Promise<PassingCredentials> {
   const interactive = isInteractive(plugin, host);
   const path = await findProgram(plugin);
   if (path === undefined) {
@@ -102,11 +64,9 @@ async function runPlugin(
     apiVersion: plugin.apiVersion,
     spec: { interactive, cluster: plugin.provideClusterInfo ? plugin.clusterInfo : undefined },
   };
-  const env: Record<string, string> = {
-    ...Deno.env.toObject(),
-    KUBERNETES_EXEC_INFO: JSON.stringify(info),
-  };
+  const env = Deno.env.toObject();
   for (const { name, value } of plugin.env ?? []) env[name] = value;
+  env.KUBERNETES_EXEC_INFO = JSON.stringify(info);
   for (const name of Object.keys(env)) if (LOADER_VARIABLES.test(name)) delete env[name];
   let output: Deno.CommandOutput;
   try {
@@ -123,35 +83,12 @@ async function runPlugin(
     throw failure(plugin, escapeControls((error as Error).message), error);
   }
   if (!output.success) throw failure(plugin, `it ended with exit status ${output.code}`);
-  return parseCredential(plugin, new TextDecoder().decode(output.stdout));
-}
-
-function parseCredential(plugin: ExecPlugin, text: string): ExecCredential {
-  let credential: Partial<ExecCredential> & { kind?: unknown; apiVersion?: unknown };
   try {
-    credential = JSON.parse(text);
+    return parseExecCredential(output.stdout, plugin.apiVersion ?? "");
   } catch (error) {
-    throw failure(plugin, "what it printed is not an ExecCredential", error);
+    const reason = escapeControls((error as Error).message);
+    throw failure(plugin, `what it printed ${reason}`, error);
   }
-  const { kind, apiVersion, status } = credential ?? {};
-  if (kind !== "ExecCredential" || typeof status !== "object" || status === null) {
-    throw failure(plugin, "what it printed is not an ExecCredential with a status");
-  }
-  if (apiVersion !== plugin.apiVersion) {
-    throw failure(
-      plugin,
-      `it answered in version ${escapeControls(String(apiVersion))}, and the kubeconfig asks for ` +
-        `${plugin.apiVersion}`,
-    );
-  }
-  const { token, clientCertificateData, clientKeyData, expirationTimestamp } = status;
-  if (!token && !(clientCertificateData && clientKeyData)) {
-    throw failure(plugin, "what it printed has no token and no certificate with a key");
-  }
-  if (expirationTimestamp !== undefined && Number.isNaN(Date.parse(expirationTimestamp))) {
-    throw failure(plugin, "what it printed ends at a time that is not RFC 3339");
-  }
-  return credential as ExecCredential;
 }
 
 /** Whether a plug-in gets the terminal. Throws a `CliError` when it needs one and there is none. */

@@ -4,7 +4,7 @@ import { escapeControls } from "../../escape_controls.ts";
 import { kubeconfigError } from "./kubeconfig_error.ts";
 import { findKubeconfigFiles } from "./kubeconfig_files.ts";
 import { readIfThere, readServer, systemAuthorities } from "./kubeconfig_server.ts";
-import { anonymous, fromTokenFile, readUser } from "./kubeconfig_user.ts";
+import { fromTokenFile, readUser } from "./kubeconfig_user.ts";
 import type { ApiConnection } from "./kubectl_config.ts";
 import type {
   Kubeconfig,
@@ -81,8 +81,7 @@ interface Entries {
 }
 
 /**
- * Of clusters, users and contexts with one name, and of current contexts, the first file's counts; of
- * several in one file the last.
+ * Of clusters, users and contexts with one name, and of current contexts, the first file's counts.
  */
 async function readFiles(files: string[]): Promise<Entries> {
   const { parseKubeconfig } = await import("./parse_kubeconfig.ts");
@@ -95,7 +94,7 @@ async function readFiles(files: string[]): Promise<Entries> {
   for (const file of files) {
     let part: Kubeconfig;
     try {
-      part = parseKubeconfig(await Deno.readTextFile(file));
+      part = parseKubeconfig(await Deno.readFile(file));
     } catch (error) {
       throw kubeconfigError(file, escapeControls((error as Error).message.split("\n")[0]), error);
     }
@@ -112,7 +111,7 @@ function addMissing<T>(
   file: string,
   more: [name: string, value: T][],
 ): void {
-  for (const [name, value] of new Map(more)) {
+  for (const [name, value] of more) {
     if (!entries.has(name)) entries.set(name, { value, file });
   }
 }
@@ -121,28 +120,27 @@ async function fromFiles(files: string[], contextName?: string): Promise<Cluster
   const entries = await readFiles(files);
   const where = files.join(", ");
   const name = contextName || entries.currentContext;
-  if (!name) throw kubeconfigError(where, "it has no current context; choose one with --context");
   const context = entries.contexts.get(name)?.value;
+  if (!context && !name) {
+    throw kubeconfigError(where, "it has no current context; choose one with --context");
+  }
   if (!context) {
     const names = [...entries.contexts.keys()].join(", ") || "none";
     throw kubeconfigError(where, `it has no context '${name}'; its contexts: ${names}`);
   }
-  const cluster = context.cluster ? entries.clusters.get(context.cluster) : undefined;
+  const cluster = entries.clusters.get(context.cluster ?? "");
   if (!cluster) {
     throw kubeconfigError(
       where,
       `context '${name}' names cluster '${context.cluster ?? ""}', which it lacks`,
     );
   }
-  const user = context.user ? entries.users.get(context.user) : undefined;
+  const user = entries.users.get(context.user ?? "");
   if (context.user && !user) {
     throw kubeconfigError(where, `context '${name}' names user '${context.user}', which it lacks`);
   }
   const reached = await readServer(cluster, `cluster '${context.cluster}'`);
-  // As client-go does: without TLS nobody is told who asks.
-  const known = reached.server.startsWith("http:")
-    ? anonymous(reached)
-    : await readUser(user, `user '${context.user}'`, cluster.value, reached);
+  const known = await readUser(user, `user '${context.user}'`, cluster.value, reached);
   return {
     ...reached,
     ...known,

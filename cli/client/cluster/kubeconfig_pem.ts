@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { dirname, resolve } from "node:path";
 import { kubeconfigError, reasonOf } from "./kubeconfig_error.ts";
 
@@ -12,22 +12,13 @@ export async function readPem(
 ): Promise<string | undefined> {
   if (data && path) throw kubeconfigError(file, `${what} and ${what}-data are there: remove one`);
   if (data) {
-    // As Go reads it: line breaks are left out, and nothing else.
-    const base64 = data.replace(/[\r\n]/g, "");
-    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64)) {
-      throw kubeconfigError(
-        file,
-        `${what}-data is not base64`,
-      );
-    }
-    const text = Buffer.from(base64, "base64").toString();
-    if (/^(DATA\+OMITTED|REDACTED)$/.test(base64)) {
+    if (/^(DATA\+OMITTED|REDACTED)\s*$/.test(data)) {
       throw kubeconfigError(
         file,
         `${what}-data was left out; \`kubectl config view --raw\` prints it`,
       );
     }
-    return text;
+    return Buffer.from(data, "base64").toString();
   }
   if (!path) return undefined;
   try {
@@ -41,15 +32,41 @@ export async function readPem(
   }
 }
 
-/** Throws a `CliError` unless a text holds one certificate or several, and each can be read. */
-export function checkCertificates(pem: string, file: string, what: string): void {
+/**
+ * The certificates in a text, without what else it holds. Go leaves out authorities' that it cannot
+ * read, and so does this, unless `all` have to be good. Throws a `CliError` when there is none.
+ */
+export function readCertificates(
+  pem: string,
+  file: string,
+  what: string,
+  { all = false }: { all?: boolean } = {},
+): string {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length === 0) throw kubeconfigError(file, `${what} holds no certificate in PEM`);
-  for (const block of blocks) {
-    try {
-      new X509Certificate(block);
-    } catch (error) {
-      throw kubeconfigError(file, `${what} holds a certificate that cannot be read`, error);
-    }
+  const broken = blocks.filter((block) => !isCertificate(block));
+  if (broken.length === blocks.length || (all && broken.length > 0)) {
+    throw kubeconfigError(file, `${what} holds a certificate that cannot be read`);
+  }
+  return blocks.filter((block) => !broken.includes(block)).join("\n");
+}
+
+function isCertificate(block: string): boolean {
+  try {
+    new X509Certificate(block);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The first private key in a text. Throws a `CliError` when there is none, or one with a password. */
+export function readPrivateKey(pem: string, file: string, what: string): string {
+  const [block = ""] = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^]*?-----END \1-----/.exec(pem) ?? [];
+  try {
+    createPrivateKey(block);
+    return block;
+  } catch (error) {
+    throw kubeconfigError(file, `${what} holds no private key in PEM`, error);
   }
 }

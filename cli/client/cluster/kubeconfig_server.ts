@@ -3,14 +3,16 @@ import process from "node:process";
 import { escapeControls } from "../../escape_controls.ts";
 import { kubeconfigError } from "./kubeconfig_error.ts";
 import type { ApiConnection } from "./kubectl_config.ts";
-import { checkCertificates, readPem } from "./kubeconfig_pem.ts";
+import { readCertificates, readPem } from "./kubeconfig_pem.ts";
 import type { KubeconfigCluster, KubeconfigEntry } from "./parse_kubeconfig.ts";
-import { proxyFromEnvironment } from "./proxy_from_environment.ts";
+import { parseProxy, proxyFromEnvironment } from "./proxy_from_environment.ts";
 
 /** How an API server is reached, credentials apart. */
 export interface ServerAccess extends Omit<ApiConnection, "credentials" | "impersonation"> {
   /** `Basic ...`, from a user and a password in the server's URL, as Go's HTTP client sends it. */
   urlAuthorization?: string;
+  /** The certificates that the kubeconfig names, PEM, as it has them; not the system's. */
+  authorityPem?: string;
 }
 
 /**
@@ -26,7 +28,8 @@ export async function readServer(
   const { server = "", "proxy-url": proxyUrl } = cluster;
   if (server === "") throw wrong("has no server");
   const url = URL.parse(server.includes("://") ? server : `http://${server}`);
-  if (!url || !["https:", "http:"].includes(url.protocol)) {
+  // What is wrong for Go, and put right by what follows the rules for browsers.
+  if (!url || !["https:", "http:"].includes(url.protocol) || /^\s|\s$|\\/.test(server)) {
     throw wrong(`has a server that is not a URL of HTTPS or HTTP: ${withoutPassword(server)}`);
   }
   const insecure = cluster["insecure-skip-tls-verify"] ?? false;
@@ -35,16 +38,17 @@ export async function readServer(
   if (insecure && (data || authority)) {
     throw wrong("has a certificate-authority and insecure-skip-tls-verify: remove one of them");
   }
-  let caPem: string | undefined;
-  if (!insecure) {
-    caPem = await readPem(data, authority, file, `${what}: certificate-authority`);
-    if (caPem !== undefined) checkCertificates(caPem, file, `${what}: certificate-authority`);
-    else caPem = await systemAuthorities();
-  }
+  const authorityPem = insecure
+    ? undefined
+    : await readPem(data, authority, file, `${what}: certificate-authority`);
   if (proxyUrl) {
     const protocol = URL.parse(proxyUrl)?.protocol ?? "";
-    if (!["http:", "https:", "socks5:", "socks5h:"].includes(protocol)) {
-      throw wrong(`has the proxy-url '${proxyUrl}', which is not one of http, https or socks5`);
+    if (!["http:", "https:", "socks5:"].includes(protocol) || !parseProxy(proxyUrl)) {
+      throw wrong(
+        `has the proxy-url '${
+          withoutPassword(proxyUrl)
+        }', which is not one of http, https or socks5`,
+      );
     }
   }
   const { username, password } = url;
@@ -53,10 +57,15 @@ export async function readServer(
     urlAuthorization: username || password
       ? basic(decodeURIComponent(username), decodeURIComponent(password))
       : undefined,
-    caPem,
+    authorityPem,
+    caPem: authorityPem !== undefined
+      ? readCertificates(authorityPem, file, `${what}: certificate-authority`)
+      : insecure
+      ? undefined
+      : await systemAuthorities(),
     serverName: cluster["tls-server-name"] || undefined,
     insecure,
-    proxy: proxyUrl || proxyFromEnvironment(url, (name) => process.env[name]),
+    proxy: proxyUrl ? parseProxy(proxyUrl) : proxyFromEnvironment(url, (name) => process.env[name]),
   };
 }
 

@@ -1,9 +1,9 @@
 import { KubeConfig, type RequestContext } from "@kubernetes/client-node";
 import type { RequestOptions } from "node:https";
-import { connect as connectTls } from "node:tls";
-import { SocksClient } from "socks";
-import { Agent, type Dispatcher, ProxyAgent } from "undici";
+import type { Dispatcher } from "undici";
 import type { Credentials, CredentialSource } from "./credential_source.ts";
+import { openDispatcher, type TlsOptions } from "./dispatcher.ts";
+import { toHeaderValue } from "./header_text.ts";
 
 /** How to reach an API server, and as whom. */
 export interface ApiConnection {
@@ -22,9 +22,6 @@ export interface ApiConnection {
   impersonation: [name: string, value: string][];
 }
 
-/** Connections are kept open with probes more often than load balancers cut them; client-go's. */
-const KEEP_ALIVE_MS = 30_000;
-
 /**
  * client-node's configuration, with what it does unlike kubectl (2.0.1) put right:
  *
@@ -40,6 +37,7 @@ const KEEP_ALIVE_MS = 30_000;
  */
 export class KubectlConfig extends KubeConfig {
   #dispatcher: { dispatcher: Dispatcher; certificatePem?: string } | undefined;
+  readonly #impersonation: [name: string, value: string][];
 
   constructor(private readonly connection: ApiConnection) {
     super();
@@ -54,35 +52,44 @@ export class KubectlConfig extends KubeConfig {
       },
       { name: "user" },
     );
+    this.#impersonation = connection.impersonation.map((
+      [name, value],
+    ) => [name, toHeaderValue(value)]);
   }
 
   /** Prepares an API call. */
   override async applySecurityAuthentication(context: RequestContext): Promise<void> {
     const credentials = await this.connection.credentials.get(context.getSignal());
     if (credentials.authorization !== undefined) {
-      context.setHeaderParam("Authorization", credentials.authorization);
+      context.setHeaderParam("Authorization", toHeaderValue(credentials.authorization));
     }
     context.setDispatcher(this.#dispatcherFor(credentials));
   }
 
   /** Prepares a WebSocket. */
   override async applyToHTTPSOptions(options: RequestOptions): Promise<void> {
-    const { server, proxy, impersonation, credentials: source } = this.connection;
+    const { server, proxy, credentials: source } = this.connection;
     const credentials = await source.get();
     const headers: Record<string, string | string[]> = {};
-    for (const [name, value] of impersonation) {
+    for (const [name, value] of this.#impersonation) {
       headers[name] = [...[headers[name] ?? []].flat(), value];
     }
-    if (credentials.authorization !== undefined) headers.Authorization = credentials.authorization;
+    const { authorization } = credentials;
+    if (authorization !== undefined) headers.Authorization = toHeaderValue(authorization);
     Object.assign(options, { headers, ...this.#tlsOptions(credentials) });
     if (proxy === undefined) return;
     const { agentForProxy } = await import("./proxy_agent.ts");
     options.agent = agentForProxy(proxy, server, this.#tlsOptions(credentials));
   }
 
-  /** Hears that the API server refused the credentials; says whether to try again. */
-  refused(): boolean {
-    return this.connection.credentials.refused();
+  /** Gets credentials ready for what is sent next: a plug-in may have to wait for its user. */
+  async prepare(signal?: AbortSignal): Promise<void> {
+    await this.connection.credentials.get(signal);
+  }
+
+  /** Hears that the API server refused a request of that time; says whether to try again. */
+  refused(sentAtMs: number): boolean {
+    return this.connection.credentials.refused(sentAtMs);
   }
 
   /** Ends the connections. */
@@ -97,8 +104,8 @@ export class KubectlConfig extends KubeConfig {
     }
     // Calls that are under way end by themselves.
     this.#dispatcher?.dispatcher.close();
-    const { impersonation } = this.connection;
-    const dispatcher = this.#openDispatcher(credentials);
+    const impersonation = this.#impersonation;
+    const dispatcher = openDispatcher(this.#tlsOptions(credentials), this.connection.proxy);
     this.#dispatcher = {
       dispatcher: impersonation.length === 0
         ? dispatcher
@@ -108,16 +115,6 @@ export class KubectlConfig extends KubeConfig {
       certificatePem,
     };
     return this.#dispatcher.dispatcher;
-  }
-
-  #openDispatcher(credentials: Credentials): Dispatcher {
-    const { proxy } = this.connection;
-    const tls = this.#tlsOptions(credentials);
-    const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-    if (proxy === undefined) return new Agent({ connect });
-    return proxy.startsWith("socks")
-      ? new Agent({ connect: socksConnector(proxy, tls) })
-      : new ProxyAgent({ uri: proxy, requestTls: tls });
   }
 
   #tlsOptions({ certificatePem, keyPem }: Credentials): TlsOptions {
@@ -130,14 +127,6 @@ export class KubectlConfig extends KubeConfig {
       ...insecure && { rejectUnauthorized: false },
     };
   }
-}
-
-interface TlsOptions {
-  ca?: string;
-  cert?: string;
-  key?: string;
-  servername?: string;
-  rejectUnauthorized?: boolean;
 }
 
 /** Headers in undici's flat form, with more at their end. */
@@ -158,34 +147,4 @@ function addHeaders(
 
 function pairs(flat: string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, at) => [flat[2 * at], flat[2 * at + 1]]);
-}
-
-/** Connects through a SOCKS proxy, which looks up the server's name. */
-function socksConnector(proxy: string, tls: TlsOptions): NonNullable<Agent.Options["connect"]> {
-  const { hostname, port, username, password } = new URL(proxy);
-  return ({ hostname: host, port: destinationPort, protocol, servername }, callback) => {
-    SocksClient.createConnection({
-      proxy: {
-        host: hostname.replace(/^\[|\]$/g, ""),
-        port: Number(port) || 1080,
-        type: 5,
-        ...username !== "" && {
-          userId: decodeURIComponent(username),
-          password: decodeURIComponent(password),
-        },
-      },
-      command: "connect",
-      destination: { host, port: Number(destinationPort) || (protocol === "https:" ? 443 : 80) },
-    }).then(({ socket }) => {
-      socket.setKeepAlive(true, KEEP_ALIVE_MS);
-      if (protocol !== "https:") return callback(null, socket);
-      const encrypted = connectTls({
-        ...tls,
-        socket,
-        servername: tls.servername ?? servername ?? host,
-      });
-      encrypted.once("secureConnect", () => callback(null, encrypted));
-      encrypted.once("error", (error) => callback(error, null));
-    }, (error) => callback(error, null));
-  };
 }

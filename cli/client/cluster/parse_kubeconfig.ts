@@ -1,15 +1,4 @@
-import { Buffer } from "node:buffer";
-import {
-  boolYaml11Tag,
-  defineScalarTag,
-  FAILSAFE_SCHEMA,
-  floatCoreTag,
-  intCoreTag,
-  load,
-  mergeTag,
-  NOT_RESOLVED,
-  nullCoreTag,
-} from "js-yaml";
+import { loadYaml } from "./go_yaml.ts";
 
 /**
  * A kubeconfig file, as far as this program reads it: `clientcmd/api/v1` of `k8s.io/client-go`. Each
@@ -39,6 +28,7 @@ export interface KubeconfigCluster {
   "insecure-skip-tls-verify"?: boolean;
   "tls-server-name"?: string;
   "proxy-url"?: string;
+  "disable-compression"?: boolean;
   extensions?: { name: string; extension: unknown }[];
 }
 
@@ -79,16 +69,13 @@ export interface KubeconfigContext {
 }
 
 /**
- * Reads a kubeconfig file as kubectl does (`sigs.k8s.io/yaml`, then `encoding/json`): the first
- * document, with or without a byte order mark; of a key that is there twice the last counts; merge
- * keys, aliases and `!!binary` are followed. An empty file is an empty configuration.
+ * Reads a kubeconfig file as kubectl does: see `loadYaml`. An empty file is an empty configuration.
  *
  * Throws an `Error` that says where something has another type than it must have.
  */
-export function parseKubeconfig(text: string): Kubeconfig {
-  const document = firstDocument(text);
-  const config = document === undefined ? null : load(document, { schema: SCHEMA, json: true });
-  const root = mapAt(config ?? {}, "");
+export function parseKubeconfig(file: Uint8Array): Kubeconfig {
+  const root = mapAt(loadYaml(file) ?? {}, "");
+  checkRest(root);
   return {
     clusters: namedAt(root, "clusters", "cluster", toCluster),
     users: namedAt(root, "users", "user", toUser),
@@ -97,45 +84,30 @@ export function parseKubeconfig(text: string): Kubeconfig {
   };
 }
 
-/** `!!binary` of YAML 1.1, which is a text here: nothing in a kubeconfig file takes bytes. */
-const binaryText = defineScalarTag("tag:yaml.org,2002:binary", {
-  identify: () => false,
-  resolve: (source) =>
-    /^[A-Za-z0-9+/=\s]*$/.test(source) ? Buffer.from(source, "base64").toString() : NOT_RESOLVED,
-});
-
-const SCHEMA = FAILSAFE_SCHEMA.withTags(
-  nullCoreTag,
-  boolYaml11Tag,
-  intCoreTag,
-  floatCoreTag,
-  mergeTag,
-  binaryText,
-);
-
-/** The first document that is more than comments and directives. */
-function firstDocument(text: string): string | undefined {
-  return text.replace(/^\ufeff/, "").split(/^---(?=\s|$)/m)
-    .find((part) => /^[^\S\n]*[^#%\s]/m.test(part));
+/** Throws an `Error` when something that is of no use here is not as kubectl takes it. */
+function checkRest(root: Fields): void {
+  const kind = textAt(root, "kind", "") || "Config";
+  const apiVersion = textAt(root, "apiVersion", "") || "v1";
+  if (kind !== "Config" || apiVersion !== "v1") {
+    throw new Error(`it is a ${kind} of version ${apiVersion}, not a Config of version v1`);
+  }
+  listAt(root, "extensions", "");
+  const preferences = mapAt(root.preferences ?? {}, "preferences");
+  booleanAt(preferences, "colors", "preferences");
+  listAt(preferences, "extensions", "preferences");
 }
 
 type Fields = Record<string, unknown>;
 
 function toCluster(fields: Fields, at: string): KubeconfigCluster {
   return {
-    ...textsAt(
-      fields,
-      at,
-      "server",
-      "certificate-authority",
-      "certificate-authority-data",
-      "tls-server-name",
-      "proxy-url",
-    ),
+    ...textsAt(fields, at, "server", "certificate-authority", "tls-server-name", "proxy-url"),
+    ...dataAt(fields, at, "certificate-authority-data"),
     "insecure-skip-tls-verify": booleanAt(fields, "insecure-skip-tls-verify", at),
+    "disable-compression": booleanAt(fields, "disable-compression", at),
     extensions: listAt(fields, "extensions", at).map((each, index) => {
       const where = `${at}.extensions[${index}]`;
-      const extension = mapAt(each, where);
+      const extension = mapAt(each ?? {}, where);
       return { name: textAt(extension, "name", where) ?? "", extension: extension.extension };
     }),
   };
@@ -149,9 +121,7 @@ function toUser(fields: Fields, at: string): KubeconfigUser {
       fields,
       at,
       "client-certificate",
-      "client-certificate-data",
       "client-key",
-      "client-key-data",
       "token",
       "tokenFile",
       "username",
@@ -159,6 +129,7 @@ function toUser(fields: Fields, at: string): KubeconfigUser {
       "as",
       "as-uid",
     ),
+    ...dataAt(fields, at, "client-certificate-data", "client-key-data"),
     "as-groups": textListAt(fields, "as-groups", at),
     "as-user-extra": toTextLists(fields["as-user-extra"], `${at}.as-user-extra`),
     exec: fields.exec == null ? undefined : toExec(mapAt(fields.exec, `${at}.exec`), `${at}.exec`),
@@ -175,7 +146,7 @@ function toExec(fields: Fields, at: string): KubeconfigExec {
     args: textListAt(fields, "args", at),
     env: listAt(fields, "env", at).map((each, index) => {
       const where = `${at}.env[${index}]`;
-      const variable = mapAt(each, where);
+      const variable = mapAt(each ?? {}, where);
       return {
         name: textAt(variable, "name", where) ?? "",
         value: textAt(variable, "value", where) ?? "",
@@ -207,11 +178,15 @@ function namedAt<Key extends string, Value>(
   key: Key,
   convert: (fields: Fields, at: string) => Value,
 ): Named<Key, Value>[] {
+  const names = new Set<string>();
   return listAt(root, list, "").map((each, index) => {
     const at = `${list}[${index}]`;
-    const entry = mapAt(each, at);
+    const entry = mapAt(each ?? {}, at);
     const value = convert(mapAt(entry[key] ?? {}, `${at}.${key}`), `${at}.${key}`);
-    return { name: textAt(entry, "name", at) ?? "", [key]: value } as Named<Key, Value>;
+    const name = textAt(entry, "name", at) ?? "";
+    if (names.has(name)) throw new Error(`${list} has the name '${name}' twice`);
+    names.add(name);
+    return { name, [key]: value } as Named<Key, Value>;
   });
 }
 
@@ -228,7 +203,7 @@ function listAt(fields: Fields, name: string, at: string): unknown[] {
 
 function textListAt(fields: Fields, name: string, at: string): string[] {
   return listAt(fields, name, at).map((value, index) =>
-    toText(value, `${path(at, name)}[${index}]`)
+    toText(value ?? "", `${path(at, name)}[${index}]`)
   );
 }
 
@@ -241,6 +216,22 @@ function textsAt<Name extends string>(
   return Object.fromEntries(found.filter(([, text]) => text !== undefined)) as Partial<
     Record<Name, string>
   >;
+}
+
+/** Texts that have to be base64, without their line breaks; Go leaves nothing else out. */
+function dataAt<Name extends string>(
+  fields: Fields,
+  at: string,
+  ...names: Name[]
+): Partial<Record<Name, string>> {
+  const found = Object.entries(textsAt(fields, at, ...names)) as [Name, string][];
+  const data = found.map(([name, text]) => [name, text.replace(/[\r\n]/g, "")] as const);
+  for (const [name, base64] of data) {
+    if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64)) {
+      throw new Error(`${path(at, name)} is not base64`);
+    }
+  }
+  return Object.fromEntries(data) as Partial<Record<Name, string>>;
 }
 
 function textAt(fields: Fields, name: string, at: string): string | undefined {

@@ -12,6 +12,6 @@ import { SocksProxyAgent } from "socks-proxy-agent";
 export function agentForProxy(proxy: string, server: string, tls: AgentOptions): Agent {
   if (proxy.startsWith("socks")) return new SocksProxyAgent(proxy, tls);
   return server.startsWith("https:")
-    ? new HttpsProxyAgent({ proxy, ...tls })
+    ? new HttpsProxyAgent({ proxy, ...tls, proxyRequestOptions: tls as { ca?: string[] } })
     : new HttpProxyAgent({ proxy });
 }

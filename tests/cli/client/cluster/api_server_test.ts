@@ -136,7 +136,6 @@ const AUTHORIZATIONS: [user: object, header: string | undefined][] = [
   [{ token: "t" }, "Bearer t"],
   [{ token: "old", tokenFile: "token" }, "Bearer from-a-file"],
   [{ username: "ann", password: "secret" }, `Basic ${btoa("ann:secret")}`],
-  [{ "auth-provider": { name: "oidc", config: { "id-token": "i" } } }, "Bearer i"],
   [{}, undefined],
 ];
 
