@@ -97,50 +97,34 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
     call: (options: ConfigurationOptions) => Promise<T>,
     gaveUp?: AbortSignal,
     onBody?: (text: string) => void,
-  ): Promise<ApiResult<T>> => {
-    const timeout = requestTimeoutSeconds > 0
-      ? AbortSignal.timeout(requestTimeoutSeconds * 1000)
-      : undefined;
-    const signal = AbortSignal.any([gaveUp, timeout].filter((each) => each !== undefined));
+  ): Promise<Attempt<T>> => {
+    const sending: Sending = { requestTimeoutSeconds, gaveUp };
     try {
-      return { answer: await call({ httpApi: watched(signal, onRequest, onBody) }) };
+      const answer = await call({ httpApi: watched(sending, onRequest, onBody) });
+      return { result: { answer } };
     } catch (error) {
       if (error instanceof ApiException) {
-        return { failure: { httpStatus: error.code, message: messageOf(error.body) } };
+        const failure = { httpStatus: error.code, message: messageOf(error.body) };
+        return { result: { failure }, sentAtMs: sending.sentAtMs };
       }
       if (gaveUp?.aborted) throw interrupted();
       if (error instanceof CliError) throw error;
-      const noAnswer = timeout?.aborted
+      const noAnswer = sending.timeout?.aborted
         ? new Error(
           `no answer within ${formatDuration(requestTimeoutSeconds)} (--request-timeout)`,
         )
         : error;
-      return { failure: { noAnswer } };
+      return { result: { failure: { noAnswer } } };
     }
   };
   const make = <T>(Api: new (configuration: Configuration) => T) => new Api(configuration);
   const call: ApiClient["call"] = (call, signal = options.signal) =>
-    repeatRefused(() => attempt(call, signal), signal);
-  /** A user who logs in takes time that is none of the request's. */
-  const prepare = async (signal?: AbortSignal) => {
-    try {
-      await config.prepare(signal);
-    } catch (error) {
-      throw signal?.aborted ? interrupted() : error;
-    }
-    return performance.now();
-  };
-  const repeatRefused = async <T>(
-    attempt: () => Promise<ApiResult<T>>,
-    signal?: AbortSignal,
-  ): Promise<ApiResult<T>> => {
-    const sentAtMs = await prepare(signal);
-    const result = await attempt();
+    repeatRefused(() => attempt(call, signal));
+  const repeatRefused = async <T>(attempt: () => Promise<Attempt<T>>): Promise<ApiResult<T>> => {
+    const { result, sentAtMs } = await attempt();
     const refused = "failure" in result && "httpStatus" in result.failure &&
-      result.failure.httpStatus === 401 && config.refused(sentAtMs);
-    if (!refused) return result;
-    await prepare(signal);
-    return await attempt();
+      result.failure.httpStatus === 401 && sentAtMs !== undefined && config.refused(sentAtMs);
+    return refused ? (await attempt()).result : result;
   };
   return {
     core: make(CoreV1Api),
@@ -150,16 +134,13 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
     call,
     async callForTable(call, signal = options.signal) {
       let body = "";
-      const result = await repeatRefused(
-        () => attempt(call, signal, (text) => body = text),
-        signal,
-      );
+      const result = await repeatRefused(() => attempt(call, signal, (text) => body = text));
       return "failure" in result ? result : { answer: toRows(JSON.parse(body) as Table) };
     },
     async forwardPort(port, signal = options.signal) {
       const { openPortForward, portForwardPath } = await import("./port_forward.ts");
       const url = `${config.getCurrentCluster()!.server}${portForwardPath(port)}`;
-      const attempt = async (): Promise<ApiResult<Duplex>> => {
+      const attempt = async (): Promise<Attempt<Duplex>> => {
         const request: RequestOptions = {};
         await config.applyToHTTPSOptions(request);
         if (signal?.aborted) throw interrupted();
@@ -168,16 +149,38 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
         const milliseconds = Math.round(performance.now() - startedAt);
         onRequest?.({ method: "GET", url, outcome: describeOutcome(result), milliseconds });
         if (signal?.aborted) throw interrupted();
-        return "stream" in result ? { answer: result.stream } : result;
+        return {
+          result: "stream" in result ? { answer: result.stream } : result,
+          sentAtMs: startedAt,
+        };
       };
-      return await repeatRefused(attempt, signal);
+      return await repeatRefused(attempt);
     },
   };
 }
 
+/** What came of sending a request once. */
+interface Attempt<T> {
+  result: ApiResult<T>;
+  /** The moment of `performance.now()` when a request was sent that has an answer. */
+  sentAtMs?: number;
+}
+
+/** A request on its way. */
+interface Sending {
+  /** 0 for as long as it takes. */
+  requestTimeoutSeconds: number;
+  /** Aborts when its caller does not want it any more. */
+  gaveUp?: AbortSignal;
+  /** When it was sent: a user who logs in before takes time that is none of the request's. */
+  sentAtMs?: number;
+  /** Aborts when it has had no answer for too long since. */
+  timeout?: AbortSignal;
+}
+
 /** client-node's own way to send requests, which it does with undici's fetch, with a signal and a log. */
 function watched(
-  signal: AbortSignal,
+  sending: Sending,
   onRequest?: (request: SentRequest) => void,
   onBody?: (text: string) => void,
 ) {
@@ -187,8 +190,14 @@ function watched(
       const url = new URL(request.getUrl());
       request.setHeaderParam("User-Agent", `necoperf-client/${VERSION}`);
       if (onBody) request.setHeaderParam("Accept", TABLE);
+      const { requestTimeoutSeconds, gaveUp } = sending;
+      const startedAt = sending.sentAtMs = performance.now();
+      if (requestTimeoutSeconds > 0) {
+        sending.timeout = AbortSignal.timeout(requestTimeoutSeconds * 1000);
+      }
+      const ends = [gaveUp, sending.timeout].filter((each) => each !== undefined);
+      const signal = AbortSignal.any(ends);
       request.setSignal(signal);
-      const startedAt = performance.now();
       const sent = (outcome: string) =>
         onRequest?.({
           method: request.getHttpMethod(),

@@ -82,11 +82,6 @@ export class KubectlConfig extends KubeConfig {
     options.agent = agentForProxy(proxy, server, this.#tlsOptions(credentials));
   }
 
-  /** Gets credentials ready for what is sent next: a plug-in may have to wait for its user. */
-  async prepare(signal?: AbortSignal): Promise<void> {
-    await this.connection.credentials.get(signal);
-  }
-
   /** Hears that the API server refused a request of that time; says whether to try again. */
   refused(sentAtMs: number): boolean {
     return this.connection.credentials.refused(sentAtMs);
