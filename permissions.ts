@@ -14,39 +14,56 @@ export type Program = "client" | "daemon";
 const RUNTIME_SOCKETS = ["/run/containerd/containerd.sock", "/run/crio/crio.sock"];
 
 /**
- * Credential plug-ins that run without a question: those that the documents of providers, of login
- * tools and of kubectl name. The person at the terminal is asked about any other.
+ * Credential plug-ins that run without a question, and where they are documented as such: those of
+ * providers, of login tools and of kubectl. The person at the terminal is asked about any other; so
+ * also about programs that run what a kubeconfig tells them to (`aws-vault exec`, `env`, a shell).
+ *
+ * On Windows they are found with the endings of `PATHEXT`, by Deno, too.
  */
-const CREDENTIAL_PLUGINS = [
-  "ack-ram-tool",
-  "aliyun",
-  "aws",
-  "aws-iam-authenticator",
-  "az",
-  "civo",
-  "client-keystone-auth",
-  "doctl",
-  "exo",
-  "gcloud",
-  "gke-gcloud-auth-plugin",
-  "ibmcloud",
-  "kubectl",
-  "kubectl-login",
-  "kubectl-oidc_login",
-  "kubelogin",
-  "loft",
-  "nebius",
-  "oc",
-  "oci",
-  "pinniped",
-  "rancher",
-  "scw",
-  "tanzu",
-  "tsh",
-  "vault",
-  "vcluster",
-  "yc",
-];
+const CREDENTIAL_PLUGINS: Record<string, string> = {
+  "ack-ram-tool": "https://aliyuncontainerservice.github.io/ack-ram-tool/",
+  akeyless: "https://docs.akeyless.io/docs/kubernetes-auth",
+  aliyun: "https://github.com/aliyun/aliyun-cli",
+  "argocd-k8s-auth": "https://argo-cd.readthedocs.io/en/stable/operator-manual/declarative-setup/",
+  aws: "https://docs.aws.amazon.com/eks/latest/userguide/create-kubeconfig.html",
+  "aws-iam-authenticator": "https://github.com/kubernetes-sigs/aws-iam-authenticator",
+  az: "https://learn.microsoft.com/azure/aks/kubelogin-authentication",
+  civo: "https://github.com/civo/cli",
+  "client-keystone-auth":
+    "https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/keystone-auth/",
+  doctl: "https://docs.digitalocean.com/products/kubernetes/how-to/connect-to-cluster/",
+  exo: "https://community.exoscale.com/product/compute/containers/",
+  gardenlogin: "https://github.com/gardener/gardenlogin",
+  gcloud: "https://cloud.google.com/sdk/gcloud/reference/container/clusters/get-credentials",
+  "gke-gcloud-auth-plugin":
+    "https://cloud.google.com/kubernetes-engine/docs/how-to/cluster-access-for-kubectl",
+  // What aws-iam-authenticator was called.
+  "heptio-authenticator-aws": "https://github.com/kubernetes-sigs/aws-iam-authenticator",
+  ibmcloud: "https://cloud.ibm.com/docs/containers?topic=containers-access_cluster",
+  // By `kubectl oidc-login`, as the documents of kubelogin have it, and by other plug-ins of its own.
+  kubectl: "https://github.com/int128/kubelogin",
+  "kubectl-gardenlogin": "https://github.com/gardener/gardenlogin",
+  "kubectl-login": "https://github.com/clastix/kubectl-login",
+  "kubectl-oidc_login": "https://github.com/int128/kubelogin",
+  // Two programs have that name.
+  kubelogin: "https://azure.github.io/kubelogin/ https://github.com/int128/kubelogin",
+  loft: "https://www.vcluster.com/docs/platform/",
+  nebius: "https://docs.nebius.com/kubernetes/connect",
+  oc: "https://docs.redhat.com/documentation/openshift_container_platform/ (oc get-token)",
+  oci: "https://docs.oracle.com/iaas/Content/ContEng/Tasks/contengdownloadkubeconfigfile.htm",
+  okteto: "https://www.okteto.com/docs/reference/okteto-cli/ (okteto kubetoken)",
+  pinniped: "https://pinniped.dev/docs/howto/login/",
+  "pomerium-cli": "https://www.pomerium.com/docs/capabilities/kubernetes-access",
+  rancher: "https://ranchermanager.docs.rancher.com/reference-guides/cli-with-rancher/",
+  scw: "https://www.scaleway.com/en/docs/kubernetes/ (scw k8s exec-credential)",
+  stackit: "https://github.com/stackitcloud/stackit-cli (stackit ske kubeconfig login)",
+  tanzu: "https://techdocs.broadcom.com/ (tanzu pinniped-auth login)",
+  tbot: "https://goteleport.com/docs/machine-workload-identity/ (tbot kube credentials)",
+  tsh: "https://goteleport.com/docs/enroll-resources/kubernetes-access/ (tsh kube credentials)",
+  vault: "https://developer.hashicorp.com/vault/docs/secrets/kubernetes",
+  vcluster: "https://www.vcluster.com/docs/platform/",
+  yc: "https://yandex.cloud/docs/managed-kubernetes/operations/connect/",
+};
 
 /** The daemon's `--work-dir` unless told otherwise: a compiled daemon can have no other. */
 const WORK_DIR = "/var/necoperf";
@@ -99,7 +116,7 @@ function clientPermissions(): string[] {
     // Kubeconfig files, the certificates they name and the output directory are anywhere, too.
     "--allow-read",
     "--allow-write",
-    `--allow-run=${CREDENTIAL_PLUGINS.join()}`,
+    `--allow-run=${Object.keys(CREDENTIAL_PLUGINS).join()}`,
     // Credential plug-ins get the user's environment, as from kubectl; Deno hands it on by itself to
     // programs only while no variable in it changes how programs are loaded.
     "--allow-env",

@@ -10,6 +10,7 @@
  */
 
 import { findChromium } from "./find_chromium.ts";
+import { GO_PROGRAMS } from "./go_programs.ts";
 
 /** Something that is needed, and the packages that bring it. */
 interface Requirement {
@@ -17,6 +18,8 @@ interface Requirement {
   /** Says whether it is there: a shell command that succeeds then, or a function. */
   test: string | (() => Promise<boolean>);
   packages: string[];
+  /** Instead of packages: the module and version of a program that Go builds. */
+  goModule?: string;
 }
 
 // Not just found on the PATH: Ubuntu's `perf` is a script that looks for one that fits the kernel.
@@ -75,6 +78,13 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
     { name: "buildah", test: "command -v buildah", packages: ["buildah"] },
     { name: "debootstrap", test: "command -v debootstrap", packages: ["debootstrap"] },
   ],
+  // Credential plug-ins of providers, for tests that are ignored without them.
+  plugins: [{
+    name: "aws-iam-authenticator",
+    test: `test -x '${GO_PROGRAMS}/aws-iam-authenticator'`,
+    packages: [],
+    goModule: "sigs.k8s.io/aws-iam-authenticator/cmd/aws-iam-authenticator@v0.6.13",
+  }],
 };
 
 /** A file with which Debian is told that packages may not start services when installed. */
@@ -82,18 +92,20 @@ const SERVICE_POLICY = "/usr/sbin/policy-rc.d";
 
 async function main(): Promise<void> {
   if (Deno.args.length === 0 || !Deno.args.every((name) => Object.hasOwn(REQUIREMENTS, name))) {
-    console.error("usage: deno run -A scripts/setup.ts demo|test|languages|images...");
+    console.error("usage: deno run -A scripts/setup.ts demo|test|languages|images|plugins...");
     Deno.exit(2);
   }
   const requirements = Deno.args.flatMap((name) => REQUIREMENTS[name]);
   let missing = await findMissing(requirements);
-  if (missing.length > 0 && Deno.uid() === 0 && await succeeds("command -v apt-get")) {
-    await install(missing.flatMap(({ packages }) => packages));
-    missing = await findMissing(requirements);
+  const wanted = missing.flatMap(({ packages }) => packages);
+  if (wanted.length > 0 && Deno.uid() === 0 && await succeeds("command -v apt-get")) {
+    await install(wanted);
   }
+  for (const { goModule } of missing) if (goModule) await goInstall(goModule);
+  missing = await findMissing(missing);
   if (missing.length === 0) return;
   const names = missing.map(({ name }) => name).join(", ");
-  const packages = missing.flatMap(({ packages }) => packages).join(" ");
+  const packages = missing.flatMap(({ packages, goModule }) => goModule ?? packages).join(" ");
   console.error(`Missing: ${names}. Install it first; on this kind of system: ${packages}`);
   Deno.exit(1);
 }
@@ -138,6 +150,15 @@ async function install(packages: string[]): Promise<void> {
   } finally {
     await allowServices();
   }
+}
+
+/** Has Go build a program; without its registry of modules there is none. */
+async function goInstall(goModule: string): Promise<void> {
+  console.error(`Building ${goModule}`);
+  const env = { GOBIN: GO_PROGRAMS, GOTOOLCHAIN: "local", CGO_ENABLED: "0" };
+  const { success, stderr } = await new Deno.Command("go", { args: ["install", goModule], env })
+    .output();
+  if (!success) console.error(`go install ${goModule}: ${new TextDecoder().decode(stderr)}`);
 }
 
 /** Keeps containerd's package from starting one for the system. Returns what undoes that. */

@@ -20,6 +20,7 @@ export interface CaseParts {
   key: string;
   /** A directory with `token`, `empty`, and plug-ins in `bin`, such as `aws`. */
   directory: string;
+  bin: string;
   /** URLs of proxies, which lead to the API server whatever they are asked for. */
   proxies: Record<"http" | "https" | "socks5", string>;
 }

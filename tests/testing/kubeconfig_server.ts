@@ -28,8 +28,8 @@ export interface KubeconfigServer extends AsyncDisposable {
   proxied: string[];
   /** Writes kubeconfig files, but paths; gives the value of `KUBECONFIG`. */
   write(files: (string | Uint8Array)[]): Promise<string>;
-  /** Makes the plug-in `plugin` a shell script that is this. */
-  writePlugin(script: string): Promise<void>;
+  /** Makes a plug-in a shell script that is this; default: `plugin`. */
+  writePlugin(script: string, name?: string): Promise<void>;
 }
 
 const SERVER_NAME = "kubernetes.example";
@@ -115,10 +115,11 @@ export async function startKubeconfigServer(): Promise<KubeconfigServer> {
       certificate: btoa(client.cert),
       key: btoa(client.key),
       directory,
+      bin: join(directory, "bin"),
     },
     requests,
     proxied,
-    writePlugin: (script) => plugIn("plugin", script),
+    writePlugin: (script, name = "plugin") => plugIn(name, script),
     write: async (files) => {
       const paths = await Promise.all(files.map(async (file) => {
         if (typeof file === "string" && file.startsWith("/")) return file;
