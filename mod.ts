@@ -36,6 +36,7 @@ export {
   type PodReference,
   type Target,
 } from "./cli/client/targets/target.ts";
+export type { CpuResources } from "./cli/client/targets/pick_container.ts";
 export { type FetchOptions, fetchResult } from "./cli/client/recording/fetch.ts";
 export {
   type AddressReference,

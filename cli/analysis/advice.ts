@@ -1,3 +1,6 @@
+import { formatDuration } from "../../proto/duration.ts";
+import { formatCpuQuantity } from "../client/cluster/cpu_quantity.ts";
+import type { CpuLimit } from "./cpu_limit.ts";
 import { type CpuUse, formatCpuUse } from "./cpu_use.ts";
 import { describeLeftOut } from "../formats/script_text.ts";
 import { fileName } from "../formats/frame_name.ts";
@@ -14,6 +17,8 @@ export interface Advice {
     | "throttled"
     | "missed"
     | "not understood"
+    | "CPU limit"
+    | "busy node"
     | "idle"
     | "broken stacks"
     | "no symbols"
@@ -29,6 +34,7 @@ export interface Recorded {
   /** Not there when perf script's text was not what arrived. */
   stacks?: StackProfile;
   cpuUse?: CpuUse;
+  cpuLimit?: CpuLimit;
   /** What was asked for. Default: by frame pointers. */
   callGraph?: CallGraph;
 }
@@ -41,6 +47,8 @@ const THRESHOLDS = {
   throttledPerSecond: 1,
   /** At the default frequency, 5 samples per second: a function with 10% of them has 15 in 30s. */
   idleCpus: 0.05,
+  /** Of a limit of which nobody knows whether it was used up. */
+  limitShare: 0.7,
   /** Of what a share is taken of. With fewer samples chance decides. */
   samples: 20,
   /** Of the samples in user space. Leaves of the C library have no callers in healthy profiles. */
@@ -57,14 +65,15 @@ const THRESHOLDS = {
 
 /** Finds what is worth a warning, that which spoils most of the result first. */
 export function advise(recorded: Recorded): Advice[] {
-  const { summary, cpuUse, callGraph } = recorded;
+  const { summary, cpuUse, cpuLimit, callGraph } = recorded;
   const advice = [
     adviseOnLost(summary, callGraph),
     adviseOnThrottled(summary),
     adviseOnMissed(summary),
     adviseOnNotUnderstood(recorded.stacks),
+    adviseOnCpuLimit(cpuLimit, cpuUse),
     // Where threads' waiting was recorded, that is what the result is for.
-    recorded.stacks?.threadTimes ? undefined : adviseOnIdle(cpuUse),
+    recorded.stacks?.threadTimes ? undefined : adviseOnIdle(cpuUse, cpuLimit),
   ];
   const event = recorded.stacks && mainEvent(recorded.stacks);
   if (recorded.stacks && event && event.samples >= THRESHOLDS.samples) {
@@ -130,16 +139,80 @@ function adviseOnMissed({ missedProcesses }: RecordingSummary): Advice | undefin
   };
 }
 
-function adviseOnIdle(cpuUse?: CpuUse): Advice | undefined {
+function adviseOnCpuLimit(cpuLimit?: CpuLimit, cpuUse?: CpuUse): Advice | undefined {
+  switch (cpuLimit?.heldBackBy) {
+    case "limit":
+    case "pod limit":
+      return { kind: "CPU limit", text: describeThrottling(cpuLimit) };
+    case "node":
+      return { kind: "busy node", text: describeBusyNode(cpuLimit) };
+    case "unknown":
+      return adviseOnUnknownLimit(cpuLimit, cpuLimit.usedCpus ?? cpuUse?.cpus);
+  }
+}
+
+function describeThrottling(limit: CpuLimit): string {
+  const { limitCpus, periods, throttledPeriods, throttledSeconds, elapsedSeconds } = limit;
+  const used = limit.usedCpus === undefined || limit.isOfPod
+    ? ""
+    : `; it used ${limit.usedCpus.toFixed(2)} CPUs`;
+  const isWide = throttledSeconds! > elapsedSeconds!;
+  return `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus!)} stopped the container in ` +
+    `${throttledPeriods} of ${periods} periods (${percent(throttledPeriods! / periods!)}), for ` +
+    `${formatTime(throttledSeconds!)}${isWide ? ", summed over processors," : ""} in ` +
+    `${formatTime(elapsedSeconds!)}${used}. A limit of about ` +
+    `${formatCpuQuantity(limit.enoughCpus!)} would have been enough`;
+}
+
+function describeBusyNode(limit: CpuLimit): string {
+  const { limitCpus, requestCpus, waitedSeconds, elapsedSeconds } = limit;
+  const innocent = limitCpus === undefined
+    ? "it has no CPU limit"
+    : `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus)} is not the cause`;
+  const request = requestCpus === undefined
+    ? "a CPU request, of which it has none,"
+    : `a larger CPU request than ${formatCpuQuantity(requestCpus)}`;
+  return `the node's processors were busy: for ${formatTime(waitedSeconds!)} of ` +
+    `${
+      formatTime(elapsedSeconds!)
+    } some thread of the container could have run and got none, and ` +
+    `${innocent}. With ${request} it gets more of them, or another node`;
+}
+
+function adviseOnUnknownLimit(limit: CpuLimit, usedCpus = 0): Advice | undefined {
+  const { limitCpus, throttledPeriods, unknown } = limit;
+  // What is known is that it was not used up.
+  if (limitCpus === undefined || throttledPeriods !== undefined) return undefined;
+  if (usedCpus < THRESHOLDS.limitShare * limitCpus) return undefined;
+  return {
+    kind: "CPU limit",
+    text: `the container used about ${usedCpus.toFixed(2)} CPUs, and whether ` +
+      `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus)} stopped it is not known: ${unknown}`,
+  };
+}
+
+function nameLimit({ isOfPod }: CpuLimit): string {
+  return isOfPod ? "its pod's CPU limit" : "its CPU limit";
+}
+
+function formatTime(seconds: number): string {
+  return formatDuration(Math.round(seconds * 10) / 10);
+}
+
+function adviseOnIdle(cpuUse?: CpuUse, cpuLimit?: CpuLimit): Advice | undefined {
   if (!cpuUse || cpuUse.cpus >= THRESHOLDS.idleCpus) return undefined;
+  const heldBackBy = cpuLimit?.heldBackBy;
+  // Then it was not idle.
+  if (heldBackBy === "limit" || heldBackBy === "pod limit" || heldBackBy === "node") {
+    return undefined;
+  }
+  const what = heldBackBy === "nothing"
+    ? "a lock, a disk or an answer. Neither a CPU limit nor the node kept it from running: record"
+    : "a lock, a disk, an answer or its turn on a CPU (limits, a full node); record";
   return {
     kind: "idle",
-    text:
-      `the target was mostly idle: it used about ${
-        formatCpuUse(cpuUse)
-      }. perf samples what runs, ` +
-      "not what waits for a lock, a disk, an answer or its turn on a CPU (limits, a full node); " +
-      "record while there is load",
+    text: `the target was mostly idle: it used about ${formatCpuUse(cpuUse)}. perf samples what ` +
+      `runs, not what waits for ${what} while there is load`,
   };
 }
 

@@ -1,4 +1,5 @@
 import { type Advice, advise } from "./advice.ts";
+import { type CpuLimit, findCpuLimit } from "./cpu_limit.ts";
 import { type CpuUse, findCpuUse } from "./cpu_use.ts";
 import type { ProfileResult } from "../client/recording/profile.ts";
 import type { Target } from "../client/targets/target.ts";
@@ -24,6 +25,8 @@ export interface Report {
   summary: RecordingSummary;
   /** Missing when the samples do not show it. */
   cpuUse?: CpuUse;
+  /** What the container's CPU limit did to it; missing when nothing is known of one. */
+  cpuLimit?: CpuLimit;
   /** What became of threads' time, when that was recorded. */
   threadTime?: ThreadTime;
   /** Ten functions that have most of the main event; none when perf script's text has not arrived. */
@@ -47,6 +50,7 @@ export function makeReport(
   },
 ): Report {
   const cpuUse = findCpuUse(summary, { stacks, asked });
+  const cpuLimit = findCpuLimit(summary, target?.pod?.cpu);
   return {
     path,
     recordingId,
@@ -59,9 +63,10 @@ export function makeReport(
     },
     summary,
     cpuUse,
+    cpuLimit,
     threadTime: stacks && findThreadTime(stacks),
     hottest: stacks ? hottestFunctions(stacks, HOTTEST) : [],
     leftOut: stacks?.leftOut.length ? stacks.leftOut : undefined,
-    warnings: advise({ summary, stacks, cpuUse, callGraph: asked?.callGraph }),
+    warnings: advise({ summary, stacks, cpuUse, cpuLimit, callGraph: asked?.callGraph }),
   };
 }

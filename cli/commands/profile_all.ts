@@ -103,7 +103,7 @@ export async function runProfileAll(
       const report = makeReport(result, { target, recordingId: ids.get(target), ...recording });
       reports.push({ name: nameResult(target), report });
       if (result.stacks) tally.add(result.stacks);
-      reporter.info(`${nameResult(target)}: ${describeSummary(result, report.cpuUse)}`);
+      reporter.info(`${nameResult(target)}: ${describeSummary(result, report)}`);
       if (report.threadTime) {
         reporter.info(`${nameResult(target)}: ${describeThreadTime(report.threadTime)}`);
         for (const line of describeThinned(report.threadTime.thinned)) {

@@ -82,7 +82,7 @@ interface Asked {
 export function tellResult(result: ProfileResult, reporter: Reporter, asked: Asked): ExitStatus {
   const report = makeReport(result, asked);
   const { path, summary, hottest, warnings } = report;
-  reporter.info(describeSummary(result, report.cpuUse));
+  reporter.info(describeSummary(result, report));
   if (report.threadTime) {
     reporter.info(describeThreadTime(report.threadTime));
     describeThinned(report.threadTime.thinned).forEach(reporter.info);

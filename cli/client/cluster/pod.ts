@@ -17,6 +17,8 @@ export interface Pod {
   ip?: string;
   /** The container that kubectl takes when none is named, by the pod's annotation. */
   defaultContainer?: string;
+  /** The CPU limit of all its containers together, if it has one: a number of CPUs. */
+  cpuLimit?: number;
   /** In the order of the pod's specification, all three kinds. */
   containers: PodContainer[];
 }
@@ -30,6 +32,10 @@ export interface PodContainer {
   state: ContainerState;
   /** Ports by their names. */
   ports: Record<string, number>;
+  /** How many CPUs it may have at most, if there is a limit. */
+  cpuLimit?: number;
+  /** How many CPUs are kept for it. */
+  cpuRequest?: number;
 }
 
 /** Where a pod's specification lists a container. */

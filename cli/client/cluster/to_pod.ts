@@ -1,5 +1,6 @@
 import type { V1Container, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
 import { stripRuntime } from "../../../proto/container_id.ts";
+import { parseCpuQuantity } from "./cpu_quantity.ts";
 import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";
 
 /** Takes from the API's pod what the client needs. */
@@ -17,6 +18,7 @@ export function toPod({ metadata, spec, status }: V1Pod): Pod {
     nodeName: spec?.nodeName,
     unschedulable: scheduled?.status === "False" ? scheduled.message : undefined,
     ip: status?.podIP,
+    ...numbers({ cpuLimit: parseCpuQuantity(spec?.resources?.limits?.cpu) }),
     defaultContainer: metadata?.annotations?.["kubectl.kubernetes.io/default-container"],
     containers: [
       ...toContainers("container", spec?.containers, status?.containerStatuses),
@@ -35,8 +37,10 @@ function toContainers(
   containers: V1Container[] = [],
   statuses: V1ContainerStatus[] = [],
 ): PodContainer[] {
-  return containers.map(({ name, ports }) => {
+  return containers.map(({ name, ports, resources: wanted }) => {
     const status = statuses.find((status) => status.name === name);
+    // What counts now: those of the specification may be on their way (resizing in place).
+    const { limits, requests } = status?.resources ?? wanted ?? {};
     return {
       name,
       kind,
@@ -45,8 +49,20 @@ function toContainers(
       ports: Object.fromEntries(
         (ports ?? []).flatMap(({ name, containerPort }) => name ? [[name, containerPort]] : []),
       ),
+      ...numbers({
+        cpuLimit: parseCpuQuantity(limits?.cpu),
+        cpuRequest: parseCpuQuantity(requests?.cpu),
+      }),
     };
   });
+}
+
+/** Those that there are. */
+function numbers<Name extends string>(
+  named: Record<Name, number | undefined>,
+): Partial<Record<Name, number>> {
+  const known = Object.entries(named).filter(([, number]) => number !== undefined);
+  return Object.fromEntries(known) as Partial<Record<Name, number>>;
 }
 
 function toState(state: V1ContainerStatus["state"]): ContainerState {

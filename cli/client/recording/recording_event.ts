@@ -1,11 +1,16 @@
 import { type Completeness, completenessOf } from "../../../proto/completeness.ts";
 import type { ConnectionEvent } from "../daemon/reconnecting_client.ts";
 import { fromDuration } from "../../../proto/duration.ts";
+import type { CpuBandwidth__Output as CpuBandwidthMessage } from "../../../proto/gen/necoperf/CpuBandwidth.ts";
+import type { CpuCounters__Output as CpuCountersMessage } from "../../../proto/gen/necoperf/CpuCounters.ts";
 import type {
   _necoperf_RecordingEvent_Finished__Output as Finished,
   RecordingEvent__Output as EventMessage,
 } from "../../../proto/gen/necoperf/RecordingEvent.ts";
 import { type Side, sideOf } from "../../../proto/side.ts";
+
+/** A daemon may say anything. */
+const MAX_REASON_LENGTH = 300;
 
 /** What happens while a recording runs. */
 export type RecordingEvent =
@@ -65,6 +70,38 @@ export interface RecordingSummary {
   sizeBytes: number;
   /** Samples per second and processor. Not known of a result that is fetched later. */
   frequencyHz?: number;
+  /** What the kernel counted of the container's processor time meanwhile, if the daemon can read it. */
+  cpu?: CpuCounters;
+  /** Why there is no `cpu`, or no `bandwidth` in it; a daemon of an older release does not say it. */
+  cpuUnknown?: string;
+}
+
+/** What the kernel counted of a container's processor time. What is missing is not known. */
+export interface CpuCounters {
+  /** How long it counted. */
+  elapsedSeconds: number;
+  /** Processor time that the container used. */
+  usedSeconds?: number;
+  /** The container's CPU limit. */
+  bandwidth?: CpuBandwidth;
+  /** The CPU limit of its whole pod. */
+  podBandwidth?: CpuBandwidth;
+  /** How long at least one thread could have run and did not, be it for the limit or for others. */
+  pressureSeconds?: number;
+}
+
+/** A CPU limit as the kernel has it, and how often it was used up. */
+export interface CpuBandwidth {
+  /** Processor time that may be used in each period; missing where there is no limit. */
+  quotaSeconds?: number;
+  /** How long a period is. */
+  periodSeconds: number;
+  /** Periods in which something ran. */
+  periods: number;
+  /** Of those, periods in which the quota was used up. */
+  throttledPeriods: number;
+  /** How long it was stopped for that, summed over processors. */
+  throttledSeconds: number;
 }
 
 /** Takes from a message what callers need to know. */
@@ -98,5 +135,29 @@ export function toSummary(finished: Finished): RecordingSummary {
     missedProcesses: finished.missedProcesses,
     sampledSeconds: fromDuration(finished.sampled),
     sizeBytes: finished.size,
+    ...finished.cpu && { cpu: toCounters(finished.cpu) },
+    ...finished.cpuUnknown && { cpuUnknown: finished.cpuUnknown.slice(0, MAX_REASON_LENGTH) },
+  };
+}
+
+function toCounters(message: CpuCountersMessage): CpuCounters {
+  const { elapsed, used, bandwidth, podBandwidth, pressure } = message;
+  return {
+    elapsedSeconds: fromDuration(elapsed),
+    ...used && { usedSeconds: fromDuration(used) },
+    ...bandwidth && { bandwidth: toBandwidth(bandwidth) },
+    ...podBandwidth && { podBandwidth: toBandwidth(podBandwidth) },
+    ...pressure && { pressureSeconds: fromDuration(pressure) },
+  };
+}
+
+function toBandwidth(message: CpuBandwidthMessage): CpuBandwidth {
+  const { quota, period, periods, throttledPeriods, throttled } = message;
+  return {
+    ...quota && { quotaSeconds: fromDuration(quota) },
+    periodSeconds: fromDuration(period),
+    periods,
+    throttledPeriods,
+    throttledSeconds: fromDuration(throttled),
   };
 }

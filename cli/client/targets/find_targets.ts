@@ -69,7 +69,7 @@ export async function findTargets(
   const nodeNames = [...new Set(containers.map(({ nodeName }) => nodeName))];
   const daemons = await findDaemonPods(cluster, nodeNames, necoperfNamespace);
   const targets: Target[] = [];
-  for (const { id, name: container, nodeName, pod } of spread(containers)) {
+  for (const { id, name: container, nodeName, cpu, pod } of spread(containers)) {
     const daemon = daemons.get(nodeName)!;
     if (daemon instanceof CliError) {
       failures.push({ name: `${pod.namespace}/${pod.name}`, error: daemon, nodeName });
@@ -80,7 +80,7 @@ export async function findTargets(
       containerId: id,
       endpoint: toEndpoint(daemon, { cluster, route, place, options: reference }),
       access: await access,
-      pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
+      pod: { namespace: pod.namespace, name: pod.name, container, nodeName, cpu },
     });
   }
   if (targets.length === 0) throw nothingFound(namespace, failures, skipped);

@@ -7,6 +7,16 @@ export interface RunningContainer {
   /** The runtime's id, without the runtime's name before it. */
   id: string;
   nodeName: string;
+  /** What Kubernetes lets it have of the node's processors. */
+  cpu: CpuResources;
+}
+
+/** CPUs that a container may have; a limit that is not there does not exist. */
+export interface CpuResources {
+  limitCpus?: number;
+  requestCpus?: number;
+  /** Of all containers of the pod together. */
+  podLimitCpus?: number;
 }
 
 /**
@@ -37,7 +47,8 @@ export function pickContainer(pod: Pod, containerName?: string): RunningContaine
   }
   // An init container runs while its pod is still Pending: the container's own state decides.
   if (container.state.is === "running" && container.id) {
-    return { name: container.name, id: container.id, nodeName: pod.nodeName };
+    const { name, id } = container;
+    return { name, id, nodeName: pod.nodeName, cpu: cpuOf(pod, container) };
   }
   const pending = pod.phase === "Running" ? "" : `, and the pod is ${pod.phase}`;
   throw notFound(
@@ -45,6 +56,14 @@ export function pickContainer(pod: Pod, containerName?: string): RunningContaine
       describeState(container)
     }${pending}; \`kubectl describe pod -n ${pod.namespace} ${pod.name}\` shows more`,
   );
+}
+
+function cpuOf(pod: Pod, { cpuLimit, cpuRequest }: PodContainer): CpuResources {
+  return {
+    ...cpuLimit === undefined ? {} : { limitCpus: cpuLimit },
+    ...cpuRequest === undefined ? {} : { requestCpus: cpuRequest },
+    ...pod.cpuLimit === undefined ? {} : { podLimitCpus: pod.cpuLimit },
+  };
 }
 
 function choose(pod: Pod, name: string | undefined): PodContainer | undefined {

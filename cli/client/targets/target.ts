@@ -9,7 +9,7 @@ import {
   openNamespace,
   toEndpoint,
 } from "./find_daemon.ts";
-import { pickContainer } from "./pick_container.ts";
+import { type CpuResources, pickContainer } from "./pick_container.ts";
 
 /** A container of a pod that a user names. */
 export interface PodReference extends NamespaceReference {
@@ -34,7 +34,14 @@ export interface Target {
   /** How the daemon is called. Default: without a token, over plain text. */
   access?: DaemonCredentials;
   /** Known when it was found by its pod. */
-  pod?: { namespace: string; name: string; container: string; nodeName: string };
+  pod?: {
+    namespace: string;
+    name: string;
+    container: string;
+    nodeName: string;
+    /** What Kubernetes lets the container have of the node's processors. */
+    cpu?: CpuResources;
+  };
 }
 
 /**
@@ -54,14 +61,14 @@ export async function findTarget(reference: PodReference, signal?: AbortSignal):
   // While the API server answers; connecting reports a failure.
   loadGrpc().catch(() => {});
   const pod = await reading;
-  const { id, name: container, nodeName } = pickContainer(pod, reference.container);
+  const { id, name: container, nodeName, cpu } = pickContainer(pod, reference.container);
   const place = { nodeName, namespace: necoperfNamespace };
   const daemon = await findDaemonPod(cluster, place);
   return {
     containerId: id,
     endpoint: toEndpoint(daemon, { cluster, route, place, options: reference }),
     access: await access,
-    pod: { namespace: pod.namespace, name: pod.name, container, nodeName },
+    pod: { namespace: pod.namespace, name: pod.name, container, nodeName, cpu },
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { advise, type Recorded } from "../../../cli/analysis/advice.ts";
+import type { CpuLimit } from "../../../cli/analysis/cpu_limit.ts";
 import type { Frame, StackProfile } from "../../../cli/script/stack_profile.ts";
 import { SUMMARY } from "../summary.ts";
 
@@ -73,6 +74,71 @@ Deno.test("advise: processes that entered and are missing from the result", () =
 Deno.test("advise: a target that was mostly idle", () => {
   assert.deepEqual(kinds({ cpuUse: { cpus: 0.05 } }), []);
   assert.match(textOf({ cpuUse: { cpus: 0.02, side: "user" } }), /about 0.02 CPUs in user space\./);
+});
+
+const LIMITED: CpuLimit = {
+  heldBackBy: "limit",
+  limitCpus: 0.2,
+  usedCpus: 0.2,
+  elapsedSeconds: 30,
+  periods: 300,
+  throttledPeriods: 290,
+  throttledSeconds: 23.14,
+  enoughCpus: 1,
+};
+
+Deno.test("advise: a CPU limit that is used up, with how often, how long and what would have been enough", () => {
+  assert.deepEqual(kinds({ cpuLimit: LIMITED }), ["CPU limit"]);
+  assert.equal(
+    textOf({ cpuLimit: LIMITED }),
+    "its CPU limit of 200m stopped the container in 290 of 300 periods (97%), for 23.1s in 30s; " +
+      "it used 0.20 CPUs. A limit of about 1 would have been enough",
+  );
+  const wide = { ...LIMITED, limitCpus: 2, usedCpus: 2, throttledSeconds: 174, enoughCpus: 8 };
+  assert.match(
+    textOf({ cpuLimit: wide }),
+    /for 2m54s, summed over processors, in 30s; it used 2\.00/,
+  );
+  const ofPod: CpuLimit = { ...LIMITED, heldBackBy: "pod limit", isOfPod: true };
+  assert.match(
+    textOf({ cpuLimit: ofPod }),
+    /^its pod's CPU limit of 200m stopped .* in 30s\. A limit/,
+  );
+});
+
+Deno.test("advise: a busy node, which is not the limit's fault", () => {
+  const node: CpuLimit = { heldBackBy: "node", waitedSeconds: 12, elapsedSeconds: 30 };
+  assert.deepEqual(kinds({ cpuLimit: node }), ["busy node"]);
+  assert.match(
+    textOf({ cpuLimit: node }),
+    /processors were busy: for 12s of 30s .*, and it has no CPU limit\. With a CPU request/,
+  );
+  const limited = { ...node, limitCpus: 0.2, requestCpus: 0.01 };
+  assert.match(
+    textOf({ cpuLimit: limited }),
+    /its CPU limit of 200m is not the cause\. With a larger CPU request than 10m it/,
+  );
+});
+
+Deno.test("advise: a limit of which nobody knows whether it was used up, when much of it was used", () => {
+  const unknown: CpuLimit = { heldBackBy: "unknown", limitCpus: 0.2, unknown: "it is not mounted" };
+  assert.deepEqual(kinds({ cpuLimit: unknown }), []);
+  assert.deepEqual(kinds({ cpuLimit: unknown, cpuUse: { cpus: 0.1 } }), []);
+  assert.match(
+    textOf({ cpuLimit: unknown, cpuUse: { cpus: 0.19 } }),
+    /about 0\.19 CPUs, and whether its CPU limit of 200m stopped it is not known: it is not mounted$/,
+  );
+  assert.match(textOf({ cpuLimit: { ...unknown, usedCpus: 0.15 } }), /about 0\.15 CPUs/);
+});
+
+Deno.test("advise: an idle target is not held back by a limit, and one that is held back is not idle", () => {
+  const cpuUse = { cpus: 0.02 };
+  const nothing: CpuLimit = { heldBackBy: "nothing", limitCpus: 0.2 };
+  assert.match(textOf({ cpuUse, cpuLimit: nothing }), /Neither a CPU limit nor the node kept it/);
+  assert.match(textOf({ cpuUse }), /its turn on a CPU \(limits, a full node\)/);
+  assert.deepEqual(kinds({ cpuUse, cpuLimit: { ...LIMITED, limitCpus: 0.02 } }), ["CPU limit"]);
+  const node: CpuLimit = { heldBackBy: "node", waitedSeconds: 12, elapsedSeconds: 30 };
+  assert.deepEqual(kinds({ cpuUse, cpuLimit: node }), ["busy node"]);
 });
 
 Deno.test("advise: stacks without callers, for lack of frame pointers", () => {

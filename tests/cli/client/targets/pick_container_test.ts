@@ -48,8 +48,18 @@ Deno.test("pickContainer: picks the named container of any kind", () => {
       name,
       id: `id-of-${name}`,
       nodeName: "node1",
+      cpu: {},
     });
   }
+});
+
+Deno.test("pickContainer: says which CPU limits there are for the container", () => {
+  const app = container("app", { cpuLimit: 0.2, cpuRequest: 0.01 });
+  assert.deepEqual(pickContainer(pod({ containers: [app], cpuLimit: 1 })).cpu, {
+    limitCpus: 0.2,
+    requestCpus: 0.01,
+    podLimitCpus: 1,
+  });
 });
 
 Deno.test("pickContainer: without a name picks the annotated container, else the first", () => {
