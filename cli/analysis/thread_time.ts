@@ -17,7 +17,9 @@ export interface ThreadTime {
   /** With that of idle threads. */
   blockedSeconds: number;
   waitingSeconds?: number;
-  /** What idle threads were blocked for. */
+  /** As `ThreadTimes` has it. */
+  parkedSeconds?: number;
+  /** What idle threads were blocked for, and `parkedSeconds`. */
   idleSeconds: number;
   /** How it was thinned, in a sentence or more; see `ScriptSummary`. */
   thinned?: string[];
@@ -61,6 +63,9 @@ export function addThreadTimes(times: (ThreadTime | undefined)[]): ThreadTime | 
     blockedSeconds: sum(({ blockedSeconds }) => blockedSeconds)!,
     waitingSeconds: sum(({ waitingSeconds }) => waitingSeconds),
     idleSeconds: sum(({ idleSeconds }) => idleSeconds)!,
+    ...(all.some(({ parkedSeconds }) => parkedSeconds) && {
+      parkedSeconds: sum(({ parkedSeconds = 0 }) => parkedSeconds),
+    }),
   };
 }
 
@@ -71,14 +76,14 @@ export interface TimeStack extends Pick<Stack, "frames" | "weight"> {
 
 /**
  * The stacks of threads' time without that of idle threads, in which what did not run ends with the
- * function that went to the kernel: what the kernel does to have a thread wait nobody can change.
+ * function that wanted to wait: how the C library, Go's and the kernel do that nobody can change.
  */
 export function stacksOfTime({ frames, events }: StackProfile): TimeStack[] {
-  const isKernel = frames.map((frame: Frame) => frameKind(frame) === "kernel");
+  const isOwn = frames.map(isOwnFrame);
   return TIME_KINDS.flatMap((kind) => ofKind(events, kind).map((stack) => ({ kind, stack })))
     .map(({ kind, stack: { frames, weight, idleWeight = 0 } }) => ({
       kind,
-      frames: kind === "running" ? frames : frames.subarray(0, ownDepth(frames, isKernel)),
+      frames: kind === "running" ? frames : frames.subarray(0, ownDepth(frames, isOwn)),
       weight: weight - idleWeight,
     }))
     .filter(({ weight }) => weight > 0);
@@ -88,10 +93,23 @@ function ofKind(events: EventProfile[], kind: TimeKind): Stack[] {
   return events.filter(({ event }) => timeKind(event) === kind).flatMap(({ stacks }) => stacks);
 }
 
-/** How many functions of a stack there are up to the one that went to the kernel to wait. */
-export function ownDepth(frames: Uint32Array, isKernel: boolean[]): number {
+/** The C library, and code of it that is a file of its own. */
+const C_LIBRARY = /(^|\/)(libc|libpthread|ld-musl-[^/]*|libc\.musl-[^/]*|libc-[\d.]+)\.so[.\d]*$/;
+/** How Go's standard library calls the kernel. */
+const GO_SYSTEM_CALL = /^(internal\/runtime|runtime\/internal)\/syscall|^syscall\.(Raw)?Syscall/;
+
+/** Says whether a function may be why a thread waits, and is not only how it does. */
+export function isOwnFrame(frame: Frame): boolean {
+  return frameKind(frame) !== "kernel" && frame.symbol !== "[unknown]" &&
+    !C_LIBRARY.test(frame.dso) && !GO_SYSTEM_CALL.test(frame.symbol);
+}
+
+/**
+ * How many functions of a stack there are up to the last of its own. Where it has none, as that of a
+ * kernel's thread, or of one whose callers are not known, all of them.
+ */
+export function ownDepth(frames: Uint32Array, isOwn: boolean[]): number {
   let depth = frames.length;
-  while (depth > 0 && isKernel[frames[depth - 1]]) depth--;
-  // A thread of the kernel has nothing else.
+  while (depth > 0 && !isOwn[frames[depth - 1]]) depth--;
   return depth === 0 ? frames.length : depth;
 }

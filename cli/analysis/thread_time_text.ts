@@ -23,14 +23,18 @@ export function describeThreadTime(time: ThreadTime): string {
   const shares = parts.map((part, index) =>
     `${formatShare(part / (sum || 1))} ${TIME_KIND_NAMES[TIME_KINDS[index]]}`
   );
-  const idle = idleThreads === 0
+  const idle = [
+    ...idleThreads > 0 ? [countOf(idleThreads, "idle thread")] : [],
+    ...time.parkedSeconds ? ["Go's threads without a goroutine to run"] : [],
+  ].join(" and ");
+  const leftOut = idle === ""
     ? ""
-    : `; ${countOf(idleThreads, "idle thread")} (${formatShare(idleSeconds / (sum || 1))}) ${
-      idleThreads === 1 ? "is" : "are"
+    : `; ${idle} (${formatShare(idleSeconds / (sum || 1))}) ${
+      idleThreads === 1 && !time.parkedSeconds ? "is" : "are"
     } left out below`;
-  if (isWhole) return `of ${all}: ${shares.join(", ")}${idle}`;
+  if (isWhole) return `of ${all}: ${shares.join(", ")}${leftOut}`;
   const were = threads === 0 ? "threads were" : `${lived} ${threads === 1 ? "was" : "were"}`;
-  return `${were} blocked for ${formatSeconds(sum)} in all${idle}`;
+  return `${were} blocked for ${formatSeconds(sum)} in all${leftOut}`;
 }
 
 /** How threads' time was thinned, a line for each machine that says something else. */

@@ -1,11 +1,10 @@
 import { isCpuTime } from "../formats/event_unit.ts";
 import { hasWaiting, TIME_KIND_NAMES, TIME_KINDS } from "../formats/time_kind.ts";
-import { frameKind } from "../script/frame_kind.ts";
 import type { EventProfile, StackProfile } from "../script/stack_profile.ts";
 import type { TimeKind } from "../script/time_events.ts";
 import { timeKind } from "../script/time_kind.ts";
 import type { ComparedSide } from "./compared_side.ts";
-import { ownDepth } from "./thread_time.ts";
+import { isOwnFrame, ownDepth } from "./thread_time.ts";
 
 /** What two profiles have of threads' time, and what there is to say of the rest. */
 interface CommonTime {
@@ -101,7 +100,7 @@ function timeOf(
   kinds: TimeKind[],
   isKnown: boolean,
 ): ComparedSide {
-  const isKernel = frames.map((frame) => isKnown && frameKind(frame) === "kernel");
+  const isOwn = frames.map((frame) => !isKnown || isOwnFrame(frame));
   const ofKinds = kinds.flatMap((kind) =>
     events.filter(({ event }) => timeKind(event) === kind).map((event) => ({ kind, event }))
   );
@@ -115,7 +114,7 @@ function timeOf(
         weight: left,
         samples: Math.round(stack.samples * left / (stack.weight || 1)),
         kind,
-        depth: kind === "running" ? stack.frames.length : ownDepth(stack.frames, isKernel),
+        depth: kind === "running" ? stack.frames.length : ownDepth(stack.frames, isOwn),
       };
     }).filter(({ weight }) => weight > 0)
   );

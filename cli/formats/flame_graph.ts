@@ -67,8 +67,14 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
   const ofTime = hasWaiting(profile.events)
     ? profile.events.filter(({ event }) => timeKind(event) !== undefined)
     : [];
-  const { threads = 0, idleThreads = 0 } = profile.threadTimes ?? {};
-  const hasKinds = idleThreads > 0 || new Set(ofTime.map(({ event }) => timeKind(event))).size > 1;
+  const { threads = 0, idleThreads = 0, parkedSeconds = 0 } = profile.threadTimes ?? {};
+  const hasIdle = idleThreads > 0 || parkedSeconds > 0;
+  const idleName = parkedSeconds > 0
+    ? "idle"
+    : idleThreads === 1
+    ? "1 idle thread"
+    : `${idleThreads} idle threads`;
+  const hasKinds = hasIdle || new Set(ofTime.map(({ event }) => timeKind(event))).size > 1;
   const others = profile.events.filter((each) => !hasKinds || !ofTime.includes(each));
   return {
     title,
@@ -76,7 +82,7 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
     notes: profile.thinned?.map((sentence) => `${THINNED}${sentence}`),
     frames: profile.frames,
     views: [
-      ...hasKinds ? [timeView(ofTime, threads, idleThreads)] : [],
+      ...hasKinds ? [timeView(ofTime, threads, hasIdle ? idleName : undefined)] : [],
       ...others.map((each) => ({
         name: each.event || "samples",
         unit: viewUnit(each),
@@ -87,7 +93,7 @@ export function flameGraphOf(profile: StackProfile, title: string): FlameGraph {
   };
 }
 
-function timeView(events: EventProfile[], threads: number, idleThreads: number): FlameView {
+function timeView(events: EventProfile[], threads: number, idleName?: string): FlameView {
   const ofEvents = TIME_KINDS.filter((kind) =>
     events.some(({ event }) => timeKind(event) === kind)
   );
@@ -103,10 +109,7 @@ function timeView(events: EventProfile[], threads: number, idleThreads: number):
     });
   });
   const kinds: FlameKind[] = ofEvents.map((kind) => ({ kind, name: TIME_KIND_NAMES[kind] }));
-  if (idleThreads > 0) {
-    const name = idleThreads === 1 ? "1 idle thread" : `${idleThreads} idle threads`;
-    kinds.push({ kind: "idle", name, isHidden: true });
-  }
+  if (idleName !== undefined) kinds.push({ kind: "idle", name: idleName, isHidden: true });
   const ofThreads = threads === 1 ? "1 thread's time" : `${threads || ""} threads' time`.trim();
   return { name: "threads' time", unit: "nanoseconds", event: ofThreads, stacks, kinds };
 }

@@ -1,7 +1,8 @@
 import { toFrame } from "./frame_line.ts";
+import { findParked } from "./parked_stack.ts";
 import { createScriptReader } from "./reader.ts";
 import { createStackCounter } from "./stack_counter.ts";
-import type { StackProfile } from "./stack_profile.ts";
+import type { Stack, StackProfile, ThreadTimes } from "./stack_profile.ts";
 import { createThinnedNotes } from "./thinned_notes.ts";
 import { createThreadTimeCounter } from "./thread_times.ts";
 import type { TimeKind } from "./time_events.ts";
@@ -79,8 +80,10 @@ export function createScriptFolder({ idle = false }: FoldOptions = {}): ScriptFo
     finish() {
       const summary = reader.finish();
       const times = threadTimes.finish(idle ? undefined : counter.addIdle);
+      const counted = counter.finish();
+      if (times && !idle) markParked(times, counted);
       return {
-        ...counter.finish(),
+        ...counted,
         ...summary,
         ...spans.summary(),
         ...(times && { threadTimes: times }),
@@ -88,4 +91,22 @@ export function createScriptFolder({ idle = false }: FoldOptions = {}): ScriptFo
       };
     },
   };
+}
+
+/** Counts as idle what blocked threads that had nothing to run, unless there is nothing else. */
+function markParked(
+  times: ThreadTimes,
+  { events, frames }: Pick<StackProfile, "events" | "frames">,
+): void {
+  const isParked = findParked(frames);
+  const stacks = events.filter(({ event }) => timeKind(event) === "blocked")
+    .flatMap(({ stacks }) => stacks)
+    .filter(({ frames }) => frames.some((frame) => isParked[frame]));
+  const rest = (stack: Stack) => stack.weight - (stack.idleWeight ?? 0);
+  const parked = stacks.reduce((sum, stack) => sum + rest(stack), 0);
+  const ofTime = events.filter(({ event }) => timeKind(event) !== undefined)
+    .flatMap(({ stacks }) => stacks).reduce((sum, stack) => sum + rest(stack), 0);
+  if (parked === 0 || parked === ofTime) return;
+  for (const stack of stacks) stack.idleWeight = stack.weight;
+  times.parkedSeconds = parked / 1e9;
 }

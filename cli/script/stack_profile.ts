@@ -38,6 +38,11 @@ export interface ThreadTimes {
   threads: number;
   /** How many of them are idle. */
   idleThreads: number;
+  /**
+   * How long others of Go's threads were blocked without a goroutine that they could run, if they were:
+   * it is idle as well.
+   */
+  parkedSeconds?: number;
   /** How long the thread lived that lived longest, as far as it was recorded. */
   longestSeconds: number;
 }

@@ -49,6 +49,12 @@ Deno.test("describeThreadTime: has the time, the threads and the shares", async 
     await describe(sample(1, "offcpu-time", 9.96, "query") + sample(1, "cpu-clock", 0.04, "parse")),
     "of 10s × 1 thread: 0.4% running, 100% blocked, 0% waiting for a processor",
   );
+  const parked = sample(4, "offcpu-time", 9, "runtime.stopm") + sample(4, "cpu-clock", 1, "main");
+  assert.equal(
+    await describe(WEB + parked),
+    "of 10s × 4 threads: 5% running, 93% blocked, 3% waiting for a processor; " +
+      "2 idle threads and Go's threads without a goroutine to run (73%) are left out below",
+  );
   // Of what blocked alone nobody knows what else there was.
   assert.equal(
     await describe(sample(1, "offcpu-time", 4, "query") + sample(2, "offcpu-time", 10, "take")),
@@ -67,7 +73,9 @@ Deno.test("findThreadTime: has no shares of what was not recorded, and what the 
 });
 
 Deno.test("findThreadTime: has the fields that docs/reference/json.md documents", async () => {
-  const time = findThreadTime(await fold(`${WEB}# necoperf: thinned: by half\n`));
+  const text = `${WEB}# necoperf: thinned: by half\n` +
+    sample(4, "offcpu-time", 9, "runtime.stopm") + sample(4, "cpu-clock", 1, "main");
+  const time = findThreadTime(await fold(text));
   assert.deepEqual(fieldsOf(time), fieldsOf(documentedJson("Threads' time")));
 });
 
@@ -108,6 +116,33 @@ Deno.test("hottestFunctions: of threads' time leaves idle threads out, and what 
   // Where nobody does anything else, it is shown.
   const [take] = hottestFunctions(await fold(sample(2, "offcpu-time", 10, "take", "pool")), 1);
   assert.deepEqual([take.symbol, take.self], ["take", 1]);
+});
+
+Deno.test("hottestFunctions: what blocked is of the function that wanted to wait, and not of how it did", async () => {
+  const blocked = (...frames: string[]) =>
+    `web 7/1 [001] 20.0: 1000 offcpu-time: \n` +
+    frames.map((frame) => `\t 10 ${frame}\n`).join("") + "\n";
+  const kernel = "schedule+0x1 ([kernel.kallsyms])";
+  const libc = "__futex_abstimed_wait_common+0xc6 (/usr/lib/x86_64-linux-gnu/libc.so.6)";
+  const hottest = async (text: string) =>
+    hottestFunctions(await fold(sample(1, "cpu-clock", 1e-8, "x") + text), 1)[0].symbol;
+  assert.equal(
+    await hottest(blocked(kernel, libc, "take_gil+0x1 (/lib/libpython3.so)")),
+    "take_gil",
+  );
+  const musl = "__timedwait_cp+0x1 (/lib/ld-musl-x86_64.so.1)";
+  assert.equal(await hottest(blocked(kernel, musl, "take_lock+0x1 (/web)")), "take_lock");
+  const go = "internal/runtime/syscall/linux.Syscall6 (/web)";
+  assert.equal(
+    await hottest(blocked(kernel, go, "syscall.Syscall (/web)", "syscall.Fsync (/web)")),
+    "syscall.Fsync",
+  );
+  // Whose callers nobody knows is what there is.
+  assert.equal(await hottest(blocked(libc)), "__futex_abstimed_wait_common");
+  assert.equal(
+    await hottest(blocked(libc, "[unknown] ([unknown])")),
+    "__futex_abstimed_wait_common",
+  );
 });
 
 Deno.test("mainEvent: of threads' time is what ran, however often was looked at the rest", async () => {

@@ -333,3 +333,16 @@ Deno.test("convertScript: time of one kind alone is a tree like any other", asyn
   assert.equal(await graph.text("#summary"), "1 samples, 2.5 s");
   assert.match(await graph.tooltip(2, 0.5) ?? "", /^read\nprogram: \/web\n100.00% of 2.5 s/);
 });
+
+Deno.test("convertScript: a flame graph leaves out Go's threads without a goroutine as idle", async () => {
+  const sample = (event: string, seconds: number, name: string) =>
+    `web 7/7 [001] 20.0: ${seconds * 1e9} ${event}: \n\t 10 ${name}+0x1 (/web)\n\n`;
+  await using graph = await open(
+    sample("offcpu-time", 8, "runtime.stopm") + sample("offcpu-time", 1, "main.save") +
+      sample("cpu-clock", 1, "main.work"),
+  );
+  assert.deepEqual(await graph.page.locator("#kinds label").allTextContents(), [
+    ...["running 1 s (10.00%)", "blocked 1 s (10.00%)", "idle 8 s (80.00%)"],
+  ]);
+  assert.match(await graph.tooltip(2, 0.1) ?? "", /^main.save\n.*\n50.00% of 2 s/);
+});

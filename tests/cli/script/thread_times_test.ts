@@ -106,3 +106,24 @@ Deno.test("foldPerfScript: what a text says of how it was thinned is kept, each 
   const kept = await thinned(many.join("") + SERVES);
   assert.deepEqual([kept?.length, kept?.[7].length], [8, 300]);
 });
+
+Deno.test("foldPerfScript: Go's threads are idle while they have no goroutine to run", async () => {
+  const go = (tid: number, milliseconds: number, ...functions: string[]) =>
+    `web 7/${tid} [001] 20.0: ${milliseconds * 1e6} offcpu-time: \n` +
+    functions.map((name) => `\t 10 ${name}+0x1 (/web)\n`).join("") + "\n";
+  const parked = go(1, 4000, "runtime.futex.abi0", "runtime.notesleep", "runtime.stopm") +
+    go(2, 4000, "syscall.Syscall6", "runtime.netpoll", "runtime.findRunnable");
+  const text = parked + go(1, 900, "syscall.Fsync", "main.save") +
+    sample(1, "cpu-clock", 100, "main.work") + sample(2, "cpu-clock", 100, "runtime.stopm");
+  assert.deepEqual(await idleIn(text), { "runtime.futex.abi0": 4000, "syscall.Syscall6": 4000 });
+  assert.deepEqual((await fold(text)).threadTimes, {
+    ...{ threads: 2, idleThreads: 0, longestSeconds: 5, parkedSeconds: 8 },
+  });
+  // Where there is nothing else, it is shown; and it may be asked for.
+  assert.deepEqual(await idleIn(parked), {});
+  const { threadTimes } = await foldPerfScript(
+    inChunks(new TextEncoder().encode(text)),
+    { idle: true },
+  );
+  assert.equal(threadTimes?.parkedSeconds, undefined);
+});
