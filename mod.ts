@@ -61,6 +61,8 @@ export type {
 export type { DaemonReference } from "./cli/client/daemon/reconnecting_client.ts";
 export type { RecordingHooks, RecordingOrder } from "./cli/client/recording/recording.ts";
 export type {
+  CpuBandwidth,
+  CpuCounters,
   DownloadEvent,
   RecordingEvent,
   RecordingSummary,
