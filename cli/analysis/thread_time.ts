@@ -79,11 +79,11 @@ export interface TimeStack extends Pick<Stack, "frames" | "weight"> {
  * function that wanted to wait: how the C library, Go's and the kernel do that nobody can change.
  */
 export function stacksOfTime({ frames, events }: StackProfile): TimeStack[] {
-  const isOwn = frames.map(isOwnFrame);
+  const ranks = frames.map(waitRank);
   return TIME_KINDS.flatMap((kind) => ofKind(events, kind).map((stack) => ({ kind, stack })))
     .map(({ kind, stack: { frames, weight, idleWeight = 0 } }) => ({
       kind,
-      frames: kind === "running" ? frames : frames.subarray(0, ownDepth(frames, isOwn)),
+      frames: kind === "running" ? frames : frames.subarray(0, ownDepth(frames, ranks)),
       weight: weight - idleWeight,
     }))
     .filter(({ weight }) => weight > 0);
@@ -98,18 +98,24 @@ const C_LIBRARY = /(^|\/)(libc|libpthread|ld-musl-[^/]*|libc\.musl-[^/]*|libc-[\
 /** How Go's standard library calls the kernel. */
 const GO_SYSTEM_CALL = /^(internal\/runtime|runtime\/internal)\/syscall|^syscall\.(Raw)?Syscall/;
 
-/** Says whether a function may be why a thread waits, and is not only how it does. */
-export function isOwnFrame(frame: Frame): boolean {
-  return frameKind(frame) !== "kernel" && frame.symbol !== "[unknown]" &&
-    !C_LIBRARY.test(frame.dso) && !GO_SYSTEM_CALL.test(frame.symbol);
+/** How much a function says of why a thread waits: nothing, how it does, or why. */
+type WaitRank = 0 | 1 | 2;
+
+/** Says how much a function tells of why a thread waits; the kernel's and unknown ones nothing. */
+export function waitRank(frame: Frame): WaitRank {
+  if (frameKind(frame) === "kernel" || frame.symbol === "[unknown]") return 0;
+  return C_LIBRARY.test(frame.dso) || GO_SYSTEM_CALL.test(frame.symbol) ? 1 : 2;
 }
 
 /**
- * How many functions of a stack there are up to the last of its own. Where it has none, as that of a
- * kernel's thread, or of one whose callers are not known, all of them.
+ * How many functions of a stack there are up to the one that wanted to wait: the last of the highest
+ * rank. Where nothing is known of any, as of a kernel's thread, all of them.
  */
-export function ownDepth(frames: Uint32Array, isOwn: boolean[]): number {
-  let depth = frames.length;
-  while (depth > 0 && !isOwn[frames[depth - 1]]) depth--;
-  return depth === 0 ? frames.length : depth;
+export function ownDepth(frames: Uint32Array, ranks: WaitRank[]): number {
+  for (const rank of [2, 1]) {
+    let depth = frames.length;
+    while (depth > 0 && ranks[frames[depth - 1]] < rank) depth--;
+    if (depth > 0) return depth;
+  }
+  return frames.length;
 }

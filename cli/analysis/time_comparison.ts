@@ -4,7 +4,7 @@ import type { EventProfile, StackProfile } from "../script/stack_profile.ts";
 import type { TimeKind } from "../script/time_events.ts";
 import { timeKind } from "../script/time_kind.ts";
 import type { ComparedSide } from "./compared_side.ts";
-import { isOwnFrame, ownDepth } from "./thread_time.ts";
+import { ownDepth, waitRank } from "./thread_time.ts";
 
 /** What two profiles have of threads' time, and what there is to say of the rest. */
 interface CommonTime {
@@ -100,7 +100,7 @@ function timeOf(
   kinds: TimeKind[],
   isKnown: boolean,
 ): ComparedSide {
-  const isOwn = frames.map((frame) => !isKnown || isOwnFrame(frame));
+  const ranks = frames.map((frame) => isKnown ? waitRank(frame) : 2);
   const ofKinds = kinds.flatMap((kind) =>
     events.filter(({ event }) => timeKind(event) === kind).map((event) => ({ kind, event }))
   );
@@ -114,7 +114,7 @@ function timeOf(
         weight: left,
         samples: Math.round(stack.samples * left / (stack.weight || 1)),
         kind,
-        depth: kind === "running" ? stack.frames.length : ownDepth(stack.frames, isOwn),
+        depth: kind === "running" ? stack.frames.length : ownDepth(stack.frames, ranks),
       };
     }).filter(({ weight }) => weight > 0)
   );

@@ -13,11 +13,9 @@ export interface RunningContainer {
 
 /** CPUs that a container may have; a limit that is not there does not exist. */
 export interface CpuResources {
-  /** The container's own limit. */
   limitCpus?: number;
-  /** What is kept for the container. */
   requestCpus?: number;
-  /** The limit of all containers of the pod together. */
+  /** Of all containers of the pod together. */
   podLimitCpus?: number;
 }
 

@@ -137,10 +137,11 @@ Deno.test("hottestFunctions: what blocked is of the function that wanted to wait
     await hottest(blocked(kernel, go, "syscall.Syscall (/web)", "syscall.Fsync (/web)")),
     "syscall.Fsync",
   );
+  assert.equal(await hottest(blocked(kernel)), "schedule");
   // Whose callers nobody knows is what there is.
-  assert.equal(await hottest(blocked(libc)), "__futex_abstimed_wait_common");
+  assert.equal(await hottest(blocked(kernel, libc)), "__futex_abstimed_wait_common");
   assert.equal(
-    await hottest(blocked(libc, "[unknown] ([unknown])")),
+    await hottest(blocked(kernel, libc, "[unknown] ([unknown])")),
     "__futex_abstimed_wait_common",
   );
 });
