@@ -1,9 +1,9 @@
 import type { Duplex } from "node:stream";
-import type { ConfigurationOptions } from "@kubernetes/client-node";
+import { type ConfigurationOptions, Observable } from "@kubernetes/client-node";
 import { type ApiFailure, type ApiRequest, describeApiFailure } from "./api_failure.ts";
-import { type ApiClient, openApiClient, type SentRequest } from "./api_client.ts";
+import { openApiClient, type SentRequest } from "./api_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
-import { type ClusterAccess, findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
+import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { Pod } from "./pod.ts";
 import type { PodPort } from "./port_forward.ts";
 import { readWorkload } from "./read_workload.ts";
@@ -150,25 +150,25 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
   };
   type ReviewCall = Call<{ status?: { allowed: boolean } }>;
   /** Gives an access review's answer; `undefined` when it is not the caller's to ask. */
-  const review = async (asker: ApiClient, access: ResourceAccess, call: ReviewCall) => {
-    const result = await asker.call(call);
+  const review = async (access: ResourceAccess, call: ReviewCall) => {
+    const result = await client.call(call);
     if ("answer" in result) return result.answer.status?.allowed ?? false;
     if (hasStatus(result, HTTP_FORBIDDEN)) return undefined;
     const { verb, namespace, resource } = access;
     throw fail({ verb, resource, namespace }, result);
   };
-  const reviewSelf = (asker: ApiClient, access: ResourceAccess) =>
-    review(asker, access, (options) =>
-      asker.authorization.createSelfSubjectAccessReview({
+  const reviewSelf = (access: ResourceAccess, acting: ConfigurationOptions = {}) =>
+    review(access, (options) =>
+      authorization.createSelfSubjectAccessReview({
         body: {
           apiVersion: `${AUTHORIZATION}/v1`,
           kind: "SelfSubjectAccessReview",
           spec: { resourceAttributes: access },
         },
-      }, options));
+      }, { ...options, ...acting }));
   const reviewUser = (access: ResourceAccess, user: string) => {
     const { namespace } = access;
-    return review(client, access, (options) =>
+    return review(access, (options) =>
       // A right in the namespace, which its administrators have: SubjectAccessReviews are for the
       // cluster's.
       authorization.createNamespacedLocalSubjectAccessReview({
@@ -287,16 +287,13 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
         lifetimeSeconds: granted?.expirationSeconds ?? wanted.lifetimeSeconds,
       };
     },
-    mayAccess: (access, user) =>
-      user === undefined ? reviewSelf(client, access) : reviewUser(access, user),
+    mayAccess: (access, user) => user === undefined ? reviewSelf(access) : reviewUser(access, user),
     mayServiceAccountAccess: async (access, name) => {
       const user = serviceAccountUser(access.namespace, name);
       const allowed = await reviewUser(access, user);
       // Who acts as somebody else already cannot act as a third.
       if (allowed !== undefined || connection.impersonation.length > 0) return allowed;
-      const account: ClusterAccess = { ...connection, impersonation: [["Impersonate-User", user]] };
-      const asAccount = openApiClient(account, { requestTimeoutSeconds, onRequest, signal });
-      return await reviewSelf(asAccount, access);
+      return await reviewSelf(access, actAs(user));
     },
     readTokenRights: async (namespace) => {
       const { status } = await send(
@@ -345,6 +342,19 @@ async function unlessForbidden<T>(read: () => Promise<T>): Promise<T | undefined
     if (error instanceof CliError && error.exitStatus === ExitStatus.NOT_ALLOWED) return;
     throw error;
   }
+}
+
+/** Has one request made as another user. */
+function actAs(user: string): ConfigurationOptions {
+  return {
+    middleware: [{
+      pre(context) {
+        context.setHeaderParam("Impersonate-User", user);
+        return new Observable(Promise.resolve(context));
+      },
+      post: (context) => new Observable(Promise.resolve(context)),
+    }],
+  };
 }
 
 /** What messages say of a request. */

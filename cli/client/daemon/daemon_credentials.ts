@@ -222,7 +222,8 @@ export function missingTokenHint(
   if (token) return undefined;
   const file = `a file with a token for the audience '${TOKEN_AUDIENCE}' with --token-file`;
   return noTokenBecause === undefined
-    ? `no token was sent: name a service account of the pod's namespace with --service-account, or ${file}`
+    ? `no token was sent: name ${file} or, without --daemon, a service account of the pod's ` +
+      "namespace with --service-account"
     : `no token was sent: ${noTokenBecause}\nor name ${file}`;
 }
 

@@ -159,7 +159,7 @@ Deno.test("missingTokenHint: says why no service account was found", async () =>
     missingTokenHint(access)!,
     /you may not request .*serviceaccounts\/token.*\n.*--token-file/s,
   );
-  assert.match(missingTokenHint(await open({}, empty.path))!, /--service-account.*--token-file/);
+  assert.match(missingTokenHint(await open({}, empty.path))!, /--token-file.*--service-account/);
 });
 
 Deno.test("completeAccess: an authority: the file that is named, the pod's, the ConfigMap's, none", async () => {
