@@ -24,8 +24,8 @@ export class Downloads {
   ) {}
 
   /**
-   * Reads a result from an offset on, following it while it is made. Throws `RESOURCE_EXHAUSTED` when
-   * too many are read, and what `Admission.confirm` rejects with, also later when the right is taken
+   * Reads a result from an offset on, following it while it is made. `allowed` is called when that is
+   * sure, and waited for. Throws `RESOURCE_EXHAUSTED` when too many are read, and what `Admission.confirm` rejects with, also later when the right is taken
    * away meanwhile.
    */
   async *read(
@@ -33,9 +33,11 @@ export class Downloads {
     offset: number,
     caller: Caller,
     call: Call,
+    allowed: () => Promise<void> = () => Promise.resolve(),
   ): AsyncGenerator<Uint8Array> {
     await this.#confirm(result, caller, call);
     this.#slots.take(downloadShare(caller, call.peer), call.signal);
+    await allowed();
     let confirmedAt = this.now();
     for await (const data of result.read(offset, call.signal)) {
       if (this.now() - confirmedAt >= CONFIRM_INTERVAL_MS) {

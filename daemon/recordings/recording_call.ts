@@ -10,11 +10,17 @@ export interface Call {
   /** Address and port. */
   peer: string;
   credentials: Credentials;
-  /** Aborts when the caller gives up or is gone. */
+  /**
+   * Aborts when the caller gives up or is gone; with a `ConnectionLostError` when nobody gave up, but
+   * the connection has ended.
+   */
   signal: AbortSignal;
   /** To be called when it is known who calls. */
   identified(): void;
 }
+
+/** A call has ended because its connection has. */
+export class ConnectionLostError extends Error {}
 
 /** What a caller asks for, not checked yet. */
 export interface RecordingRequest {
@@ -23,7 +29,7 @@ export interface RecordingRequest {
   options: RecordOptions__Output | null;
   /**
    * Whether the result is kept for those who fetch it. It is then made to its end when the caller is
-   * lost after sampling has ended.
+   * lost after sampling has ended, or while it samples and is back in time.
    */
   kept: boolean;
 }

@@ -150,11 +150,13 @@ async function recordResult(
     ...listener,
     started: (processes) => {
       meter.start();
+      running.started = true;
       listener.started(processes, options);
     },
     converting: () => {
       meter.stop();
       running.sampled = true;
+      running.abandonment.end();
       listener.converting();
     },
     missed: (processes, reason) =>

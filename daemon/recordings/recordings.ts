@@ -6,7 +6,12 @@ import { StatusError } from "../status_error.ts";
 import { audit, type AuditEntry } from "./audit.ts";
 import { Downloads } from "./downloads.ts";
 import { orCancelled } from "./or_cancelled.ts";
-import type { Call, RecordingListener, RecordingRequest } from "./recording_call.ts";
+import {
+  type Call,
+  ConnectionLostError,
+  type RecordingListener,
+  type RecordingRequest,
+} from "./recording_call.ts";
 import { type JobParts, runJob, shuttingDown } from "./recording_job.ts";
 import { RunningRecordings } from "./running_recordings.ts";
 
@@ -42,7 +47,8 @@ export class Recordings {
    * the recording's id; it is for the caller to see to its end.
    *
    * Rejects with a `StatusError`; nothing is left then. Aborting the call gives the recording up,
-   * unless its result is to be kept and its sampling has ended.
+   * unless its result is to be kept and its sampling has ended. One that samples, and whose connection
+   * was lost, has some time in which its caller can come back by `fetch`.
    */
   run(
     request: RecordingRequest,
@@ -56,7 +62,10 @@ export class Recordings {
     return this.#running.start(id, async (running) => {
       const giveUp = () => {
         // A caller that is lost after the sampling may come back for the result.
-        if (!request.kept || !running.sampled) running.abort.abort(call.signal.reason);
+        if (request.kept && running.sampled) return;
+        const isLost = call.signal.reason instanceof ConnectionLostError;
+        if (request.kept && running.started && isLost) running.abandonment.lost();
+        else running.abort.abort(call.signal.reason);
       };
       call.signal.addEventListener("abort", giveUp, { once: true });
       if (call.signal.aborted) giveUp();
@@ -86,7 +95,8 @@ export class Recordings {
 
   /**
    * Writes the bytes of a result from an offset on, following it while it is made, and resolves with
-   * what the whole result is. Rejects with `NOT_FOUND` when the caller has none, with
+   * what the whole result is. `allowed` is called first, when nothing may have been made of it yet.
+   * Rejects with `NOT_FOUND` when the caller has none, with
    * `RESOURCE_EXHAUSTED` when too many are read, and when the caller's right was taken away.
    */
   fetch(
@@ -94,15 +104,21 @@ export class Recordings {
     offset: number,
     call: Call,
     write: (data: Uint8Array) => Promise<void>,
+    allowed: () => Promise<void>,
   ): Promise<FinishedRecording> {
     return this.#audit(recordingId, call, async (entry) => {
       const caller = await this.#identify(call, entry);
       const result = this.parts.store.get(recordingId);
       requireOwn(caller, result?.owner, entry, "this node keeps no such result");
       entry.sentBytes = 0;
-      for await (const data of this.#downloads.read(result!, offset, caller, call)) {
-        entry.sentBytes += data.length;
-        await write(data);
+      const ended = this.#running.get(recordingId)?.abandonment.read();
+      try {
+        for await (const data of this.#downloads.read(result!, offset, caller, call, allowed)) {
+          entry.sentBytes += data.length;
+          await write(data);
+        }
+      } finally {
+        ended?.();
       }
       return describe(result!);
     });

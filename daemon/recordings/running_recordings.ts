@@ -1,4 +1,5 @@
 import type { Caller } from "../caller.ts";
+import { AbandonmentTimer } from "./abandonment_timer.ts";
 
 /** How long a recording that is told to stop at shutdown has for the rest of its work. */
 const SHUTDOWN_STOP_SECONDS = 20;
@@ -9,10 +10,14 @@ export interface RunningRecording {
   caller?: Caller;
   /** Whether it has a place among those that run at a time. */
   admitted: boolean;
+  /** Whether its sampling has started. */
+  started: boolean;
   /** Whether its sampling has ended. */
   sampled: boolean;
   stop: AbortController;
   abort: AbortController;
+  /** Aborts it when its caller is lost and does not come back. */
+  abandonment: AbandonmentTimer;
   /** Settles, never with an error, when nothing of it goes on. */
   ended: Promise<unknown>;
 }
@@ -23,11 +28,14 @@ export class RunningRecordings {
 
   /** Starts one; `run` is what it does. Resolves and rejects as that does. */
   async start<T>(id: string, run: (running: RunningRecording) => Promise<T>): Promise<T> {
+    const abort = new AbortController();
     const running: RunningRecording = {
       admitted: false,
+      started: false,
       sampled: false,
       stop: new AbortController(),
-      abort: new AbortController(),
+      abort,
+      abandonment: new AbandonmentTimer(() => abort.abort()),
       ended: Promise.resolve(),
     };
     this.#running.set(id, running);
@@ -36,6 +44,7 @@ export class RunningRecordings {
     try {
       return await finished;
     } finally {
+      running.abandonment.end();
       this.#running.delete(id);
     }
   }

@@ -36,6 +36,8 @@ export class GuardedConnection extends Duplex {
   readonly #guard: Http2Guard;
   /** Whether the guard has something that others have their turn before. */
   #hasMore = false;
+  /** Whether nothing comes from the peer any more. */
+  hasEnded = false;
 
   constructor(
     private readonly socket: Socket,
@@ -54,7 +56,10 @@ export class GuardedConnection extends Duplex {
     });
     this.#guard = new Http2Guard(account);
     socket.on("data", (chunk: Uint8Array) => this.#onData(chunk));
-    socket.on("end", () => this.push(null));
+    socket.on("end", () => {
+      this.hasEnded = true;
+      this.push(null);
+    });
     socket.on("error", () => this.destroy());
     socket.on("close", () => this.destroy());
     this.once("close", () => account.close());
@@ -91,6 +96,7 @@ export class GuardedConnection extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.hasEnded = true;
     this.socket.destroy();
     done(error);
   }

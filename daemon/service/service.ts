@@ -17,7 +17,11 @@ import { grpc } from "../../proto/grpc.ts";
 import { SIDES } from "../../proto/side.ts";
 import type { Credentials } from "../caller.ts";
 import type { CpuBandwidth, CpuCounters } from "../recording.ts";
-import type { Call, RecordingListener } from "../recordings/recording_call.ts";
+import {
+  type Call,
+  ConnectionLostError,
+  type RecordingListener,
+} from "../recordings/recording_call.ts";
 import type { FinishedRecording, Recordings } from "../recordings/recordings.ts";
 import { StatusError } from "../status_error.ts";
 import type { ServedConnection } from "./tls_listener.ts";
@@ -117,7 +121,15 @@ export function createService(
 
     FetchResult: serverStream("FetchResult", async ({ request, call, write }) => {
       const { recordingId, offset } = request;
-      const finished = await recordings.fetch(recordingId, offset, call, (data) => write({ data }));
+      // An empty message says that the call was taken: data may be minutes away.
+      const allowed = () => write({});
+      const finished = await recordings.fetch(
+        recordingId,
+        offset,
+        call,
+        (data) => write({ data }),
+        allowed,
+      );
       await write({ finished: describe(finished) });
     }),
 
@@ -254,7 +266,7 @@ function createHandlers({ hold, connectionOf, stallSeconds }: ServiceOptions) {
       method,
       peer,
       credentials: credentialsOf(serverCall, connectionOf(peer)?.certificate),
-      signal: abortSignalOf(serverCall),
+      signal: abortSignalOf(serverCall, () => connectionOf(peer)?.hasEnded ?? true),
       identified: () => release = hold(peer),
     };
     try {
@@ -352,12 +364,16 @@ function credentialsOf(call: ServerCall, certificate?: PeerCertificate): Credent
   };
 }
 
-/** Aborts when a call is over: given up, or answered with all of the answer sent. */
+/** Aborts when a call is over: given up, lost, or answered with all of the answer sent. */
 function abortSignalOf(
   call: { on(event: "cancelled", listener: () => void): unknown },
+  hasConnectionEnded: () => boolean,
 ): AbortSignal {
   const controller = new AbortController();
-  call.on("cancelled", () => controller.abort());
+  const abort = () =>
+    controller.abort(hasConnectionEnded() ? new ConnectionLostError() : undefined);
+  // HTTP/2 ends the streams of a connection that it gives up before it ends the connection.
+  call.on("cancelled", () => hasConnectionEnded() ? abort() : setImmediate(abort));
   return controller.signal;
 }
 

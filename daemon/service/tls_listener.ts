@@ -52,6 +52,8 @@ export interface ListenerOptions {
 export interface ServedConnection {
   /** What TLS has verified. */
   certificate?: PeerCertificate;
+  /** Whether nothing comes from the peer any more. */
+  readonly hasEnded: boolean;
   /** Resolves when not too much of what was sent waits for the peer, or when the connection ends. */
   drained(): Promise<void>;
 }
@@ -110,7 +112,13 @@ function createServe(
       isHeld: () => table.isHeld(peer),
       onEnded: options.onRefused,
     });
-    const connection = { certificate, drained: () => guarded.drained() };
+    const connection = {
+      certificate,
+      get hasEnded() {
+        return guarded.hasEnded;
+      },
+      drained: () => guarded.drained(),
+    };
     served.set(peer, connection);
     guarded.once("close", () => {
       // The same peer may be back by then.

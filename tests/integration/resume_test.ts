@@ -164,7 +164,7 @@ async function assertNothingLeft({ daemon }: Setting, files = 0): Promise<void> 
     const metrics = await (await fetch(`${daemon.http}/metrics`)).text();
     assert.match(metrics, /^necoperf_recordings_running 0$/m);
     assert.equal([...Deno.readDirSync("/proc/" + daemon.pid + "/root/var/necoperf")].length, files);
-  });
+  }, 40);
 }
 
 Deno.test("fetchResult: a daemon that is killed before it accepts is asked again", async () => {
@@ -223,6 +223,60 @@ Deno.test("fetchResult: a daemon that is killed while it samples records again",
   await assertDelivered(setting, client);
   assert.match(client.said, /the recording was lost with the connection; recording again/);
   assert.equal(recordings(client), 2, client.said);
+  await assertNothingLeft(setting);
+});
+
+Deno.test("fetchResult: connections that are cut while it samples leave the one recording", async () => {
+  await using setting = await set();
+  await using target = run(targets.spin);
+  const client = setting.startClient(target.pid, "-d", "15s", "--retry-timeout", "5s");
+  await client.says(/recording container/);
+  // With pauses that are longer together than what is tried again for.
+  for (let cuts = 1; cuts <= 3; cuts++) {
+    const before = setting.relay.connections;
+    setting.relay.cut();
+    await eventually(() => assert.ok(setting.relay.connections > before));
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+  }
+  await assertDelivered(setting, client);
+  assert.equal(recordings(client), 1, client.said);
+  assert.doesNotMatch(client.said, /recording again/);
+  assert.ok(client.said.match(/trying again/g)!.length >= 3, client.said);
+  const [line, ...others] = setting.daemon.log.filter(({ method }) => method === "StartRecording");
+  assert.deepEqual([line.outcome, others], ["full", []]);
+  await assertNothingLeft(setting);
+});
+
+Deno.test("startRecording: a call that is cancelled ends the recording, also when its result is read", async () => {
+  await using setting = await set();
+  await using target = run(targets.spin);
+  const { client } = setting.daemon;
+  const call = client.StartRecording({
+    containerId: `${target.pid}`,
+    duration: { seconds: 20, nanos: 0 },
+  });
+  call.on("error", () => {});
+  let recordingId = "";
+  await new Promise<void>((resolve) =>
+    call.on("data", ({ accepted, started }) => {
+      recordingId ||= accepted?.recordingId ?? "";
+      if (started) resolve();
+    })
+  );
+  const fetching = client.FetchResult({ recordingId });
+  const failed = new Promise<{ code?: number }>((resolve, reject) => {
+    fetching.on("error", resolve);
+    fetching.on("end", () => reject(new Error("there is a result")));
+  });
+  // Its first message is empty: the call was taken.
+  await new Promise<void>((resolve) =>
+    fetching.on("data", ({ data }) => {
+      assert.equal(data.length, 0);
+      resolve();
+      call.cancel();
+    })
+  );
+  await failed;
   await assertNothingLeft(setting);
 });
 

@@ -11,11 +11,12 @@ import { gzipSync } from "node:zlib";
 import { createAuthority as createApiAuthority } from "../cli/authority.ts";
 import { daemonPod, runningPod, type StandInApi, startStandInApi } from "../cli/stand_in_api.ts";
 import { startStandInDaemon, writeFinished, writeStart } from "../cli/stand_in_daemon.ts";
+import type { TestDaemon } from "../testing/daemon.ts";
 import { SERVER_NAME, startEncrypted, withAuthority } from "../testing/encrypted_daemon.ts";
 import { withLargePerf } from "../testing/large_perf.ts";
-import { run } from "../testing/process.ts";
+import { eventually, run } from "../testing/process.ts";
 import { programCommand } from "../testing/programs.ts";
-import { startRelay } from "../testing/relay.ts";
+import { type Relay, startRelay } from "../testing/relay.ts";
 import { peakBytes } from "../testing/resources.ts";
 import { buildTargets } from "../testing/targets.ts";
 
@@ -48,12 +49,23 @@ function startApi(forward: string, containerId: string): Promise<StandInApi> {
   });
 }
 
+/** A kubeconfig file for another address at which the API server is reached. */
+async function leadTo(address: string, api: StandInApi): Promise<void> {
+  const text = await Deno.readTextFile(api.kubeconfig);
+  await Deno.writeTextFile(api.kubeconfig, text.replace(api.address, address));
+}
+
 /** A client in a process of its own. */
 interface TunnelClient {
+  /** Resolves when it has said so on standard error; rejects when it ends before. */
+  says(words: RegExp): Promise<void>;
   /** Its result, to be read at any pace. */
   stdout: ReadableStream<Uint8Array>;
-  /** Looks how much memory it takes at most, and asserts that it ends well. */
-  ends(): Promise<{ peakBytes: number }>;
+  /**
+   * Asserts that it ends well, and resolves with what it has said on standard error, and how much
+   * memory it took at most.
+   */
+  ends(): Promise<{ said: string; peakBytes: number }>;
 }
 
 function startClient(api: StandInApi, caFile: string, ...args: string[]): TunnelClient {
@@ -74,13 +86,28 @@ function startClient(api: StandInApi, caFile: string, ...args: string[]): Tunnel
     // It may have ended meanwhile.
     peakBytes(process.pid).then((bytes) => peak = bytes, () => {});
   }, 100);
-  const said = new Response(process.stderr).text();
+  let said = "";
+  const listeners = new Set<() => void>();
+  const heard = (async () => {
+    for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
+      said += text;
+      for (const listener of listeners) listener();
+    }
+  })();
   return {
     stdout: process.stdout,
+    says: (words) =>
+      new Promise((resolve, reject) => {
+        const look = () => words.test(said) && resolve();
+        listeners.add(look);
+        heard.then(() => reject(new Error(`it never said ${words}: ${said}`)));
+        look();
+      }),
     ends: async () => {
-      const { code } = await process.status.finally(() => clearInterval(timer));
-      assert.equal(code, 0, await said);
-      return { peakBytes: peak };
+      const [{ code }] = await Promise.all([process.status, heard])
+        .finally(() => clearInterval(timer));
+      assert.equal(code, 0, said);
+      return { said, peakBytes: peak };
     },
   };
 }
@@ -177,3 +204,71 @@ Deno.test("profile: a reader that is slower than the tunnel, and 1 GB on the wir
   assertMemory("a slow reader", await end);
   assert.equal(arrived.digest("hex"), sha256.toString("hex"));
 });
+
+/** What load balancers and API servers do between a client and a daemon that are both real. */
+async function profileThrough(
+  link: Parameters<typeof startRelay>[1],
+  args: string[],
+  use: (parts: {
+    link: Relay;
+    api: StandInApi;
+    client: TunnelClient;
+    daemon: TestDaemon;
+  }) => Promise<void>,
+): Promise<void> {
+  await withAuthority(async (authority, directory) => {
+    await authority.issue("server", { dnsName: SERVER_NAME });
+    await using daemon = await startEncrypted(directory, "server");
+    await using target = run(targets.spin);
+    await using api = await startApi(daemon.address, `${target.pid}`);
+    using relay = startRelay(api.address, link);
+    await leadTo(relay.address, api);
+    const output = await Deno.makeTempDir();
+    try {
+      const client = startClient(api, authority.certFile, "-o", output, ...args);
+      const path = new Response(client.stdout).text();
+      await use({ link: relay, api, client, daemon });
+      const text = await Deno.readTextFile((await path).trim());
+      assert.match(text, /^spin +\d+\/\d+ /);
+    } finally {
+      await Deno.remove(output, { recursive: true });
+    }
+  });
+}
+
+/** The requests for the daemon's port. */
+function tunnels({ requests }: StandInApi): number {
+  return requests.filter(({ pathname }) => pathname.endsWith("/portforward")).length;
+}
+
+Deno.test("profile: tunnels that are cut again and again leave the one recording", () =>
+  profileThrough(
+    {},
+    ["-d", "15s", "--retry-timeout", "5s"],
+    async ({ link, api, client, daemon }) => {
+      await client.says(/: recording shop/);
+      // With pauses that are longer together than what is tried again for.
+      for (let cuts = 1; cuts <= 3; cuts++) {
+        const before = tunnels(api);
+        link.cut();
+        await eventually(() => assert.ok(tunnels(api) > before));
+        await new Promise((resolve) => setTimeout(resolve, 2500));
+      }
+      const { said } = await client.ends();
+      assert.doesNotMatch(said, /recording again/);
+      const recordings = daemon.log.filter(({ method }) => method === "StartRecording");
+      assert.deepEqual(recordings.map(({ outcome }) => outcome), ["full"]);
+    },
+  ));
+
+Deno.test("profile: a tunnel on which nothing happens is kept from being idle", () =>
+  profileThrough({ idleSeconds: 8 }, ["-d", "20s"], async ({ link, api, client }) => {
+    await client.says(/: recording shop/);
+    // The relay means it: this connection is cut.
+    const [hostname, port] = link.address.split(":");
+    using idle = await Deno.connect({ hostname, port: Number(port) });
+    assert.equal(await idle.read(new Uint8Array(1)), null);
+    const { said } = await client.ends();
+    assert.doesNotMatch(said, /trying again/);
+    assert.equal(tunnels(api), 1);
+  }));

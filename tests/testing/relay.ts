@@ -1,3 +1,5 @@
+import { IdleTimer } from "../../daemon/recordings/idle_timer.ts";
+
 /** A way to a daemon that can be cut, held up and led elsewhere. */
 export interface Relay extends Disposable {
   /** `host:port` for the client. */
@@ -14,6 +16,8 @@ export interface Relay extends Disposable {
 interface RelayOptions {
   /** Called with the bytes that came from the daemon so far, before they are passed on. */
   onBytes?(total: number): Promise<unknown> | void;
+  /** Cuts a connection on which nothing came from either side for so long, as load balancers do. */
+  idleSeconds?: number;
 }
 
 /** Passes TCP connections on to a daemon. */
@@ -23,10 +27,10 @@ export function startRelay(target: string, options: RelayOptions = {}): Relay {
   const open = new Set<Deno.Conn>();
   let total = 0;
   let listening = true;
-  const cut = () => {
-    for (const one of open) one.close();
-    open.clear();
+  const close = (...connections: Deno.Conn[]) => {
+    for (const one of connections) if (open.delete(one)) one.close();
   };
+  const cut = () => close(...open);
   const relay: Relay = {
     address: `127.0.0.1:${port}`,
     target,
@@ -38,10 +42,15 @@ export function startRelay(target: string, options: RelayOptions = {}): Relay {
       cut();
     },
   };
-  const forward = async (from: Deno.Conn, to: Deno.Conn, fromDaemon: boolean) => {
+  const forward = async (
+    [from, to]: Deno.Conn[],
+    idleTimer: IdleTimer | undefined,
+    fromDaemon: boolean,
+  ) => {
     const chunk = new Uint8Array(16 * 1024);
     try {
       for (let length; (length = await from.read(chunk)) !== null;) {
+        idleTimer?.heard();
         if (fromDaemon) await options.onBytes?.(total += length);
         for (let sent = 0; sent < length;) sent += await to.write(chunk.subarray(sent, length));
       }
@@ -49,7 +58,8 @@ export function startRelay(target: string, options: RelayOptions = {}): Relay {
       // The connection was cut, here or by a peer.
     }
     // Whatever ends one half ends the connection.
-    for (const one of [from, to]) if (open.delete(one)) one.close();
+    idleTimer?.end();
+    close(from, to);
   };
   (async () => {
     for await (const client of listener) {
@@ -64,8 +74,12 @@ export function startRelay(target: string, options: RelayOptions = {}): Relay {
       }
       for (const one of [client, daemon]) one.setNoDelay();
       open.add(client).add(daemon);
-      forward(client, daemon, false);
-      forward(daemon, client, true);
+      const { idleSeconds } = options;
+      const idleTimer = idleSeconds
+        ? new IdleTimer(idleSeconds * 1000, () => close(client, daemon))
+        : undefined;
+      forward([client, daemon], idleTimer, false);
+      forward([daemon, client], idleTimer, true);
     }
   })().catch(() => {});
   return relay;

@@ -37,7 +37,8 @@ export interface NecoPerfClient extends grpc.Client {
   
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
-   * being made the stream follows it to its end. The last message has `finished`.
+   * being made the stream follows it to its end. The first message is empty, and
+   * says that the call was taken; the last has `finished`.
    * 
    * Ends with RESOURCE_EXHAUSTED when too many results of the node are being read,
    * of which one tenant may have half, and with ABORTED when the caller takes
@@ -47,7 +48,8 @@ export interface NecoPerfClient extends grpc.Client {
   FetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
-   * being made the stream follows it to its end. The last message has `finished`.
+   * being made the stream follows it to its end. The first message is empty, and
+   * says that the call was taken; the last has `finished`.
    * 
    * Ends with RESOURCE_EXHAUSTED when too many results of the node are being read,
    * of which one tenant may have half, and with ABORTED when the caller takes
@@ -109,8 +111,9 @@ export interface NecoPerfClient extends grpc.Client {
    * The result is kept by the daemon and fetched with FetchResult, also while it
    * is still being made. Cancelling this call before `converting` ends the
    * recording and drops what it made; after that the result is made and kept
-   * nevertheless, because a lost connection looks the same: DeleteResult says
-   * that it is not wanted.
+   * nevertheless: DeleteResult says that it is not wanted. When the connection is
+   * lost after `started`, the recording goes on for 10 s: its caller has
+   * so long to come back for its result with FetchResult, over another connection.
    * 
    * Ends with RESOURCE_EXHAUSTED when the node's queue is full; the trailer
    * `grpc-retry-pushback-ms` says when to try again.
@@ -123,8 +126,9 @@ export interface NecoPerfClient extends grpc.Client {
    * The result is kept by the daemon and fetched with FetchResult, also while it
    * is still being made. Cancelling this call before `converting` ends the
    * recording and drops what it made; after that the result is made and kept
-   * nevertheless, because a lost connection looks the same: DeleteResult says
-   * that it is not wanted.
+   * nevertheless: DeleteResult says that it is not wanted. When the connection is
+   * lost after `started`, the recording goes on for 10 s: its caller has
+   * so long to come back for its result with FetchResult, over another connection.
    * 
    * Ends with RESOURCE_EXHAUSTED when the node's queue is full; the trailer
    * `grpc-retry-pushback-ms` says when to try again.
@@ -160,7 +164,8 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   
   /**
    * Streams the bytes of a result, from an offset on. While the result is still
-   * being made the stream follows it to its end. The last message has `finished`.
+   * being made the stream follows it to its end. The first message is empty, and
+   * says that the call was taken; the last has `finished`.
    * 
    * Ends with RESOURCE_EXHAUSTED when too many results of the node are being read,
    * of which one tenant may have half, and with ABORTED when the caller takes
@@ -192,8 +197,9 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
    * The result is kept by the daemon and fetched with FetchResult, also while it
    * is still being made. Cancelling this call before `converting` ends the
    * recording and drops what it made; after that the result is made and kept
-   * nevertheless, because a lost connection looks the same: DeleteResult says
-   * that it is not wanted.
+   * nevertheless: DeleteResult says that it is not wanted. When the connection is
+   * lost after `started`, the recording goes on for 10 s: its caller has
+   * so long to come back for its result with FetchResult, over another connection.
    * 
    * Ends with RESOURCE_EXHAUSTED when the node's queue is full; the trailer
    * `grpc-retry-pushback-ms` says when to try again.
