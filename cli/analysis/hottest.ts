@@ -2,7 +2,7 @@ import { hasWaiting, TIME_KINDS } from "../formats/time_kind.ts";
 import type { EventProfile, Frame, Stack, StackProfile } from "../script/stack_profile.ts";
 import type { TimeKind } from "../script/time_events.ts";
 import { timeKind } from "../script/time_kind.ts";
-import { stacksOfTime } from "./thread_time.ts";
+import { stacksOfTime, waitRank } from "./thread_time.ts";
 
 /** How much of a profile a function has. */
 export interface FunctionShare extends Frame {
@@ -145,8 +145,14 @@ function bySamples<T extends { samples: number }>(events: T[]): T[] {
   return events.toSorted((a, b) => b.samples - a.samples);
 }
 
+/** Where the C library waits for nobody knows whom, there is nothing that could be done about it. */
+function isNotable(one: FunctionShare): boolean {
+  return one.self >= NOTABLE_SELF &&
+    (one.kind === undefined || one.kind === "running" || waitRank(one) === 2);
+}
+
 function byHeat(a: FunctionShare, b: FunctionShare): number {
-  const [isHot, isOtherHot] = [a, b].map(({ self }) => self >= NOTABLE_SELF);
+  const [isHot, isOtherHot] = [a, b].map(isNotable);
   if (isHot !== isOtherHot) return isHot ? -1 : 1;
   return isHot ? b.self - a.self || b.total - a.total : b.total - a.total || b.self - a.self;
 }

@@ -103,7 +103,7 @@ type WaitRank = 0 | 1 | 2;
 
 /** Says how much a function tells of why a thread waits; the kernel's and unknown ones nothing. */
 export function waitRank(frame: Frame): WaitRank {
-  if (frameKind(frame) === "kernel" || frame.symbol === "[unknown]") return 0;
+  if (frame.dso === "[unknown]" || frameKind(frame) === "kernel") return 0;
   return C_LIBRARY.test(frame.dso) || GO_SYSTEM_CALL.test(frame.symbol) ? 1 : 2;
 }
 

@@ -125,7 +125,8 @@ Deno.test("hottestFunctions: what blocked is of the function that wanted to wait
   const kernel = "schedule+0x1 ([kernel.kallsyms])";
   const libc = "__futex_abstimed_wait_common+0xc6 (/usr/lib/x86_64-linux-gnu/libc.so.6)";
   const hottest = async (text: string) =>
-    hottestFunctions(await fold(sample(1, "cpu-clock", 1e-8, "x") + text), 1)[0].symbol;
+    hottestFunctions(await fold(sample(1, "cpu-clock", 1e-8, "x") + text), 9)
+      .toSorted((a, b) => b.self - a.self)[0].symbol;
   assert.equal(
     await hottest(blocked(kernel, libc, "take_gil+0x1 (/lib/libpython3.so)")),
     "take_gil",
@@ -138,11 +139,23 @@ Deno.test("hottestFunctions: what blocked is of the function that wanted to wait
     "syscall.Fsync",
   );
   assert.equal(await hottest(blocked(kernel)), "schedule");
+  // What has a file, but no name, is still a place in the program.
+  assert.equal(await hottest(blocked(kernel, "[unknown] (/lib/libz.so.1)")), "[unknown]");
   // Whose callers nobody knows is what there is.
   assert.equal(await hottest(blocked(kernel, libc)), "__futex_abstimed_wait_common");
   assert.equal(
     await hottest(blocked(kernel, libc, "[unknown] ([unknown])")),
     "__futex_abstimed_wait_common",
+  );
+});
+
+Deno.test("hottestFunctions: where the C library waits for nobody knows whom is below what is known", async () => {
+  const text = "web 7/1 [001] 20.0: 900 offcpu-time: \n\t 10 read+0x1 (/lib/libc.so.6)\n\n" +
+    "web 7/1 [001] 20.0: 50 offcpu-time: \n\t 10 query+0x1 (/web)\n\n" +
+    "web 7/1 [001] 20.0: 950 cpu-clock: \n\t 10 memcpy+0x1 (/lib/libc.so.6)\n\n";
+  assert.deepEqual(
+    hottestFunctions(await fold(text), 3).map(({ symbol }) => symbol),
+    ["memcpy", "query", "read"],
   );
 });
 
