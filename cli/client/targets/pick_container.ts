@@ -13,7 +13,9 @@ export interface RunningContainer {
 
 /** CPUs that a container may have; a limit that is not there does not exist. */
 export interface CpuResources {
+  /** More it never gets. */
   limitCpus?: number;
+  /** So much it gets when the node is busy, at least. */
   requestCpus?: number;
   /** Of all containers of the pod together. */
   podLimitCpus?: number;
