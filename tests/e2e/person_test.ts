@@ -179,7 +179,10 @@ Deno.test("necoperf-client: a person who may request no token is told the rule",
   await eventually(async () => {
     const run = await runAs(person, tenant.namespace, "target");
     assert.equal(run.status, ExitStatus.NOT_ALLOWED, run.stderr);
-    assert.ok(run.stderr.includes("no token was sent: you may not request a token"), run.stderr);
+    assert.ok(
+      run.stderr.includes("no token was sent: you may not request a token of the service account"),
+      run.stderr,
+    );
     assert.ok(run.stderr.includes(rule), run.stderr);
     assert.deepEqual(run.files, {});
   });

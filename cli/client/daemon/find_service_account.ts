@@ -145,10 +145,6 @@ function explain(
     return `you may not ask which service account of namespace ${namespace} may profile ` +
       `(${candidates.join(", ")}): choose with --service-account NAME`;
   }
-  if (any && !isListed) {
-    return `there is no service account ${USUAL_SERVICE_ACCOUNT} in namespace ${namespace} that you ` +
-      "may request a token of, and you may not list the others: name one with --service-account NAME";
-  }
   if (isKnown && others.length > 0 && candidates.length === 0) {
     return `of the service accounts of namespace ${namespace} that you may request tokens of, none ` +
       `may profile (${
@@ -157,8 +153,11 @@ function explain(
       "one of them, allows it: {apiGroups: [necoperf.cybozu.io], resources: [profiles], verbs: " +
       "[create]}";
   }
-  return `you may not request a token of any service account of namespace ${namespace} that may ` +
-    `profile. The service account ${USUAL_SERVICE_ACCOUNT} of deploy/tenant, and a Role in namespace ` +
-    `${namespace} with this rule, bound to you, allow it: {apiGroups: [""], resources: ` +
+  const inOtherWays = any && !isListed
+    ? ", and you may not list the others to find one: name it with --service-account NAME"
+    : "";
+  return `you may not request a token of the service account ${USUAL_SERVICE_ACCOUNT} in namespace ` +
+    `${namespace}, or it does not exist${inOtherWays}. deploy/tenant makes it, and a Role in ` +
+    `namespace ${namespace} with this rule, bound to you, allows it: {apiGroups: [""], resources: ` +
     `[serviceaccounts/token], resourceNames: [${USUAL_SERVICE_ACCOUNT}], verbs: [create]}`;
 }

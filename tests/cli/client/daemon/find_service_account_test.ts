@@ -117,7 +117,7 @@ Deno.test("findServiceAccount: says what is missing, and the rule", async () => 
     ],
     [
       { accounts: ["a"], mayList: false },
-      /no service account necoperf-client .*--service-account NAME$/,
+      /^you may not request .* necoperf-client .*you may not list .*--service-account NAME\. .*\[create\]\}$/,
     ],
     [{ accounts: ["a"], profilers: ["b"], tokens: ["b"] }, /^you may not request /],
   ];
