@@ -80,6 +80,20 @@ function refused(status: number, words: RegExp): Break {
   };
 }
 
+/** Recordings are made, and do not say what CPU limits did, for this reason. */
+function knowsNoLimits(words: RegExp): Break {
+  return async ({ namespace, http }) => {
+    await eventually(async () => (await fetch(`${http}/healthz`)).body?.cancel());
+    const args = ["target", "-d", "1s", "--json", "--necoperf-namespace", namespace];
+    const run = await runClient(tenant, args);
+    assert.equal(run.status, 0, run.stderr);
+    const { summary, cpuLimit } = JSON.parse(run.stdout);
+    assert.equal(summary.cpu, undefined);
+    assert.equal(cpuLimit.heldBackBy, "unknown");
+    assert.match(cpuLimit.unknown, words);
+  };
+}
+
 function withoutCapability(name: string): Oddity {
   return ({ securityContext: { capabilities } }) => {
     assert.ok(capabilities.add.includes(name));
@@ -151,6 +165,10 @@ const RIGHTS: Record<string, { without: Oddity; breaks: Break }> = {
     without: withoutVolume("proc"),
     breaks: notReady(/^\[-\]container-lookup failed/m),
   },
+  "`/sys/fs/cgroup` of the host": {
+    without: withoutVolume("cgroup"),
+    breaks: knowsNoLimits(/^the node's daemon sees no cgroups: .* \(--cgroup-dir\)$/),
+  },
   "`/var/necoperf`": { without: withoutVolume("results"), breaks: ends },
   "Secret `necoperf-daemon-tls`": { without: withoutVolume("tls"), breaks: ends },
   "service account token": {
@@ -176,6 +194,12 @@ const RIGHTS: Record<string, { without: Oddity; breaks: Break }> = {
   "`--allow-read` of `/host/proc`": {
     without: withFlags("/host/proc", "/nowhere"),
     breaks: notReady(/^\[-\]container-lookup failed/m),
+  },
+  "`--allow-read` of `/host/cgroup`": {
+    without: withFlags("/host/cgroup", "/nowhere"),
+    breaks: knowsNoLimits(
+      /^the container's cgroup is not among those that the node's daemon sees$/,
+    ),
   },
   "`--allow-read` of the TLS files": {
     without: withFlags("/etc/necoperf", "/nowhere"),
