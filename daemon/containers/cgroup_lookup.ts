@@ -4,6 +4,7 @@ import type { Container, ContainerLookup } from "./container.ts";
 import { enteredProcesses, lookAtContainer, mainProcess } from "./container_processes.ts";
 import type { Look } from "./container_processes.ts";
 import { guardPids } from "./pid_guard.ts";
+import { readThreadTimes } from "./thread_times.ts";
 import type { Procfs } from "./procfs.ts";
 import { sandboxedError, sandboxOf } from "./sandbox.ts";
 import { StatusError } from "../status_error.ts";
@@ -48,6 +49,10 @@ export function createCgroupLookup(
     },
 
     guard: (container) => guardPids(procfs, () => lookup.processes(container)),
+
+    threadTimes: (pids, maxThreads) => readThreadTimes(procfs, pids, maxThreads),
+
+    uptime: () => procfs.uptime(),
 
     entered(container, signal) {
       const last = lastLooks.get(container);

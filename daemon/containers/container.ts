@@ -30,6 +30,22 @@ export interface PidGuard {
   holds(): Promise<boolean>;
 }
 
+/** What the kernel has counted of a thread since it started. */
+export interface ThreadTimes {
+  pid: number;
+  tid: number;
+  /** When it started, in clock ticks since the system did. */
+  startTicks: number;
+  /** Its name, which it can set to anything. */
+  comm: string;
+  /** Nanoseconds on a processor. */
+  runNs: number;
+  /** Nanoseconds in which it waited for one. */
+  delayNs: number;
+  /** How often it was put on a processor. */
+  turns: number;
+}
+
 /** A way to find a container and its processes. Rejections are `StatusError`s. */
 export interface ContainerLookup {
   /** Finds a running container. `NOT_FOUND` when no container of this node has the id. */
@@ -47,6 +63,15 @@ export interface ContainerLookup {
    * are not among them: perf follows those by itself. Ends when `signal` aborts.
    */
   entered(container: Container, signal: AbortSignal): AsyncIterable<number[]>;
+
+  /**
+   * What the kernel has counted of up to `maxThreads` threads of processes; nothing of those that have
+   * gone, and nothing at all where it does not tell.
+   */
+  threadTimes(pids: readonly number[], maxThreads: number): Promise<ThreadTimes[]>;
+
+  /** Seconds since the system started (CLOCK_BOOTTIME), to 10 ms; undefined where nothing tells. */
+  uptime(): Promise<number | undefined>;
 
   /** Rejects with words for an administrator when containers cannot be looked up at all. */
   check(): Promise<void>;

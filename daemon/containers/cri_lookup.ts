@@ -12,6 +12,7 @@ import type { Cri, RuntimeContainer } from "./cri.ts";
 import { pidOfInfo } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
 import { guardPids } from "./pid_guard.ts";
+import { readThreadTimes } from "./thread_times.ts";
 import type { Procfs } from "./procfs.ts";
 import { sandboxedError, sandboxOf } from "./sandbox.ts";
 import { StatusError } from "../status_error.ts";
@@ -101,6 +102,10 @@ export function createCriLookup(
     },
 
     guard: (container) => guardPids(procfs, () => lookup.processes(container)),
+
+    threadTimes: (pids, maxThreads) => readThreadTimes(procfs, pids, maxThreads),
+
+    uptime: () => procfs.uptime(),
 
     entered(container, signal) {
       // Where a container's cgroup is not known, what came from outside is not known either.

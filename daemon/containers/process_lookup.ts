@@ -2,6 +2,7 @@ import type { ContainerLookup, PidGuard } from "./container.ts";
 import { MAX_PID } from "./cri_info.ts";
 import { processAndDescendants } from "./descendants.ts";
 import { guardPids } from "./pid_guard.ts";
+import { readThreadTimes } from "./thread_times.ts";
 import type { Procfs } from "./procfs.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
@@ -33,6 +34,11 @@ export function createProcessLookup({ procfs }: { procfs?: Procfs } = {}): Conta
 
     guard: (container) =>
       procfs ? guardPids(procfs, () => lookup.processes(container)) : Promise.resolve(UNGUARDED),
+
+    threadTimes: (pids, maxThreads) =>
+      procfs ? readThreadTimes(procfs, pids, maxThreads) : Promise.resolve([]),
+
+    uptime: () => procfs?.uptime() ?? Promise.resolve(undefined),
 
     /** Nothing comes into a process from outside. */
     async *entered(_container, signal) {

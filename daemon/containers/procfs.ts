@@ -3,6 +3,8 @@ import type { ProcessUsage } from "../process_usage.ts";
 import { parseProcessUsage } from "./process_usage.ts";
 import { quote } from "../quote.ts";
 import { StatusError } from "../status_error.ts";
+import type { ThreadTimes } from "./container.ts";
+import { parseThreadTimes } from "./thread_stat.ts";
 
 /** The processes of this node, as a mounted procfs shows them. Rejections are `StatusError`s. */
 export interface Procfs {
@@ -29,6 +31,15 @@ export interface Procfs {
 
   /** The text of the daemon's own `mountinfo` file. */
   mountInfo(): Promise<string>;
+
+  /**
+   * What the kernel has counted of a thread; undefined when there is no such thread (any more), and
+   * with a kernel that does not count.
+   */
+  threadTimes(pid: number, tid: number): Promise<ThreadTimes | undefined>;
+
+  /** Seconds since the system started (CLOCK_BOOTTIME), to 10 ms. */
+  uptime(): Promise<number>;
 
   /** How far the kernel has come in giving out ids of processes and threads. */
   pidCursor(): Promise<PidCursor>;
@@ -114,6 +125,14 @@ export function openProcfs(dir: string): Procfs {
     },
     threads: (pid) => ids(`${dir}/${pid}/task`),
     mountInfo: async () => await read(`${dir}/${Deno.pid}/mountinfo`) ?? "",
+    async threadTimes(pid, tid) {
+      const [stat, schedstat] = await Promise.all(
+        ["stat", "schedstat"].map((file) => read(`${dir}/${pid}/task/${tid}/${file}`)),
+      );
+      if (stat === undefined || schedstat === undefined) return undefined;
+      return parseThreadTimes(pid, tid, stat, schedstat);
+    },
+    uptime: () => number("uptime", /^(\d+\.\d+) /),
     async pidCursor() {
       const [lastPid, maxPid, forks] = await Promise.all([
         number("loadavg", / (\d+)\n/),

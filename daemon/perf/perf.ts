@@ -23,8 +23,11 @@ const SCRIPT_DEADLINE_MS = 500;
 /** How long a perf record may take to attach, and to end when its time is over, before it is killed. */
 const ATTACH_DEADLINE_MS = 30_000;
 const END_DEADLINE_MS = 10_000;
-/** Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack. */
-const MMAP_PAGES = { dwarf: 128, other: 32 };
+/**
+ * Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack, and of threads that
+ * switch often there are many samples.
+ */
+const MMAP_PAGES = { usual: 32, much: 128 };
 const MIN_MMAP_PAGES = 4;
 /** What perf writes to its standard error for each command it has carried out. */
 const ACKNOWLEDGEMENT = "ack";
@@ -60,6 +63,8 @@ export interface RecordTarget {
   durationSeconds: number;
   /** perf.data that may wait in memory; above it perf waits until `output` is read. */
   backlogBytes: number;
+  /** Is called with how many bytes of perf.data perf has written, when it has and while it samples. */
+  onOutput?: (bytes: number) => void;
 }
 
 /** A `perf record` that has opened its events. */
@@ -103,13 +108,18 @@ export async function startPerfRecord(
   target: RecordTarget,
   signal: AbortSignal,
 ): Promise<PerfRecord> {
-  let mmapPages = options.callGraph === "dwarf" ? MMAP_PAGES.dwarf : MMAP_PAGES.other;
+  const isMuch = options.callGraph === "dwarf" || options.threadTime !== undefined;
+  let mmapPages = isMuch ? MMAP_PAGES.much : MMAP_PAGES.usual;
   // The kernel bounds the ring buffers of all perfs of one user together (perf_event_mlock_kb), so
   // how large this one's may be depends on the others that run.
   for (;; mmapPages /= 2) {
     const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal, 0);
-    const output = new ReadAhead(attempt.process.stdout, target.backlogBytes);
+    let samples = false;
+    const output = new ReadAhead(attempt.process.stdout, target.backlogBytes, (bytes) => {
+      if (samples) target.onOutput?.(bytes);
+    });
     const attachment = awaitAttached(attempt, signal);
+    attachment.refusal.then((refusal) => samples = refusal === undefined);
     // The header comes when the events are open and the ring buffers are there.
     const refusal = await Promise.race([output.begun, attachment.refusal]);
     if (refusal === undefined) {

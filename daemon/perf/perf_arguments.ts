@@ -44,8 +44,8 @@ function eventArguments({ events, threadTime }: PerfOptions): string[] {
     : [...(threadTime === "all" ? ["cpu-clock"] : []), CONTEXT_SWITCHES];
   return [
     ...names.map((name) => `--event=${name}`),
-    // When threads begin to run and cease to.
-    ...(threadTime === undefined ? [] : ["--switch-events"]),
+    // When threads begin to run and cease to, by the clock of /proc/uptime.
+    ...(threadTime === undefined ? [] : ["--switch-events", "--clockid=CLOCK_BOOTTIME"]),
   ];
 }
 
@@ -82,7 +82,9 @@ export function scriptArguments(options: PerfOptions): string[] {
     // The process id beside the thread id: a container may have several processes.
     "--fields=+pid",
     // Threads that switch often do it several times in a microsecond.
-    ...(options.threadTime === undefined ? [] : ["--show-switch-events", "--ns"]),
+    ...(options.threadTime === undefined
+      ? []
+      : ["--show-switch-events", "--show-task-events", "--ns"]),
     options.inline ? "--inline" : "--no-inline",
   ];
 }

@@ -29,7 +29,7 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
   /** How many threads are sampled, as far as the stream shows: records of it can be lost. */
   threads: number;
 
-  readonly #attached: Set<number>;
+  #attached: Set<number>;
   /** What those have started, and that in turn. */
   readonly #started = new Set<number>();
   readonly #records = new PerfDataRecords(this);
@@ -37,6 +37,13 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
   /** The processes that perf attached to have `threads` together. */
   constructor(pids: readonly number[] = [], threads = pids.length) {
     this.#attached = new Set(pids);
+    this.threads = threads;
+  }
+
+  /** perf attaches anew: the processes `pids`, which have `threads` together, are what it samples. */
+  attachTo(pids: readonly number[], threads: number): void {
+    this.#attached = new Set(pids);
+    this.#started.clear();
     this.threads = threads;
   }
 

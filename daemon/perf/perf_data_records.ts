@@ -25,7 +25,7 @@ export const PERF_RECORD_HEADER_FEATURE = 80;
 export const PERF_RECORD_FINISHED_INIT = 82;
 
 /** struct perf_pipe_file_header: the magic `PERFILE2` and its own size. */
-const FILE_HEADER_BYTES = 16;
+export const FILE_HEADER_BYTES = 16;
 /** struct perf_event_header: u32 type, u16 misc, u16 size of the whole record. */
 export const RECORD_HEADER_BYTES = 8;
 /** As much of a record as anybody looks at. */

@@ -27,7 +27,12 @@ export class ReadAhead implements AsyncIterable<Uint8Array> {
   #onChange = () => {};
   readonly #reader: ReadableStreamBYOBReader;
 
-  constructor(source: ReadableStream<Uint8Array>, maxBytes: number) {
+  constructor(
+    source: ReadableStream<Uint8Array>,
+    maxBytes: number,
+    /** Is called with how many bytes have come, when they have. */
+    private readonly onBytes: (bytes: number) => void = () => {},
+  ) {
     this.#maxBlocks = Math.floor(maxBytes / BLOCK_BYTES);
     this.#reader = source.getReader({ mode: "byob" });
     this.#fill();
@@ -79,6 +84,7 @@ export class ReadAhead implements AsyncIterable<Uint8Array> {
         const { value } = await this.#reader.read(new Uint8Array(buffer));
         if (!value?.length) break;
         this.#append(value);
+        this.onBytes(value.length);
         buffer = value.buffer;
         this.#begun.resolve();
         if (this.isFull) this.#full.resolve();

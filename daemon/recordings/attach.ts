@@ -10,7 +10,7 @@ const MAX_ATTACH_ATTEMPTS = 5;
 /** After so many only those are tried that were there at the attempt before. */
 const ATTEMPTS_ON_ALL = 2;
 /** perf.data that waits in memory for perf script, or for the result; above it perf has to wait. */
-const BACKLOG_BYTES = 8 << 20;
+export const BACKLOG_BYTES = 8 << 20;
 /** The same for processes that enter later. */
 const FOLLOWER_BACKLOG_BYTES = 2 << 20;
 
@@ -19,6 +19,8 @@ interface AttacherParts {
   lookup: ContainerLookup;
   startRecord: typeof startPerfRecord;
   limits: Pick<Limits, "maxThreads">;
+  /** Hears of what each perf writes while it samples, in bytes. */
+  onOutput?: (bytes: number) => void;
 }
 
 /** A perf record that runs. */
@@ -72,7 +74,8 @@ export class Attacher {
       before = listed;
       const threads = this.#requireFew(await guard.note(pids));
       try {
-        const target = { pids, durationSeconds, backlogBytes: BACKLOG_BYTES };
+        const { onOutput } = this.parts;
+        const target = { pids, durationSeconds, backlogBytes: BACKLOG_BYTES, onOutput };
         const mayStream = format === "script";
         return { ...await this.#startRecord(target, guard, { mayStream }), threads, late };
       } catch (error) {
@@ -92,6 +95,7 @@ export class Attacher {
   async attachTo(
     entered: readonly number[],
     durationSeconds: number,
+    backlogBytes = FOLLOWER_BACKLOG_BYTES,
   ): Promise<Attached | undefined> {
     for (let attempt = 1;; attempt++) {
       try {
@@ -101,7 +105,8 @@ export class Attacher {
         const pids = entered.filter((pid) => left.includes(pid));
         if (pids.length === 0) return undefined;
         const threads = this.#requireFew(await guard.note(pids));
-        const target = { pids, durationSeconds, backlogBytes: FOLLOWER_BACKLOG_BYTES };
+        const { onOutput } = this.parts;
+        const target = { pids, durationSeconds, backlogBytes, onOutput };
         return { ...await this.#startRecord(target, guard, { mayStream: false }), threads };
       } catch (error) {
         if (!isOutdated(error) || attempt >= MAX_ATTACH_ATTEMPTS) throw error;

@@ -10,12 +10,13 @@ import type {
 import { UserSideFilter } from "../perf/user_side_filter.ts";
 import { StatusError } from "../status_error.ts";
 import { wait } from "../../wait.ts";
-import { type Attached, Attacher, tooManyThreads } from "./attach.ts";
+import { type Attached, Attacher, BACKLOG_BYTES, tooManyThreads } from "./attach.ts";
 import { conversionTimeout, deliverData, deliverText, type ResultWriter } from "./deliver.ts";
 import { ErrorGroup } from "./error_group.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { recordInGroups } from "./record_in_groups.ts";
 import type { Limits } from "./recording_options.ts";
+import { ThreadTimeRecording } from "./thread_time_recording.ts";
 
 /**
  * After which silence perf is made to write out what it has, of all processors as whenever it writes.
@@ -52,7 +53,7 @@ interface RecordingControl {
 export interface RecorderParts {
   lookup: ContainerLookup;
   perf: Perf;
-  limits: Pick<Limits, "maxThreads">;
+  limits: Pick<Limits, "maxThreads" | "threadTimeBytesPerSecond">;
   /** How long perf script may go on after the sampling has ended. */
   conversionTimeoutSeconds: number;
 }
@@ -83,14 +84,18 @@ export function record(
 
 class Recording {
   readonly #counters: PerfDataCounter[] = [];
-  /** Those that run. */
-  readonly #perfs = new Set<PerfRecord>();
+  /** Those that run, and what counts their samples. */
+  readonly #perfs = new Map<PerfRecord, PerfDataCounter>();
   #missedProcesses = 0;
   #recounting = false;
   readonly #group = new ErrorGroup();
   /** Ends all perfs: the caller wants no result any more, or a part of the recording has failed. */
   readonly #abort: AbortSignal;
   readonly #attacher: Attacher;
+  /** Where threads' time is recorded. */
+  readonly #threadTime: ThreadTimeRecording | undefined;
+  /** The perf record of the processes that were there at the beginning. */
+  #main: PerfRecord | undefined;
   /** What went wrong with a perf record whose samples are delivered nevertheless. */
   #failure: StatusError | undefined;
   readonly #writer: ResultWriter;
@@ -104,8 +109,20 @@ class Recording {
     private readonly observer: RecordingObserver,
   ) {
     this.#abort = AbortSignal.any([control.abort, this.#group.signal]);
+    const { lookup, limits, perf: { startRecord } } = parts;
+    const abort = this.#abort;
+    const { threadTime } = options;
+    this.#threadTime = threadTime && new ThreadTimeRecording({
+      ...{ lookup, limits, abort, options: { ...options, threadTime } },
+      processes: () => this.#attacher.processes(),
+      write: (lines) => this.#writer.write(new TextEncoder().encode(lines)),
+      // What has entered is recorded with all others after the pause.
+      paused: () => {
+        for (const perf of this.#perfs.keys()) if (perf !== this.#main) perf.stop();
+      },
+    });
     this.#attacher = new Attacher(
-      { lookup: parts.lookup, startRecord: parts.perf.startRecord, limits: parts.limits },
+      { lookup, startRecord, limits, onOutput: (bytes) => this.#threadTime?.took(bytes) },
       container,
       options,
       this.#abort,
@@ -131,8 +148,10 @@ class Recording {
 
   async #sample(): Promise<RecordingSummary> {
     const { options, observer } = this;
-    const { perf, pids, threads, late, attached } = await this.#attacher.attachAll();
+    const { perf: first, pids, threads, late, attached } = await this.#attacher.attachAll();
     const counter = new PerfDataCounter(pids, threads);
+    const attachAgain = (seconds: number) => this.#attachAgain(counter, seconds);
+    const perf = this.#main = this.#threadTime?.inBursts(first, attachAgain) ?? first;
     let startedAt: number | undefined;
     const elapsedSeconds = () =>
       startedAt === undefined
@@ -148,7 +167,8 @@ class Recording {
     };
     const stopped = () => limitConversion(OVERDUE_MS);
     const sampled = new AbortController();
-    const started = this.#group.run(attached).then(() => {
+    const begun = attached.then(() => this.#threadTime?.begin(pids));
+    const started = this.#group.run(begun).then(() => {
       startedAt = performance.now();
       observer.started(pids.length);
       if (sampled.signal.aborted) return;
@@ -169,16 +189,17 @@ class Recording {
       await started;
       this.#noteFailure(exit);
       limitConversion(0);
+      const lastLines = await this.#threadTime?.end();
       // perf's own clock starts before its word that it samples is heard here.
       const sampledSeconds = exit.wholeDuration ? options.durationSeconds : elapsedSeconds();
       observer.progress(sampledSeconds, this.#counts());
       observer.converting();
-      return { ...exit, sampledSeconds };
+      return { ...exit, sampledSeconds, lastLines };
     });
     // Every part is waited for, so that nothing of a recording goes on after it.
     await Promise.allSettled([
       this.#group.run(exit),
-      this.#group.run(this.#deliver(perf, counter, { attached, stop: this.control.stop })),
+      this.#group.run(this.#deliver(perf, counter, { attached: begun, stop: this.control.stop })),
       this.#group.run(
         started.then(() => this.#followEntered(late, sampled.signal, elapsedSeconds)),
       ),
@@ -188,7 +209,8 @@ class Recording {
     if (this.#group.signal.aborted) throw this.#failure ?? this.#group.signal.reason;
     // A perf that has ended with its caller has not failed.
     this.control.abort.throwIfAborted();
-    const { wholeDuration, sampledSeconds } = await exit;
+    const { wholeDuration, sampledSeconds, lastLines } = await exit;
+    if (lastLines) await this.#writer.write(new TextEncoder().encode(lastLines));
     const targetsEnded = !wholeDuration &&
       (counter.allEnded || await this.#haveEnded(counter.attached));
     return this.#summarize(wholeDuration, targetsEnded, sampledSeconds);
@@ -208,7 +230,7 @@ class Recording {
     const left = await guard.note(await this.parts.lookup.processes(this.container));
     if (left > maxThreads) {
       this.#failure ??= tooManyThreads(left, maxThreads, this.options);
-      for (const perf of this.#perfs) perf.stop();
+      for (const perf of this.#perfs.keys()) perf.stop();
     } else {
       this.#counters.forEach((counter, index) => counter.threads = index === 0 ? left : 0);
       this.#recounting = false;
@@ -236,8 +258,9 @@ class Recording {
     const missed = await recordInGroups(entered, async (pids) => {
       // What a recorded process has started is taken for entered when its parent has ended and its
       // heir is outside. perf reports it, at the latest when it is made to write.
-      for (const perf of this.#perfs) perf.flush();
+      for (const perf of this.#perfs.keys()) perf.flush();
       await wait(FLUSH_INTERVAL_MS, sampled);
+      await this.#threadTime?.sampling();
       const unknown = pids.filter((pid) => !this.#counters.some((counter) => counter.follows(pid)));
       const durationSeconds = this.options.durationSeconds - elapsedSeconds();
       if (sampled.aborted || durationSeconds < FLUSH_INTERVAL_MS / 1000) return;
@@ -263,6 +286,19 @@ class Recording {
     const counter = new PerfDataCounter(attachedTo, threads);
     const delivered = this.#group.run(this.#deliver(perf, counter, { attached, stop: sampled }));
     await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
+  }
+
+  /** Attaches after a pause to all that is not recorded otherwise. */
+  async #attachAgain(
+    counter: PerfDataCounter,
+    durationSeconds: number,
+  ): Promise<PerfRecord | undefined> {
+    const others = [...this.#perfs.values()].filter((other) => other !== counter);
+    const pids = (await this.#attacher.processes())
+      .filter((pid) => !others.some((other) => other.follows(pid)));
+    const attached = await this.#attacher.attachTo(pids, durationSeconds, BACKLOG_BYTES);
+    if (attached) counter.attachTo(attached.pids, attached.threads);
+    return attached?.perf;
   }
 
   /** Attaches to processes that entered; resolves with nothing when that is not possible. */
@@ -294,12 +330,14 @@ class Recording {
       output: perf.output,
       onChunk: (chunk: Uint8Array) => {
         flushing.heard();
+        const { lostSamples } = counter;
         counter.add(chunk);
+        this.#threadTime?.lost(counter.lostSamples - lostSamples);
         this.#group.run(this.#limitThreads()).catch(() => {});
       },
     };
     this.#counters.push(counter);
-    this.#perfs.add(perf);
+    this.#perfs.set(perf, counter);
     try {
       const { format, side, callGraph, threadTime } = this.options;
       if (format === "data") {
@@ -363,7 +401,9 @@ class Recording {
       : stop.aborted
       ? stop.reason
       : "target-ended";
-    if (counts.samples === 0) throw this.#failure ?? noSample(completeness, sampledSeconds);
+    // Threads that do nothing have a time, too.
+    const isEmpty = counts.samples === 0 && (!this.#threadTime || completeness === "target-ended");
+    if (isEmpty) throw this.#failure ?? noSample(completeness, sampledSeconds);
     if (this.#failure) this.observer.perfFailed(this.#failure);
     const missedProcesses = this.#missedProcesses;
     return { ...counts, completeness, sampledSeconds, missedProcesses };

@@ -36,6 +36,11 @@ interface Targets {
    * a pause it starts them with so many seconds between.
    */
   threads: string;
+  /**
+   * Static; `pingPong [MICROSECONDS [COUNTER]]` has two threads that wake each other up over and over,
+   * of which one works so long in each round, and counts rounds in a file, as a u64.
+   */
+  pingPong: string;
   /** Static; `orphans SECONDS` starts a process whose parent ends, each so many seconds. */
   orphans: string;
   /** Static; burns in functions whose name is 512 KB long. */
@@ -67,6 +72,7 @@ const SOURCES = [
   "bpf_loader.c",
   "mappings.c",
   "threads.c",
+  "ping_pong.c",
   "orphans.c",
   "long_name.c",
   "churn.c",
@@ -100,6 +106,7 @@ function compilerRuns(out: string): string[][] {
     ["-static", "-o", `${out}/bin/bpf-loader`, "bpf_loader.c", "busy.c"],
     ["-static", "-o", `${out}/bin/mappings`, "mappings.c", "busy.c"],
     ["-static", "-pthread", "-o", `${out}/bin/threads`, "threads.c", "busy.c"],
+    ["-static", "-pthread", "-o", `${out}/bin/ping-pong`, "ping_pong.c"],
     ["-static", "-o", `${out}/bin/orphans`, "orphans.c", "busy.c"],
     ["-static", "-o", `${out}/bin/long-name`, "long_name.c", "busy.c"],
     ["-static", "-o", `${out}/bin/churn`, "churn.c", "busy.c"],
@@ -136,6 +143,7 @@ export async function buildTargets(): Promise<Targets> {
     bpfLoader: `${directory}/bin/bpf-loader`,
     mappings: `${directory}/bin/mappings`,
     threads: `${directory}/bin/threads`,
+    pingPong: `${directory}/bin/ping-pong`,
     orphans: `${directory}/bin/orphans`,
     longName: `${directory}/bin/long-name`,
     churn: `${directory}/bin/churn`,

@@ -40,7 +40,7 @@ Deno.test("recordArguments: perf record is given what was asked for", () => {
     [
       { threadTime: "all", side: "user" },
       ["--event=cpu-clock", "--event=context-switches/period=1,name=context-switches/"].concat(
-        ["--switch-events", "--user-callchains"],
+        ["--switch-events", "--clockid=CLOCK_BOOTTIME", "--user-callchains"],
       ),
       ["--all-user"],
     ],

@@ -73,12 +73,19 @@ function lookup(processes: number[][], entered: number[][] = []): ContainerLooku
         signal.addEventListener("abort", () => resolve());
       });
     },
+    threadTimes: () => Promise.resolve([]),
+    uptime: () => Promise.resolve(undefined),
     check: () => Promise.resolve(),
   };
 }
 
 function partsOf(lookup: ContainerLookup, perf: Perf): RecorderParts {
-  return { lookup, perf, limits: { maxThreads: 10 }, conversionTimeoutSeconds: 60 };
+  return {
+    lookup,
+    perf,
+    limits: { maxThreads: 10, threadTimeBytesPerSecond: 1000 },
+    conversionTimeoutSeconds: 60,
+  };
 }
 
 interface StandInOptions {
@@ -344,7 +351,10 @@ Deno.test("record: process ids that were used again while perf attached are list
 
 Deno.test("record: a container with too many threads is refused before perf starts", async () => {
   const perf = standIn();
-  const parts = { ...partsOf(lookup([[1, 2, 3]]), perf), limits: { maxThreads: 2 } };
+  const parts = {
+    ...partsOf(lookup([[1, 2, 3]]), perf),
+    limits: { maxThreads: 2, threadTimeBytesPerSecond: 1000 },
+  };
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),
     {

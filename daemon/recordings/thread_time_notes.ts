@@ -1,0 +1,86 @@
+/**
+ * The lines of the daemon's own in the text of a recording of threads' time. perf script's text has
+ * no such lines: those that begin with `#` are not its own.
+ *
+ * @module
+ */
+import type { ThreadTimes } from "../containers/container.ts";
+import type { ThreadTime } from "../recording.ts";
+
+/** How many threads one line names: it has less than 4 KiB. */
+const THREADS_PER_LINE = 128;
+
+/** What the text begins with: that it is of such a recording, and when that began, by perf's clock. */
+export function beginningNotes(threadTime: ThreadTime, beganAt: number | undefined): string {
+  return lines([
+    `thread-time ${threadTime}`,
+    ...(beganAt === undefined ? [] : [`began ${beganAt}`]),
+  ]);
+}
+
+/**
+ * What stands between two bursts: the threads that have not had a turn between looks before and after
+ * the pause, how long it was, and when it ended, by perf's clock.
+ */
+export function pauseNotes(
+  { before, after, seconds, endedAt }: {
+    before: readonly ThreadTimes[];
+    after: readonly ThreadTimes[];
+    seconds: number;
+    endedAt: number | undefined;
+  },
+): string {
+  const turns = new Map(before.map((thread) => [thread.tid, thread]));
+  const still = after
+    .filter((thread) =>
+      isSame(thread, turns.get(thread.tid)) &&
+      thread.turns === turns.get(thread.tid)!.turns
+    )
+    .map(({ pid, tid }) => `${pid}/${tid}`);
+  const notes: string[] = [];
+  for (let at = 0; at < still.length; at += THREADS_PER_LINE) {
+    notes.push(`still ${still.slice(at, at + THREADS_PER_LINE).join(" ")}`);
+  }
+  const end = endedAt === undefined ? "" : ` ${endedAt}`;
+  return lines([...notes, `paused ${seconds.toFixed(6)}${end}`]);
+}
+
+/**
+ * What the text ends with: how long was recorded, and for each thread that was there at the end what
+ * the kernel counted meanwhile (`/proc/<pid>/task/<tid>/schedstat`): nanoseconds on a processor,
+ * nanoseconds of waiting for one, and turns.
+ */
+export function endNotes(
+  { before, after, seconds }: {
+    before: readonly ThreadTimes[];
+    after: readonly ThreadTimes[];
+    seconds: number;
+  },
+): string {
+  const earlier = new Map(before.map((thread) => [thread.tid, thread]));
+  const threads = after.map((thread) => {
+    const { pid, tid, comm } = thread;
+    const start = earlier.get(tid);
+    // One that was not there yet, or another of that number, has had all of its time meanwhile.
+    const { runNs, delayNs, turns } = isSame(thread, start)
+      ? start!
+      : { runNs: 0, delayNs: 0, turns: 0 };
+    const counted = [thread.runNs - runNs, thread.delayNs - delayNs, thread.turns - turns];
+    return `thread ${pid}/${tid} ${counted.join(" ")} ${onOneLine(comm)}`;
+  });
+  return lines([`duration ${seconds.toFixed(6)}`, ...threads]);
+}
+
+function isSame(thread: ThreadTimes, other: ThreadTimes | undefined): boolean {
+  return thread.startTicks === other?.startTicks && thread.pid === other.pid;
+}
+
+function lines(notes: readonly string[]): string {
+  return notes.map((note) => `# necoperf: ${note}\n`).join("");
+}
+
+/** A thread can give itself any name. */
+function onOneLine(comm: string): string {
+  // deno-lint-ignore no-control-regex
+  return comm.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "?");
+}
