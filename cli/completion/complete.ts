@@ -4,6 +4,8 @@ import { NECOPERF_NAMESPACE } from "../../proto/defaults.ts";
 import { collectEvents } from "../arguments/option_values.ts";
 import { listContexts } from "../client/cluster/kubeconfig.ts";
 import { CALL_GRAPH_METHODS } from "../client/recording/record_options.ts";
+import { VIAS } from "../client/daemon/daemon_endpoint.ts";
+import type { PodReference } from "../client/targets/target.ts";
 import { findTargetType, parseTargetName, POD } from "../client/targets/target_name.ts";
 import { WORKLOAD_TYPES } from "../client/cluster/workload.ts";
 import type { Candidate, Completion } from "./completion.ts";
@@ -176,20 +178,29 @@ async function allowedEvents({ operands, valueOf }: Line): Promise<readonly stri
   if (!pod) return COMMON_EVENTS;
   // With it comes gRPC, which no other word takes.
   const { readAllowedEvents } = await import("./allowed_events.ts");
-  return await readAllowedEvents({
-    pod: pod.name,
+  return await readAllowedEvents(referenceTo(pod.name, valueOf));
+}
+
+/** What a line says of a pod, and of the way to its daemon. */
+export function referenceTo(pod: string, valueOf: Line["valueOf"]): PodReference {
+  return {
+    pod,
     namespace: valueOf("--namespace"),
     container: valueOf("--container"),
     kubeconfig: valueOf("--kubeconfig"),
     context: valueOf("--context"),
     necoperfNamespace: valueOf("--necoperf-namespace"),
+    via: VIAS.find((via) => via === valueOf("--via")),
     access: {
       tokenFile: valueOf("--token-file"),
       serviceAccount: valueOf("--service-account"),
       caFile: valueOf("--ca-file"),
       tlsServerName: valueOf("--tls-server-name"),
+      clientCertificateFile: valueOf("--client-cert-file"),
+      clientKeyFile: valueOf("--client-key-file"),
+      insecureSendToken: valueOf("--insecure-send-token") !== undefined,
     },
-  });
+  };
 }
 
 /** Asks the cluster that the line means, about the namespace that it means. */

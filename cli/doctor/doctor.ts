@@ -15,6 +15,7 @@ import {
 } from "../client/daemon/daemon_info.ts";
 import { DAEMON_LABEL, pickDaemon } from "../client/cluster/daemon_pod.ts";
 import type { Route, Via } from "../client/daemon/daemon_endpoint.ts";
+import { formatRule } from "../client/cluster/rbac_rule.ts";
 import { toEndpoint } from "../client/targets/find_daemon.ts";
 import { CliError, ExitStatus } from "../errors.ts";
 import {
@@ -278,16 +279,20 @@ async function* examineDaemons(
     (pod) => pod.nodeName!,
   );
   const asked = [...nodes].sort(([a], [b]) => a.localeCompare(b));
+  const read = (node: string, pods: Pod[], route: Route) => {
+    const place = { nodeName: node, namespace };
+    const endpoint = toEndpoint(pickDaemon(pods, place), { cluster, route, place, options });
+    const name = `the daemon on ${node} (${endpoint.address})`;
+    return readDaemonInfo({ endpoint, name, access, signal });
+  };
+  /** One that was reached at its address. */
+  let direct: string | undefined;
   const limits = new Map<string, string[]>();
   while (asked.length > 0) {
     const answers = await Promise.all(
       asked.splice(0, DAEMONS_AT_A_TIME).map(async ([node, pods]) => {
         try {
-          const place = { nodeName: node, namespace };
-          const endpoint = toEndpoint(pickDaemon(pods, place), { cluster, route, place, options });
-          const name = `the daemon on ${node} (${endpoint.address})`;
-          const read = await readDaemonInfo({ endpoint, name, access, signal });
-          return { node, ...read };
+          return { node, ...await read(node, pods, route) };
         } catch (error) {
           return { failure: problem(error) };
         }
@@ -298,10 +303,21 @@ async function* examineDaemons(
       else {
         const { node, info } = answer;
         yield ok(`${node}: reached ${describeWay(answer)}`);
+        if (!answer.isTunnelled) direct ??= node;
         yield* describeDaemon(node, info);
         const message = describeLimits(info);
         limits.set(message, [...limits.get(message) ?? [], node]);
       }
+    }
+  }
+  if (direct !== undefined && route.via === "auto") {
+    try {
+      const other = await read(direct, nodes.get(direct)!, { via: "port-forward" });
+      yield ok(`${direct}: can be reached ${describeWay(other)}`);
+    } catch (error) {
+      // Nothing that is asked for depends on it, and of a missing right there is a line already.
+      const { message } = problem(error);
+      yield ok(`${direct}: cannot be reached through the API server's port-forward: ${message}`);
     }
   }
   for (const [message, nodes] of limits) {
@@ -407,12 +423,9 @@ function nameRight(right: ResourceAccess): string {
   } in ${namespace}`;
 }
 
-/** The rule of a Role that gives a right. */
+/** What an administrator does about a missing right. */
 function ruleFor(right: ResourceAccess): string {
   const { verb, group, namespace, name } = right;
-  const names = name === undefined ? "" : `resourceNames: [${name}], `;
-  // Which of the two is asked for depends on the API server.
-  const verbs = right.subresource === "portforward" ? "get, create" : verb;
   return `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +
-    `{apiGroups: ["${group}"], resources: [${resourceName(right)}], ${names}verbs: [${verbs}]}`;
+    formatRule({ verb, apiGroup: group, resource: resourceName(right), name });
 }

@@ -33,12 +33,19 @@ const DEADLINE_MS = 300_000;
 /** An address of loopback at which nobody listens. */
 const NOBODY = "127.9.9.9";
 
-/** Starts an API server with TLS whose one daemon is at `forward`, and has a container of that id. */
-function startApi(forward: string, containerId: string): Promise<StandInApi> {
+/**
+ * Starts an API server with TLS whose one daemon is at `forward`, and has a container of that id. At
+ * its address, that is not there unless told otherwise.
+ */
+function startApi(
+  forward: string,
+  containerId: string,
+  [podIP, port] = [NOBODY, 6543],
+): Promise<StandInApi> {
   const web = runningPod("web", "node1");
   web.status!.containerStatuses![0].containerID = `containerd://${containerId}`;
   return startStandInApi({
-    pods: [web, daemonPod("node1", NOBODY)],
+    pods: [web, daemonPod("node1", podIP, port)],
     forwards: { "daemon-node1": forward },
   }, {
     tls: { cert: apiCertificate.cert, key: apiCertificate.key },
@@ -271,4 +278,36 @@ Deno.test("profile: a tunnel on which nothing happens is kept from being idle", 
     const { said } = await client.ends();
     assert.doesNotMatch(said, /trying again/);
     assert.equal(tunnels(api), 1);
+  }));
+
+Deno.test("doctor: says which way was taken, and what each costs", () =>
+  withAuthority(async (authority, directory) => {
+    await authority.issue("server", { dnsName: SERVER_NAME });
+    await using daemon = await startEncrypted(directory, "server");
+    const [host, port] = daemon.address.split(":");
+    const examine = async (address?: [string, number], ...args: string[]) => {
+      await using api = await startApi(daemon.address, "0123456789abcdef", address);
+      const [command, ...begin] = programCommand("client");
+      const { stdout } = await new Deno.Command(command, {
+        args: [
+          ...[...begin, "doctor", "--kubeconfig", api.kubeconfig, "--node", "node1", ...args],
+          ...["--ca-file", authority.certFile, "--tls-server-name", SERVER_NAME],
+        ],
+        stdin: "null",
+        stderr: "null",
+      }).output();
+      return new TextDecoder().decode(stdout).split("\n")
+        .filter((line) => /^\[\+\] node1: .*reached/.test(line))
+        .map((line) => line.replaceAll(/\d+ ms/g, "N ms"));
+    };
+    const costs = "connected in N ms, answers in N ms";
+    const tunnelled = `through the API server's port-forward: ${costs}`;
+    assert.deepEqual(await examine([host, Number(port)]), [
+      `[+] node1: reached at its pod's address: ${costs}`,
+      `[+] node1: can be reached ${tunnelled}`,
+    ]);
+    assert.deepEqual(await examine(), [`[+] node1: reached ${tunnelled}`]);
+    assert.deepEqual(await examine([host, Number(port)], "--via", "port-forward"), [
+      `[+] node1: reached ${tunnelled}`,
+    ]);
   }));

@@ -1,5 +1,6 @@
 import { CliError, ExitStatus } from "../../errors.ts";
 import { escapeControls } from "../../escape_controls.ts";
+import { formatRule } from "./rbac_rule.ts";
 import { fullName, WORKLOAD_TYPES } from "./workload.ts";
 
 /** A request to the API server, for messages. */
@@ -32,8 +33,9 @@ export type ApiFailure =
 export function describeApiFailure(request: ApiRequest, failure: ApiFailure): CliError {
   const { server, origin, verb, resource, apiGroup = "", namespace, name } = request;
   const type = fullName({ resource, apiGroup });
-  const isPod = resource === "pods" || resource === "pods/portforward";
-  const what = `${type}${name === undefined || isPod ? "" : ` ${name}`}`;
+  // Of a subresource it is the object that may be missing.
+  const objects = type.replace(/\/.*/, "");
+  const what = `${type}${name === undefined || objects === "pods" ? "" : ` ${name}`}`;
   if ("noAnswer" in failure) {
     return new CliError(
       ExitStatus.UNREACHABLE,
@@ -53,10 +55,10 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
   if (httpStatus === 404 && name !== undefined) {
     return new CliError(
       ExitStatus.NOT_FOUND,
-      `there is no ${singular(type)} ${namespace}/${name}: ${
+      `there is no ${singular(objects)} ${namespace}/${name}: ${
         message || "not found"
       } (${origin}); ` +
-        `\`kubectl get ${isPod ? "pods" : type} -n ${namespace}\` lists those there are`,
+        `\`kubectl get ${objects} -n ${namespace}\` lists those there are`,
     );
   }
   if (httpStatus === 400 && verb === "list") {
@@ -94,17 +96,14 @@ function selectsPods(type: string): boolean {
 }
 
 function singular(type: string): string {
-  if (type === "pods" || type === "pods/portforward") return "pod";
+  if (type === "pods") return "pod";
   return WORKLOAD_TYPES.find((workload) => fullName(workload) === type)?.singular ?? type;
 }
 
-function ruleFor({ verb, resource, apiGroup = "", name }: ApiRequest): string {
+function ruleFor({ verb, resource, apiGroup, name }: ApiRequest): string {
   // Whoever may make tokens of all service accounts can be any of them: name the one.
   const isOne = resource === "configmaps" || resource === "serviceaccounts/token";
-  const names = isOne ? `resourceNames: [${name}], ` : "";
-  // Which of the two is asked for depends on the API server's release.
-  const verbs = resource === "pods/portforward" ? "get, create" : verb;
-  return `{apiGroups: [${apiGroup || '""'}], resources: [${resource}], ${names}verbs: [${verbs}]}`;
+  return formatRule({ verb, apiGroup, resource, name: isOne ? name : undefined });
 }
 
 /** The words of the innermost of errors that wrap each other. */

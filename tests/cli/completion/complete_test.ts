@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { defineCommands } from "../../../cli/arguments/arguments.ts";
+import { referenceTo } from "../../../cli/completion/complete.ts";
 import { writeCompletion } from "../../../cli/completion/completion.ts";
 import { type Answers, startStandInCluster, table } from "./stand_in_cluster.ts";
 
@@ -117,4 +118,25 @@ Deno.test("defineCommands: lists are asked for as tables, without the objects", 
 Deno.test("defineCommands: a name that would be taken for several is left out", () => {
   const candidates = ["a\nb", "a\tb", "", "good"].map((value) => ({ value, description: "x\ny" }));
   assert.equal(writeCompletion({ candidates }), "good\tx y\n:4");
+});
+
+Deno.test("referenceTo: a daemon is asked in the way, and as whom, the line says", () => {
+  const given = new Map(Object.entries({
+    "--namespace": "shop",
+    "--via": "port-forward",
+    "--ca-file": "ca.crt",
+    "--client-cert-file": "me.crt",
+    "--client-key-file": "me.key",
+    "--insecure-send-token": "",
+  }));
+  const { namespace, via, access } = referenceTo("web-0", (name) => given.get(name));
+  assert.deepEqual([namespace, via], ["shop", "port-forward"]);
+  const { caFile, clientCertificateFile, clientKeyFile, insecureSendToken } = access!;
+  assert.deepEqual(
+    [caFile, clientCertificateFile, clientKeyFile, insecureSendToken],
+    ["ca.crt", "me.crt", "me.key", true],
+  );
+  // Nobody has finished writing it.
+  assert.equal(referenceTo("web-0", () => "por").via, undefined);
+  assert.equal(referenceTo("web-0", () => undefined).access!.insecureSendToken, false);
 });

@@ -98,3 +98,23 @@ Deno.test("describeApiFailure: a server in trouble, and anything else", () => {
     ExitStatus.OTHER,
   );
 });
+
+Deno.test("describeApiFailure: a port-forward: of a pod that does not exist, and that is not allowed", () => {
+  const request = {
+    ...{ ...SERVER, verb: "get", resource: "pods/portforward" } as const,
+    ...{ namespace: "necoperf", name: "daemon-1" },
+  };
+  const missing = describeApiFailure(request, { httpStatus: 404, message: "" });
+  assert.equal(missing.exitStatus, ExitStatus.NOT_FOUND);
+  assert.match(
+    missing.message,
+    /there is no pod necoperf\/daemon-1: .*kubectl get pods -n necoperf/,
+  );
+  const forbidden = describeApiFailure(request, { httpStatus: 403, message: "no" });
+  assert.equal(
+    forbidden.message,
+    "not allowed to get pods/portforward in namespace necoperf (no)\n" +
+      "a Role in namespace necoperf with this rule, bound to that user, allows it: " +
+      '{apiGroups: [""], resources: [pods/portforward], verbs: [get, create]}',
+  );
+});
