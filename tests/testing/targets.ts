@@ -49,6 +49,11 @@ interface Targets {
   churn: string;
   /** Static; has threads whose names look like other fields of perf script's text, and ends soon. */
   names: string;
+  /**
+   * Static; `waits [chatty]` has threads that wait, each in a function of its own, and print how long;
+   * with `chatty` two processes besides wake each other up as fast as they can.
+   */
+  waits: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */
   scriptText: string;
 }
@@ -78,6 +83,7 @@ const SOURCES = [
   "churn.c",
   "names.c",
   "script_text.c",
+  "waits.c",
 ];
 
 const COMPILER_FLAGS = ["-std=gnu11", "-Wall", "-Werror", "-g", "-O1", "-fno-omit-frame-pointer"];
@@ -112,6 +118,7 @@ function compilerRuns(out: string): string[][] {
     ["-static", "-o", `${out}/bin/churn`, "churn.c", "busy.c"],
     ["-static", "-pthread", "-o", `${out}/bin/names`, "names.c"],
     ["-static", "-o", `${out}/bin/script-text`, "script_text.c"],
+    ["-static", "-pthread", "-o", `${out}/bin/waits`, "waits.c"],
   ];
 }
 
@@ -149,6 +156,7 @@ export async function buildTargets(): Promise<Targets> {
     churn: `${directory}/bin/churn`,
     names: `${directory}/bin/names`,
     scriptText: `${directory}/bin/script-text`,
+    waits: `${directory}/bin/waits`,
   };
 }
 

@@ -1,5 +1,6 @@
 import { openResultOutput } from "../output/converting_output.ts";
 import { countingOutput } from "../output/counting_output.ts";
+import { timeTextOutput } from "../output/time_text_output.ts";
 import { fetchRecording } from "./daemon_client.ts";
 import type { DaemonReference } from "../daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
@@ -47,6 +48,7 @@ export async function fetchResult(options: FetchOptions): Promise<ProfileResult>
   const counting = options.countStacks && format !== "data"
     ? countingOutput(output, { idle })
     : undefined;
+  const sink = timeTextOutput(counting ?? output);
   let path: string | undefined;
   try {
     const summary = await fetchRecording({
@@ -54,8 +56,8 @@ export async function fetchResult(options: FetchOptions): Promise<ProfileResult>
       recordingId,
       retryTimeoutSeconds: options.retryTimeoutSeconds,
     }, {
-      ...(counting ?? output),
-      commit: async () => void (path = await output.commit()),
+      ...sink,
+      commit: async () => void (path = await sink.commit()),
       onEvent: options.onEvent,
       signal: options.signal,
     });

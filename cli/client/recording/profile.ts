@@ -1,6 +1,7 @@
 import { shortContainerId } from "../../../proto/container_id.ts";
 import { openResultOutput } from "../output/converting_output.ts";
 import { countingOutput } from "../output/counting_output.ts";
+import { timeTextOutput } from "../output/time_text_output.ts";
 import { recordContainer } from "./daemon_client.ts";
 import { interrupted } from "../../errors.ts";
 import type { Target } from "../targets/target.ts";
@@ -77,6 +78,7 @@ export async function profileInto(
   const counting = options.countStacks && recordOptions.format !== "data"
     ? countingOutput(output, { idle: options.idle })
     : undefined;
+  const sink = timeTextOutput(counting ?? output);
   let path: string | undefined;
   try {
     const summary = await recordContainer({
@@ -87,8 +89,8 @@ export async function profileInto(
       queueTimeoutSeconds: options.queueTimeoutSeconds,
       retryTimeoutSeconds: options.retryTimeoutSeconds,
     }, {
-      ...(counting ?? output),
-      commit: async () => void (path = await output.commit()),
+      ...sink,
+      commit: async () => void (path = await sink.commit()),
       onEvent: options.onEvent,
       signal,
       stopSignal,
