@@ -6,7 +6,7 @@ import type { RequestBudget } from "./http2/request_budget.ts";
 import type { Turns } from "./turns.ts";
 
 /** How much of what is sent may wait for the peer before nothing more is read from it. */
-const MAX_UNSENT_BYTES = 1 << 20;
+const MAX_UNSENT_BYTES = 256 << 10;
 
 const NOTHING = new Uint8Array(0);
 

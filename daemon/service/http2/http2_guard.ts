@@ -29,6 +29,9 @@ const CREDITS_PER_ANSWER = 3;
 const BYTES_PER_CREDIT = 256;
 const CREDITS_PER_SECOND = 50;
 
+/** The settings that a frame may have, each with 6 bytes. HTTP/2 knows ten, and nghttp2 takes as many as this. */
+const MAX_SETTINGS = 32;
+
 /** The header blocks of a connection that may pass before others have their turn. */
 const MAX_BLOCKS_A_TURN = 8;
 
@@ -192,6 +195,9 @@ export class Http2Guard {
     if (type === FrameType.CONTINUATION || type === FrameType.PUSH_PROMISE) {
       throw protocolError("a client may not send such a frame here");
     }
+    if (type === FrameType.SETTINGS && payloadBytes > MAX_SETTINGS * 6) {
+      throw floodError("a SETTINGS frame has too many settings");
+    }
     if (type === FrameType.RST_STREAM) this.#close(streamId);
     if (type !== FrameType.DATA || !stream) return;
     this.#addCredits(payloadBytes / BYTES_PER_CREDIT);
@@ -231,10 +237,7 @@ export class Http2Guard {
       this.#addCredits((now - this.#creditedAt) / 1000 * CREDITS_PER_SECOND);
       this.#creditedAt = now;
     }
-    if (--this.#credits < 0) {
-      const words = "too many frames for what they carry";
-      throw new GuardError("flood", ErrorCode.ENHANCE_YOUR_CALM, words);
-    }
+    if (--this.#credits < 0) throw floodError("too many frames for what they carry");
   }
 
   #addCredits(count: number): void {
@@ -254,6 +257,10 @@ function fragmentOf({ flags }: FrameHeader, payload: Uint8Array): Uint8Array {
 
 function protocolError(words: string): GuardError {
   return new GuardError("protocol", ErrorCode.PROTOCOL_ERROR, words);
+}
+
+function floodError(words: string): GuardError {
+  return new GuardError("flood", ErrorCode.ENHANCE_YOUR_CALM, words);
 }
 
 function headerListError(words: string): GuardError {

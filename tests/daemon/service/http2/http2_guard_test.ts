@@ -150,6 +150,13 @@ for (const [what, flood] of Object.entries(NEXT_TO_NOTHING)) {
   });
 }
 
+Deno.test("Http2Guard: passes a frame of 32 settings, and refuses one of more", () => {
+  const settings = (count: number) => h2.frame(h2.SETTINGS, new Uint8Array(count * 6));
+  const { receive } = startGuard();
+  assert.deepEqual(receive(settings(32)), settings(32));
+  assertRefused("flood", settings(33));
+});
+
 Deno.test("Http2Guard: a client may send a few frames a second for ever", () => {
   const { receive, state } = startGuard();
   for (let second = 0; second < 60; second++) {
