@@ -29,9 +29,10 @@ export interface Stack {
 
 /**
  * The threads of a text of threads' time (`offcpu-time`, `run-delay`). A thread is idle that was
- * blocked for at least 99.9% of its life, for at least 95% of it on one and the same stack, and
- * lived at least half as long as the one that lived longest. Where all are, none counts as idle. Of
- * what blocked alone, as with `--off-cpu`, a life is as long as the text.
+ * blocked for at least 99.9% of its life, for at least 95% of it on one and the same stack, was woken
+ * no more often than every ten seconds, and lived at least half as long as the one that lived longest.
+ * Where all are, none counts as idle. Of what blocked alone, as with `--off-cpu`, a life is as long as
+ * the text.
  */
 export interface ThreadTimes {
   /** How many threads there are. */

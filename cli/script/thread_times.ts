@@ -27,12 +27,19 @@ const IDLE_LIFE = 0.5;
 const IDLE_BLOCKED = 0.999;
 /** ... and for at least this part of its life on one and the same stack. */
 const IDLE_ON_ONE_STACK = 0.95;
+/**
+ * ... and was woken no more often than this: one that waits for a database is by each answer, however
+ * little it does with it.
+ */
+const IDLE_WAKE_NS = 10e9;
 
 interface OneThread {
   part: number;
   /** Nanoseconds of all kinds. */
   life: number;
   blocked: number;
+  /** How often it blocked, as far as that is known. */
+  waits: number;
   /** By stack: how long it was blocked there. */
   stacks: Map<number, number>;
 }
@@ -69,7 +76,7 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
         const { pid, tid } = thread;
         if (tid === undefined) return;
         const key = `${part} ${pid} ${tid}`;
-        one = threads.get(key) ?? { part, life: 0, blocked: 0, stacks: new Map() };
+        one = threads.get(key) ?? { part, life: 0, blocked: 0, waits: 0, stacks: new Map() };
         threads.set(key, one);
         known.set(thread, one);
       }
@@ -79,6 +86,8 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
       waits = true;
       if (kind !== "blocked") return;
       one.blocked += nanoseconds;
+      // What has no time is a sum of many.
+      if (!isNaN(timeSeconds)) one.waits++;
       one.stacks.set(stack, (one.stacks.get(stack) ?? 0) + nanoseconds);
     },
     finish(addIdle) {
@@ -105,7 +114,8 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
 /** More objects than these are of threads whose names change. */
 const MAX_KNOWN = 10_000;
 
-function isIdle({ blocked, stacks }: OneThread, life: number, longest: number): boolean {
+function isIdle({ blocked, waits, stacks }: OneThread, life: number, longest: number): boolean {
   return life >= IDLE_LIFE * longest && blocked >= IDLE_BLOCKED * life &&
+    waits - 1 <= life / IDLE_WAKE_NS &&
     [...stacks.values()].some((nanoseconds) => nanoseconds >= IDLE_ON_ONE_STACK * life);
 }

@@ -27,8 +27,9 @@ const TIME_KINDS = {
 };
 
 /** What an idle thread is. The rule is that of `script/thread_times.ts`. */
-const IDLE_RULE = "a thread that was blocked for 99.9% of its life, 95% of it on one stack; " +
-  "and a thread of Go's without a goroutine to run";
+const IDLE_RULE =
+  "a thread that was blocked for 99.9% of its life, 95% of it on one stack, and was " +
+  "woken no more often than every ten seconds; and a thread of Go's without a goroutine to run";
 
 const byId = (id) => document.getElementById(id);
 const [canvas, scroller, tooltip, status] = ["canvas", "scroller", "tooltip", "status"].map(byId);

@@ -37,6 +37,7 @@ Deno.test("foldPerfScript: threads that also do something are not idle", async (
     "waits here and there": sample(2, "offcpu-time", 9400, "take") +
       sample(2, "offcpu-time", 600, "lock"),
     "is there for one request": sample(2, "offcpu-time", 4900, "query"),
+    "is woken by each answer": sample(2, "offcpu-time", 100, "query").repeat(100),
   };
   for (const [name, text] of Object.entries(texts)) {
     assert.deepEqual(await idleIn(SERVES + text), {}, name);
