@@ -67,6 +67,12 @@ export async function audit<T>(
   }
 }
 
+/**
+ * What newer API servers say of a service account's token, and write into their own audit log when they
+ * issue it: so it can be found who requested it.
+ */
+const CREDENTIAL_ID = "authentication.kubernetes.io/credential-id";
+
 function describe(entry: AuditEntry): Record<string, unknown> {
   const { requestId, method, peer, caller, container, options, sentBytes } = entry;
   const { podNamespace, podName: pod, containerName } = entry.owner ?? container ?? {};
@@ -74,6 +80,7 @@ function describe(entry: AuditEntry): Record<string, unknown> {
     ...{ requestId, method, peer },
     user: caller?.user || undefined,
     groups: caller?.user ? caller.groups : undefined,
+    credentialId: caller?.extra[CREDENTIAL_ID]?.[0],
     containerId: container?.id ?? entry.containerId,
     ...{ podNamespace, pod, podUid: container?.podUid, container: containerName },
     ...{ options, sentBytes },

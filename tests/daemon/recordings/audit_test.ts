@@ -47,6 +47,13 @@ Deno.test("audit: one line says who did what to which container, and what came o
   });
 });
 
+Deno.test("audit: the line names the token of a service account as the API server does", async () => {
+  const extra = { "authentication.kubernetes.io/credential-id": ["JTI=6f1c"], scopes: ["x"] };
+  const entry = newEntry({ caller: { ...CALLER, extra } });
+  const { properties } = await lineOf(entry, () => Promise.resolve());
+  assert.equal(properties.credentialId, "JTI=6f1c");
+});
+
 Deno.test("audit: a failure is written with its decision, and the reason that the caller is not told", async () => {
   const cause = new Error("no right to the pod");
   const cases: [StatusError, AuditEntry["decision"], string][] = [
