@@ -139,7 +139,8 @@ function adviseOnMissed({ missedProcesses }: RecordingSummary): Advice | undefin
   };
 }
 
-function adviseOnCpuLimit(cpuLimit?: CpuLimit, cpuUse?: CpuUse): Advice | undefined {
+/** What is worth a warning of a CPU limit. */
+export function adviseOnCpuLimit(cpuLimit?: CpuLimit, cpuUse?: CpuUse): Advice | undefined {
   switch (cpuLimit?.heldBackBy) {
     case "limit":
     case "pod limit":

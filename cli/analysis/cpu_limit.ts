@@ -1,3 +1,4 @@
+import { formatCpuQuantity } from "../client/cluster/cpu_quantity.ts";
 import type { CpuBandwidth, RecordingSummary } from "../client/recording/recording_event.ts";
 import type { CpuResources } from "../client/targets/pick_container.ts";
 
@@ -92,6 +93,23 @@ export function findCpuLimit(
   return counted || hasNoLimit
     ? { heldBackBy: "node", ...found }
     : { heldBackBy: "unknown", ...found, unknown: cpuUnknown };
+}
+
+/** What a CPU limit did, in a few words; nothing when it is not even known whether there is one. */
+export function describeCpuLimit(limit: CpuLimit): string | undefined {
+  const { limitCpus, periods, throttledPeriods, isOfPod, unknown } = limit;
+  if (limitCpus === undefined) return unknown === undefined ? "no CPU limit" : undefined;
+  const name = `${isOfPod ? "pod's CPU limit" : "CPU limit"} of ${formatCpuQuantity(limitCpus)}`;
+  if (throttledPeriods === undefined) {
+    return limit.heldBackBy === "nothing"
+      ? `${name} not used up`
+      : `not known whether the ${name} was used up`;
+  }
+  return throttledPeriods === 0
+    ? `${name} not used up`
+    : `${name} used up in ${throttledPeriods} of ${periods} ${
+      periods === 1 ? "period" : "periods"
+    }`;
 }
 
 /** The limit that Kubernetes knows of; the pod's where the container has none. */

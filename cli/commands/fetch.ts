@@ -1,5 +1,6 @@
 import type { FetchOptions } from "../arguments/fetch.ts";
 import type { ExitStatus } from "../errors.ts";
+import { pageNotes } from "../analysis/page_notes.ts";
 import { fetchResult } from "../client/recording/fetch.ts";
 import { fetchCommand } from "./fetch_command.ts";
 import { findDaemon, openDaemon } from "../client/targets/find_daemon.ts";
@@ -36,6 +37,7 @@ async function fetchAndTell(
       daemon,
       ...download,
       countStacks: json || !quiet,
+      notes: pageNotes,
       onEvent: followed.onEvent,
       signal,
     });

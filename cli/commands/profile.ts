@@ -1,4 +1,5 @@
 import type { ProfileOptions, TargetOptions } from "../arguments/profile.ts";
+import { pageNotes } from "../analysis/page_notes.ts";
 import type { ExitStatus } from "../errors.ts";
 import { fetchCommand } from "./fetch_command.ts";
 import { type Interrupts, listenToInterrupts } from "../terminal/interrupts.ts";
@@ -52,6 +53,7 @@ async function runProfileOne(
       target,
       ...recording,
       countStacks: json || !quiet,
+      notes: pageNotes,
       onEvent: followed.onEvent,
       ...interrupts,
     });

@@ -19,6 +19,7 @@ import {
   describeTogether,
 } from "../terminal/messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
+import { pageNotes } from "../analysis/page_notes.ts";
 import { HOTTEST, makeReport, type Report } from "../analysis/report.ts";
 import { describeThinned, describeThreadTime } from "../analysis/thread_time_text.ts";
 import { PendingResultError } from "../client/recording/pending_result.ts";
@@ -84,6 +85,7 @@ export async function runProfileAll(
     targets,
     ...recording,
     countStacks: json || !quiet,
+    notes: pageNotes,
     mergedName: merge && format !== "data" ? `${nameOfAll(named, targets)}-merged` : undefined,
     signal,
     stopSignal,

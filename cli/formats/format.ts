@@ -26,6 +26,8 @@ export interface Conversion {
   idle?: boolean;
   /** Is told what there is to say of the text besides, when it was read. */
   onSummary?(summary: ScriptSummary): void;
+  /** Lines for the page of a flame graph; asked for when the text was read. */
+  notes?(): string[];
 }
 
 /**
@@ -61,12 +63,13 @@ export async function* convertScript(
 
 async function* convertText(
   input: AsyncIterable<Uint8Array>,
-  { format, title, inputName, idle, onSummary }: Conversion,
+  { format, title, inputName, idle, onSummary, notes }: Conversion,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   const text = await openScriptText(input, inputName);
   yield* WRITERS[format](text, {
     title,
     idle,
+    notes,
     onEnd(summary) {
       requireSamples(summary, inputName);
       onSummary?.(summary);
@@ -76,7 +79,7 @@ async function* convertText(
 
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
-type WriteOptions = Pick<Conversion, "title" | "idle"> & Required<ParseOptions>;
+type WriteOptions = Pick<Conversion, "title" | "idle" | "notes"> & Required<ParseOptions>;
 
 /** Each format's writer: what it reads is perf script's text, and `onEnd` hears when that is read. */
 const WRITERS: Record<
@@ -89,21 +92,22 @@ const WRITERS: Record<
     ReadableStream.from(byteChunks(pprofMessages(profile)))
       .pipeThrough(new CompressionStream("gzip"))
   ),
-  flamegraph: ofStacks((profile, title) =>
-    textChunks(flameGraphPage(flameGraphOf(profile, title)))
-  ),
+  flamegraph: ofStacks((profile, title, notes) => {
+    const graph = flameGraphOf(profile, title);
+    return textChunks(flameGraphPage({ ...graph, notes: [...graph.notes ?? [], ...notes] }));
+  }),
   firefox: (text, { title, onEnd }) => textChunks(firefoxText(text, title, { onEnd })),
 };
 
 /** A format that needs each different stack once. */
 function ofStacks(
-  write: (profile: StackProfile, title: string) => Chunks,
+  write: (profile: StackProfile, title: string, notes: string[]) => Chunks,
 ): typeof WRITERS[ConvertedFormat] {
-  return async function* (text, { title, idle, onEnd }) {
+  return async function* (text, { title, idle, notes, onEnd }) {
     const profile = await foldPerfScript(text, { idle });
     onEnd(profile);
     profile.events.sort(compareEvents(profile.events));
-    yield* write(profile, title);
+    yield* write(profile, title, notes?.() ?? []);
   };
 }
 

@@ -1,9 +1,8 @@
 import { shortContainerId } from "../../proto/container_id.ts";
 import type { OneSide } from "../../proto/side.ts";
 import { formatDuration } from "../../proto/duration.ts";
-import type { CpuLimit } from "../analysis/cpu_limit.ts";
+import { type CpuLimit, describeCpuLimit } from "../analysis/cpu_limit.ts";
 import { type CpuUse, formatCpuUse } from "../analysis/cpu_use.ts";
-import { formatCpuQuantity } from "../client/cluster/cpu_quantity.ts";
 import { addThreadTimes, type ThreadTime } from "../analysis/thread_time.ts";
 import { describeThreadTime } from "../analysis/thread_time_text.ts";
 import { fileName } from "../formats/frame_name.ts";
@@ -115,21 +114,6 @@ export function describeSummary(
     ...cpuLimit ? [describeCpuLimit(cpuLimit) ?? []].flat() : [],
     formatSize(sizeBytes),
   ].join("; ");
-}
-
-/** What a CPU limit did, in a few words; nothing when it is not even known whether there is one. */
-function describeCpuLimit(limit: CpuLimit): string | undefined {
-  const { limitCpus, periods, throttledPeriods, isOfPod, unknown } = limit;
-  if (limitCpus === undefined) return unknown === undefined ? "no CPU limit" : undefined;
-  const name = `${isOfPod ? "pod's CPU limit" : "CPU limit"} of ${formatCpuQuantity(limitCpus)}`;
-  if (throttledPeriods === undefined) {
-    return limit.heldBackBy === "nothing"
-      ? `${name} not used up`
-      : `not known whether the ${name} was used up`;
-  }
-  return throttledPeriods === 0
-    ? `${name} not used up`
-    : `${name} used up in ${throttledPeriods} of ${count(periods!, "period")}`;
 }
 
 /** What there is of several results together: `all 3 together: 891 samples, none lost; ...`. */

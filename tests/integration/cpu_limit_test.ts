@@ -12,6 +12,7 @@ import { collect, fetchWhole } from "../testing/calls.ts";
 import { type CpuCgroups, makeCpuCgroups } from "../testing/cpu_cgroup.ts";
 import { startDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
+import { programCommand } from "../testing/programs.ts";
 import { buildTargets } from "../testing/targets.ts";
 
 const targets = await buildTargets();
@@ -218,4 +219,60 @@ Deno.test("necoperf-daemon: without the node's cgroups it records, and says why 
   assert.ok(samples > 0);
   assert.equal(cpu, null);
   assert.match(cpuUnknown, /--cgroup-dir/);
+});
+
+/** Records a container with the client's own program. */
+async function runClient(address: string, containerId: string, ...args: string[]) {
+  const outputDirectory = await Deno.makeTempDir({ prefix: "necoperf-test-" });
+  try {
+    const [command, ...before] = programCommand("client");
+    const { code, stdout, stderr } = await new Deno.Command(command, {
+      args: [
+        ...before,
+        ...["--daemon", address, "--container-id", containerId, "--duration", "2s"],
+        ...["--output-dir", outputDirectory, ...args],
+      ],
+      stdin: "null",
+    }).output();
+    const [text, said] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.equal(code, 0, said);
+    return { stdout: text, stderr: said, result: await onlyFile(outputDirectory) };
+  } finally {
+    await Deno.remove(outputDirectory, { recursive: true });
+  }
+}
+
+async function onlyFile(directory: string): Promise<string> {
+  const [{ name }, ...others] = await Array.fromAsync(Deno.readDir(directory));
+  assert.deepEqual(others, []);
+  return await Deno.readTextFile(`${directory}/${name}`);
+}
+
+Deno.test("necoperf-client: says what a limit did: in the summary, in a warning, on the page and in --json", async () => {
+  await using cgroups = makeCpuCgroups();
+  runLimited(cgroups);
+  await using daemon = await startWithCgroups();
+  const page = await runClient(daemon.address, ID, "--format", "flamegraph");
+  assert.match(page.stderr, /; CPU limit of 50m used up in \d+ of \d+ periods; /);
+  const [, warning] = /: warning: (its CPU limit of 50m stopped the container .*)/.exec(
+    page.stderr,
+  )!;
+  assert.match(warning, /A limit of about \d+m? would have been enough$/);
+  const [, data] = /<script id="data" type="application\/json">(.*?)<\/script>/s.exec(page.result)!;
+  assert.deepEqual(JSON.parse(data).notes, [`I${warning.slice(1)}.`]);
+  const { cpuLimit, warnings } = JSON.parse((await runClient(daemon.address, ID, "--json")).stdout);
+  assert.equal(cpuLimit.heldBackBy, "limit");
+  assert.equal(cpuLimit.limitCpus, 0.05);
+  assert.ok(cpuLimit.enoughCpus > 0.05);
+  assert.ok(warnings.some(({ kind }: { kind: string }) => kind === "CPU limit"));
+});
+
+Deno.test("necoperf-client: says of a container without a limit that it has none", async () => {
+  await using cgroups = makeCpuCgroups();
+  cgroups.run({ path: PLACE }, targets.spin);
+  await using daemon = await startWithCgroups();
+  const { stderr, result } = await runClient(daemon.address, ID, "--format", "flamegraph");
+  assert.match(stderr, /; no CPU limit; /);
+  assert.doesNotMatch(stderr, /its CPU limit/);
+  assert.match(result, /"notes":\["(No CPU limit\.|The node's processors were busy: [^"]*)"\]/);
 });

@@ -12,12 +12,14 @@ interface ResultOptions {
   convertTo?: Conversion["format"];
   /** As a conversion takes it. */
   idle?: boolean;
+  /** As a conversion takes them: asked for when the result is committed. */
+  notes?: Conversion["notes"];
 }
 
 /** Opens where a result goes, a directory or `-` for standard output, as `openOutput` does. */
 export async function openResultOutput(
   directory: string,
-  { stem, format, convertTo, idle }: ResultOptions,
+  { stem, format, convertTo, idle, notes }: ResultOptions,
 ): Promise<Output> {
   if (convertTo === undefined) {
     return await openOutput(directory, {
@@ -27,7 +29,7 @@ export async function openResultOutput(
   }
   const output = await openOutput(directory, { stem, extension: CONVERTED_FORMATS[convertTo] });
   return convertingOutput(output, {
-    ...{ format: convertTo, title: stem, inputName: "the result", idle },
+    ...{ format: convertTo, title: stem, inputName: "the result", idle, notes },
   });
 }
 

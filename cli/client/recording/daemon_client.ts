@@ -127,9 +127,10 @@ export async function fetchRecording(
       );
     }
     checkArrived(arrived, finished);
-    await hooks.commit?.();
+    const summary = toSummary(finished);
+    await hooks.commit?.(summary);
     await deleteResult(link, recordingId);
-    return toSummary(finished);
+    return summary;
   } catch (error) {
     const left = {
       recordingId,

@@ -6,7 +6,7 @@ import type { DaemonReference } from "../daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import type { ConvertedFormat } from "../../formats/converted_format.ts";
 import type { ProfileResult } from "./profile.ts";
-import type { DownloadEvent } from "./recording_event.ts";
+import type { DownloadEvent, RecordingSummary } from "./recording_event.ts";
 
 /** Which result to fetch, and where it goes. */
 export interface FetchOptions {
@@ -26,6 +26,8 @@ export interface FetchOptions {
   countStacks?: boolean;
   /** Counts no thread as idle where threads' time is counted. Default: false. */
   idle?: boolean;
+  /** Finds lines to show on the page of a flame graph, once the result has arrived. */
+  notes?: (summary: RecordingSummary) => string[];
   /** How long a lost connection is tried again. Default: a minute. */
   retryTimeoutSeconds?: number;
   /** Hears of what arrives, and of connections that are lost. */
@@ -44,7 +46,11 @@ export interface FetchOptions {
 export async function fetchResult(options: FetchOptions): Promise<ProfileResult> {
   const { daemon, recordingId, outputDirectory, name = recordingId, format, convertTo, idle } =
     options;
-  const output = await openResultOutput(outputDirectory, { stem: name, format, convertTo, idle });
+  let notes: string[] = [];
+  const output = await openResultOutput(outputDirectory, {
+    ...{ stem: name, format, convertTo, idle },
+    notes: () => notes,
+  });
   const counting = options.countStacks && format !== "data"
     ? countingOutput(output, { idle })
     : undefined;
@@ -57,7 +63,10 @@ export async function fetchResult(options: FetchOptions): Promise<ProfileResult>
       retryTimeoutSeconds: options.retryTimeoutSeconds,
     }, {
       ...sink,
-      commit: async () => void (path = await sink.commit()),
+      commit: async (summary) => {
+        notes = options.notes?.(summary) ?? [];
+        path = await sink.commit();
+      },
       onEvent: options.onEvent,
       signal: options.signal,
     });

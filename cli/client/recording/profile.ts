@@ -28,6 +28,8 @@ export interface ProfileOptions {
   countStacks?: boolean;
   /** Counts no thread as idle where threads' time is counted. Default: false. */
   idle?: boolean;
+  /** Finds lines to show on the page of a flame graph, once the result has arrived. */
+  notes?: (summary: RecordingSummary, target: Target) => string[];
   /** How long to wait for sampling to start. Default: until it does. */
   queueTimeoutSeconds?: number;
   /** How long a lost connection is tried again. Default: a minute. */
@@ -67,12 +69,14 @@ export async function profileInto(
 ): Promise<ProfileResult> {
   const { target, signal, stopSignal, recordOptions = {} } = options;
   if (signal?.aborted || stopSignal?.aborted) throw interrupted();
+  let notes: string[] = [];
   const output = await through(
     await openResultOutput(options.outputDirectory, {
       stem: nameResult(target),
       format: recordOptions.format,
       convertTo: options.convertTo,
       idle: options.idle,
+      notes: () => notes,
     }),
   );
   const counting = options.countStacks && recordOptions.format !== "data"
@@ -90,7 +94,10 @@ export async function profileInto(
       retryTimeoutSeconds: options.retryTimeoutSeconds,
     }, {
       ...sink,
-      commit: async () => void (path = await sink.commit()),
+      commit: async (summary) => {
+        notes = options.notes?.(summary, target) ?? [];
+        path = await sink.commit();
+      },
       onEvent: options.onEvent,
       signal,
       stopSignal,

@@ -121,16 +121,17 @@ export function createProfileRecording(
         `${link.name}: perf caught no sample: the container did not run in that time`,
       );
     }
-    await commit?.();
     // Whether it waited for its turn before it sampled is not said, so only the reverse is sure.
     const elapsedSeconds = ((endMs ?? performance.now()) - startMs) / 1000;
     const endedEarly = elapsedSeconds < durationSeconds;
-    return {
+    const summary: RecordingSummary = {
       completeness: endedEarly ? "target-ended" : "unknown",
       samples,
       sampledSeconds: endedEarly ? elapsedSeconds : durationSeconds,
       sizeBytes,
     };
+    await commit?.(summary);
+    return summary;
   };
   return {
     run,

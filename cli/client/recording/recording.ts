@@ -101,9 +101,10 @@ export class Recording implements RecordingRun {
       const finished = this.#finished;
       if (!finished) throw endedWithoutResult(link.name);
       checkArrived(arrived, finished);
-      await this.hooks.commit?.();
+      const summary = { ...toSummary(finished), frequencyHz: this.#frequencyHz };
+      await this.hooks.commit?.(summary);
       await deleteResult(link, this.#recordingId);
-      return { ...toSummary(finished), frequencyHz: this.#frequencyHz };
+      return summary;
     } catch (error) {
       giveUp();
       await this.#arriving?.catch(() => {});

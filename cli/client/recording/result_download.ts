@@ -6,6 +6,7 @@ import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../../../proto/gen/necoperf/RecordingEvent.ts";
 import type { ReconnectingClient } from "../daemon/reconnecting_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
+import type { RecordingSummary } from "./recording_event.ts";
 import { isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
 
 /** What is unpacked at a time: it is hashed, counted and written as one. */
@@ -23,7 +24,7 @@ export interface ResultSink {
   /** Takes the next bytes of the result; the daemon is held up until it resolves. */
   write(bytes: Uint8Array): Promise<void>;
   /** Hears that all was written and is what the daemon made. The daemon has the result until then. */
-  commit?(): Promise<void>;
+  commit?(summary: RecordingSummary): Promise<void>;
 }
 
 /** What a download reads and reports. */
