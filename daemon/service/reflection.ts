@@ -1,5 +1,8 @@
-import type { grpc, loadPackageDefinition } from "../../proto/grpc.ts";
+import { grpc, type loadPackageDefinition } from "../../proto/grpc.ts";
 import { ReflectionService } from "@grpc/reflection";
+
+/** Tools that explore a service make one call at a time, and a short one. */
+const MAX_CALLS = 16;
 
 /**
  * Adds server reflection. It needs no token, and its answers are a hundred times as large as the
@@ -11,14 +14,32 @@ export function addReflection(
   definition: ReturnType<typeof loadPackageDefinition>,
   drained: (peer: string) => Promise<void>,
 ): void {
+  let calls = 0;
+  const limit = (stream: grpc.ServerDuplexStream<unknown, unknown>): boolean => {
+    if (calls >= MAX_CALLS) {
+      const details = "too many calls of server reflection are under way: try again later";
+      stream.emit("error", { code: grpc.status.RESOURCE_EXHAUSTED, details });
+      return false;
+    }
+    calls++;
+    let isUnderWay = true;
+    for (const event of ["finish", "cancelled", "error", "close"]) {
+      stream.once(event, () => {
+        if (isUnderWay) calls--;
+        isUnderWay = false;
+      });
+    }
+    return true;
+  };
   const adder = {
     addService(service: grpc.ServiceDefinition, handlers: grpc.UntypedServiceImplementation) {
       const paced = Object.entries(handlers).map(([name, handle]) => [
         name,
-        (stream: grpc.ServerDuplexStream<unknown, unknown>) =>
-          (handle as grpc.handleBidiStreamingCall<unknown, unknown>)(
-            withBackPressure(stream, () => drained(stream.getPeer())),
-          ),
+        (stream: grpc.ServerDuplexStream<unknown, unknown>) => {
+          if (!limit(stream)) return;
+          const paced = withBackPressure(stream, () => drained(stream.getPeer()));
+          (handle as grpc.handleBidiStreamingCall<unknown, unknown>)(paced);
+        },
       ]);
       server.addService(service, Object.fromEntries(paced));
     },
