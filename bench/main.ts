@@ -23,8 +23,20 @@ import { latency } from "./rows/latency.ts";
 import { memory } from "./rows/memory.ts";
 import { size } from "./rows/size.ts";
 import { startup } from "./rows/startup.ts";
+import { threadTime } from "./rows/thread_time.ts";
 
-const ROWS: Row[] = [latency(99), latency(999), memory, cost, clients, startup, api, fold, size];
+const ROWS: Row[] = [
+  latency(99),
+  latency(999),
+  memory,
+  cost,
+  clients,
+  startup,
+  api,
+  fold,
+  size,
+  threadTime,
+];
 
 /** What is written of a row. */
 interface RowResult {

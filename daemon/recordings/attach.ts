@@ -21,6 +21,8 @@ interface AttacherParts {
   limits: Pick<Limits, "maxThreads">;
   /** Hears of what each perf writes while it samples, in bytes. */
   onOutput?: (bytes: number) => void;
+  /** Hears at once when a perf samples, before it is sure that it does so with the right processes. */
+  onSampling?: (pids: readonly number[]) => void;
 }
 
 /** A perf record that runs. */
@@ -126,6 +128,7 @@ export class Attacher {
   ): Promise<Omit<Attached, "threads">> {
     const perf = await this.parts.startRecord(this.options, target, this.signal);
     const attached = perf.attached.then(async () => {
+      this.parts.onSampling?.(target.pids);
       if (!await guard.holds()) throw restless();
     });
     attached.catch(() => {});

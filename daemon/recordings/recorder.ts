@@ -122,7 +122,11 @@ class Recording {
       },
     });
     this.#attacher = new Attacher(
-      { lookup, startRecord, limits, onOutput: (bytes) => this.#threadTime?.took(bytes) },
+      {
+        ...{ lookup, startRecord, limits },
+        onOutput: (bytes) => this.#threadTime?.took(bytes),
+        onSampling: (pids) => this.#threadTime?.look(pids),
+      },
       container,
       options,
       this.#abort,
@@ -167,7 +171,7 @@ class Recording {
     };
     const stopped = () => limitConversion(OVERDUE_MS);
     const sampled = new AbortController();
-    const begun = attached.then(() => this.#threadTime?.begin(pids));
+    const begun = attached.then(() => this.#threadTime?.begin());
     const started = this.#group.run(begun).then(() => {
       startedAt = performance.now();
       observer.started(pids.length);

@@ -50,6 +50,8 @@ export class ThreadTimeRecording {
   /** Aborts when a burst may not be any longer. */
   #muchWritten = new AbortController();
   #beganAt = 0;
+  #begun = false;
+  #uptime: Promise<number | undefined> = Promise.resolve(undefined);
   /** What the kernel had counted at the beginning; nothing where it does not tell. */
   #atBeginning: Promise<ThreadTimes[] | undefined> = Promise.resolve(undefined);
   #beforePause: ThreadTimes[] = [];
@@ -92,14 +94,26 @@ export class ThreadTimeRecording {
     await this.#bursts?.sampling;
   }
 
-  /** Begins the text, when perf samples these processes. */
-  async begin(pids: readonly number[]): Promise<void> {
-    const { lookup, limits, options, write } = this.parts;
-    this.#beganAt = performance.now();
+  /**
+   * Looks at what the kernel has counted when perf begins to sample these processes; for the last
+   * time before `begin`.
+   */
+  look(pids: readonly number[]): void {
+    if (this.#begun) return;
+    const { lookup, limits } = this.parts;
     this.#pids = pids;
-    this.#atBeginning = this.#threads(limits.maxThreads);
-    const beganAt = await lookup.uptime();
-    await write(beginningNotes(options.threadTime, beganAt));
+    this.#beganAt = performance.now();
+    this.#uptime = lookup.uptime();
+    this.#atBeginning = lookup.threadTimes(pids, limits.maxThreads).catch(() => undefined);
+    // It may be looked at again.
+    this.#uptime.catch(() => {});
+  }
+
+  /** Begins the text. */
+  async begin(): Promise<void> {
+    this.#begun = true;
+    const { options, write } = this.parts;
+    await write(beginningNotes(options.threadTime, await this.#uptime));
   }
 
   /** Takes what the text ends with down, when perf samples no longer. Resolves with it. */
