@@ -90,6 +90,8 @@ interface ParsedOptions extends ParsedCommonOptions {
   callGraph?: CallGraph;
   allUser?: true;
   allKernel?: true;
+  wall?: true;
+  offCpu?: true;
   inline?: boolean;
   mainProcess?: true;
   containerId?: string;
@@ -108,6 +110,7 @@ Examples:
   ${PROGRAM} -n shop web-7d4b9 -o - | less
   ${PROGRAM} -n shop deploy/web statefulset/db-0 -o profiles
   ${PROGRAM} -n shop -l app=web,tier!=cache --format flamegraph
+  ${PROGRAM} -n shop web-7d4b9 --wall --format flamegraph
   ${PROGRAM} -n shop web-7d4b9 --service-account profiler
 `;
 
@@ -151,6 +154,14 @@ export function defineProfile(version: string): Command {
       option("--call-graph <method>", "fp, dwarf[,BYTES], lbr or none (default: fp)")
         .argParser(parseCallGraph),
     )
+    .addOption(
+      option("--wall", "all of threads' time: running, blocked and waiting for a processor")
+        .conflicts(["event", "allKernel", "offCpu"]),
+    )
+    .addOption(
+      option("--off-cpu", "only the time in which threads are blocked")
+        .conflicts(["event", "allKernel", "frequency"]),
+    )
     .addOption(option("--all-user", "only what runs in user space").conflicts("allKernel"))
     .addOption(option("--all-kernel", "only what runs in the kernel"))
     .option("--inline", "ask perf for inlined functions, which names none of a container so far")
@@ -189,11 +200,31 @@ export function toProfileOptions(command: Command): ProfileOptions {
       inline: parsed.inline ?? false,
       format: parsed.format === "data" ? "data" : "script",
       mainProcess: parsed.mainProcess ?? false,
+      threadTime: toThreadTime(parsed),
     },
     queueTimeoutSeconds: parsed.queueTimeout,
     maxConcurrent: parsed.maxConcurrent,
     merge: parsed.merge,
   };
+}
+
+function toThreadTime(
+  { wall, offCpu, format, callGraph }: ParsedOptions,
+): RecordOptions["threadTime"] {
+  if (!wall && !offCpu) return undefined;
+  const flag = wall ? "--wall" : "--off-cpu";
+  if (format === "data") {
+    throw usageError(
+      `${flag} is text that is made of what perf prints: there is no perf.data of it`,
+    );
+  }
+  if (callGraph && callGraph.method !== "fp" && callGraph.method !== "dwarf") {
+    throw usageError(
+      `${flag} goes with --call-graph fp and dwarf, not ${callGraph.method}: why a thread is blocked ` +
+        "is in its callers",
+    );
+  }
+  return wall ? "all" : "off-cpu";
 }
 
 function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {

@@ -170,7 +170,10 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         if (isNumber(words[0])) {
           const endNs = isNumber(words[1]) ? reader.timeNs(words[1]) : undefined;
           const isOurs = endNs !== undefined && Math.abs(endNs - lastNs) < OTHER_CLOCK_NS;
-          pauses.push({ ns: Number(words[0]) * 1e9, endNs: isOurs ? endNs : undefined, still });
+          // The daemon that knows when it ended has looked at the threads as well.
+          const looked = endNs === undefined ? undefined : new Map<number, number>();
+          const ns = Number(words[0]) * 1e9;
+          pauses.push({ ns, endNs: isOurs ? endNs : undefined, still: still ?? looked });
         }
         still = undefined;
         break;

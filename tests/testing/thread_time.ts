@@ -207,13 +207,12 @@ export interface Waits extends AsyncDisposable {
 /** Starts the target `waits`. */
 export async function startWaits(path: string, ...args: string[]): Promise<Waits> {
   const process = new Deno.Command(path, { args, stdin: "null", stdout: "piped" }).spawn();
-  const said: Said[] = [];
+  const said: WaitsLine[] = [];
   const reading = (async () => {
     const lines = process.stdout.pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream());
     for await (const line of lines) {
-      const [seconds, name, ns] = line.split(" ");
-      said.push({ seconds: Number(seconds), name, ns: Number(ns) });
+      said.push(readWaitsLine(line));
     }
   })();
   const checkHeard = (seconds: number) => {
@@ -241,15 +240,21 @@ export async function startWaits(path: string, ...args: string[]): Promise<Waits
   };
 }
 
+/** Reads a line that `waits` has printed. */
+export function readWaitsLine(line: string): WaitsLine {
+  const [seconds, name, ns] = line.split(" ");
+  return { seconds: Number(seconds), name, ns: Number(ns) };
+}
+
 /** A line of `waits`. */
-interface Said {
+interface WaitsLine {
   seconds: number;
   name: string;
   ns: number;
 }
 
 /** What lines of `waits` count from one time to another, by the name of the way. */
-export function countBetween(said: Said[], from: number, to: number): Record<string, number> {
+export function countBetween(said: WaitsLine[], from: number, to: number): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const [name, lines] of Map.groupBy(said, ({ name }) => name)) {
     const at = (seconds: number) => {

@@ -1,13 +1,23 @@
 import { createTimeTextMaker, SWITCH_TEXT_START } from "../../script/time_text.ts";
+import { CliError, ExitStatus } from "../../errors.ts";
 import type { Output } from "./output.ts";
 
 const START = new TextEncoder().encode(SWITCH_TEXT_START);
 
+interface TimeTextOptions {
+  /** Whether any other result is wrong. */
+  isRequired?: boolean;
+}
+
 /**
  * An output that makes time text of a recording of threads' time on the way to another, as the text's
- * first line says that it is one. Any other result goes through as it is.
+ * first line says that it is one. Any other result goes through as it is, or has `write` or `commit` reject with a `CliError`
+ * (exit status 6).
  */
-export function timeTextOutput(output: Output): Output {
+export function timeTextOutput(
+  output: Output,
+  { isRequired = false }: TimeTextOptions = {},
+): Output {
   let start = new Uint8Array();
   let maker: ReturnType<typeof createTimeTextMaker> | undefined;
   /** Whether it is known what the result is. */
@@ -21,6 +31,13 @@ export function timeTextOutput(output: Output): Output {
   async function writeStart(): Promise<void> {
     isKnown = true;
     if (isEqual(start, START)) maker = createTimeTextMaker();
+    else if (isRequired) {
+      throw new CliError(
+        ExitStatus.RECORDING_FAILED,
+        "the daemon has not recorded threads' time, but what runs; leave out --wall and --off-cpu " +
+          "for that",
+      );
+    }
     if (start.length > 0) await write(start);
   }
 

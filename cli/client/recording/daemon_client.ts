@@ -5,12 +5,12 @@ import {
   deleteResult,
   Recording,
   type RecordingHooks,
-  RecordingLostError,
   type RecordingOrder,
   type RecordingRun,
 } from "./recording.ts";
 import { type DownloadEvent, type RecordingSummary, toSummary } from "./recording_event.ts";
 import { type Arrived, checkArrived, downloadResult, type ResultSink } from "./result_download.ts";
+import { RecordingLostError } from "./recording_lost_error.ts";
 import { keepPendingResult, keptUntil } from "./pending_result.ts";
 import { foreignAnswer, isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
 import {

@@ -82,7 +82,9 @@ export async function profileInto(
   const counting = options.countStacks && recordOptions.format !== "data"
     ? countingOutput(output, { idle: options.idle })
     : undefined;
-  const sink = timeTextOutput(counting ?? output);
+  const sink = timeTextOutput(counting ?? output, {
+    isRequired: recordOptions.threadTime !== undefined,
+  });
   let path: string | undefined;
   try {
     const summary = await recordContainer({

@@ -10,13 +10,9 @@ import {
 } from "../daemon/rpc_failure.ts";
 import type { ReconnectingClient } from "../daemon/reconnecting_client.ts";
 import type { RecordOptions } from "./record_options.ts";
-import {
-  type RecordingHooks,
-  RecordingLostError,
-  type RecordingOrder,
-  type RecordingRun,
-} from "./recording.ts";
+import type { RecordingHooks, RecordingOrder, RecordingRun } from "./recording.ts";
 import type { RecordingSummary } from "./recording_event.ts";
+import { RecordingLostError } from "./recording_lost_error.ts";
 import { messages } from "./result_download.ts";
 
 /**
@@ -29,6 +25,8 @@ export const PROFILE_KEEPALIVE_SECONDS = 45;
 /** The first implementation sends 1 KiB at a time: so much is written as one. */
 const WRITTEN_BYTES = 64 * 1024;
 
+const THREAD_TIME_FLAGS = { all: "--wall", "off-cpu": "--off-cpu" };
+
 /** What each option is called on the command line where `Profile` cannot have its value. */
 const FLAGS: { [Name in keyof Required<RecordOptions>]: (options: RecordOptions) => unknown } = {
   frequencyHz: ({ frequencyHz }) => frequencyHz && "--frequency",
@@ -38,6 +36,7 @@ const FLAGS: { [Name in keyof Required<RecordOptions>]: (options: RecordOptions)
   inline: ({ inline }) => inline && "--inline",
   format: ({ format }) => format === "data" && "--format data",
   mainProcess: ({ mainProcess }) => mainProcess && "--main-process",
+  threadTime: ({ threadTime }) => threadTime && THREAD_TIME_FLAGS[threadTime],
 };
 
 /**

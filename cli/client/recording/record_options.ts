@@ -28,6 +28,12 @@ export interface RecordOptions {
   format?: "script" | "data";
   /** Only the process that the runtime started, not all of the container's. */
   mainProcess?: boolean;
+  /**
+   * What threads do with their time, in the place of samples of what runs: with all of it, or with what
+   * they do not spend on a processor because they are blocked. It has events of its own, is text, and
+   * goes with call graphs by `fp` and `dwarf`.
+   */
+  threadTime?: "all" | "off-cpu";
 }
 
 const CALL_GRAPHS = {
@@ -38,11 +44,12 @@ const CALL_GRAPHS = {
 } as const;
 /** The methods of `CallGraph`. */
 export const CALL_GRAPH_METHODS = Object.keys(CALL_GRAPHS);
+const THREAD_TIMES = { all: "THREAD_TIME_ALL", "off-cpu": "THREAD_TIME_OFF_CPU" } as const;
 const FORMATS = { script: "FORMAT_SCRIPT", data: "FORMAT_DATA" } as const;
 
 /** Writes the options as the protocol's message. */
 export function toMessage(options: RecordOptions): RecordOptionsMessage {
-  const { callGraph, side, format } = options;
+  const { callGraph, side, format, threadTime } = options;
   return {
     frequency: options.frequencyHz,
     events: options.events,
@@ -52,5 +59,6 @@ export function toMessage(options: RecordOptions): RecordOptionsMessage {
     inline: options.inline,
     format: format && FORMATS[format],
     mainProcess: options.mainProcess,
+    threadTime: threadTime && THREAD_TIMES[threadTime],
   };
 }

@@ -20,6 +20,8 @@ import {
   type ResultSink,
 } from "./result_download.ts";
 import { keepPendingResult, keptUntil } from "./pending_result.ts";
+import { RecordingLostError } from "./recording_lost_error.ts";
+import { requireThreadTime } from "./require_thread_time.ts";
 import { isRpcFailure, isStatus } from "../daemon/rpc_failure.ts";
 
 /** What is recorded. */
@@ -49,9 +51,6 @@ export interface RecordingRun {
   /** Runs it once; `waiting` ends it as long as sampling has not started. */
   run(waiting: AbortSignal): Promise<RecordingSummary>;
 }
-
-/** The daemon has nothing of a recording, because the connection or the daemon itself was lost. */
-export class RecordingLostError extends Error {}
 
 /** How long answers that the result does not depend on are waited for, in milliseconds. */
 const PATIENCE_MS = { stop: 5_000, delete: 2_000 };
@@ -95,6 +94,9 @@ export class Recording implements RecordingRun {
     waiting.addEventListener("abort", giveUpWaiting);
     try {
       if (waiting.aborted) giveUp();
+      if (this.order.options.threadTime) {
+        await requireThreadTime(link, connection, metadata, waiting);
+      }
       await this.#follow(connection, metadata);
       const arrived = await this.#receive();
       if (arrived.finished) this.#hearEnd(arrived.finished);

@@ -90,6 +90,7 @@ Deno.test("parseArguments: what is not said has a default", () => {
     inline: false,
     format: "script",
     mainProcess: false,
+    threadTime: undefined,
   });
 });
 
@@ -107,6 +108,7 @@ Deno.test("parseArguments: options of the recording", () => {
     inline: true,
     format: "data",
     mainProcess: true,
+    threadTime: undefined,
   });
   const converted = parse("x", "--format", "flamegraph");
   assert.equal(converted.convertTo, "flamegraph");
@@ -115,6 +117,13 @@ Deno.test("parseArguments: options of the recording", () => {
   assert.equal(parse("x", "--format", "data").convertTo, undefined);
   assert.deepEqual(parse("x", "--call-graph", "lbr").recordOptions.callGraph, { method: "lbr" });
   assert.equal(parse("x", "--inline", "--no-inline").recordOptions.inline, false);
+});
+
+Deno.test("parseArguments: --wall and --off-cpu ask for threads' time", () => {
+  assert.equal(parse("web-0", "--wall").recordOptions.threadTime, "all");
+  const { threadTime, callGraph } =
+    parse(..."web-0 --off-cpu --call-graph dwarf --all-user".split(" ")).recordOptions;
+  assert.deepEqual([threadTime, callGraph], ["off-cpu", { method: "dwarf" }]);
 });
 
 Deno.test("parseArguments: a daemon and a container id take Kubernetes' place", () => {
@@ -254,6 +263,16 @@ Deno.test("parseArguments: refuses what it does not understand", () => {
   refuses(/not the address of a daemon/, "--daemon", "h:99999", "--container-id", "abc");
   refuses(/cannot be used with/, "a", "--all-user", "--all-kernel");
   refuses(/cannot be used with/, "a", "-d", "5", "--timeout", "5");
+  refuses(/cannot be used with/, "a", "--wall", "--off-cpu");
+  for (const flag of ["--wall", "--off-cpu"]) {
+    refuses(/cannot be used with/, "a", flag, "--event", "cycles");
+    refuses(/cannot be used with/, "a", flag, "--all-kernel");
+    refuses(/there is no perf.data of it/, "a", flag, "--format", "data");
+    for (const method of ["none", "lbr"]) {
+      refuses(/goes with --call-graph fp and dwarf/, "a", flag, "--call-graph", method);
+    }
+  }
+  refuses(/cannot be used with/, "a", "--off-cpu", "-F", "99");
   refuses(/script, data/, "a", "--format", "svg");
   refuses(/cannot be used with/, "a", "--token-file", "t", "--service-account", "s");
   const daemon = ["--daemon", "h:1", "--container-id", "abc"];

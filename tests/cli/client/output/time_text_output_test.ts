@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { openNowhere, type Output } from "../../../../cli/client/output/output.ts";
+import { ExitStatus } from "../../../../cli/errors.ts";
+import { rejectsWith } from "../../rejects_with.ts";
 import { timeTextOutput } from "../../../../cli/client/output/time_text_output.ts";
 
 const SWITCHES = "# necoperf: thread-time all\n" +
@@ -44,6 +46,18 @@ Deno.test("timeTextOutput: leaves every other result as it is", async () => {
   const others = ["", "#", "web 7/8 10.0: 1 cycles: \n\t55d0 f (/web)\n\n", SWITCHES.slice(1)];
   for (const text of others) {
     for (const length of [1, 1000]) assert.equal(await arrived(length, text), text);
+  }
+});
+
+Deno.test("timeTextOutput: takes no other result where one of threads' time is required", async () => {
+  for (const text of ["web 7/8 10.0: 1 cycles: \n", "short"]) {
+    const output = timeTextOutput(openNowhere(), { isRequired: true });
+    await output.begin("recording");
+    const written = async () => {
+      await output.write(new TextEncoder().encode(text));
+      await output.commit();
+    };
+    await rejectsWith(written(), ExitStatus.RECORDING_FAILED, /not recorded threads/);
   }
 });
 

@@ -155,6 +155,21 @@ Deno.test("checkForProfile: each option has its name", () => {
   assert.equal(flagFor({ side: "kernel" }), "--all-kernel");
   assert.equal(flagFor({ inline: true }), "--inline");
   assert.equal(flagFor({ mainProcess: true }), "--main-process");
+  assert.equal(flagFor({ threadTime: "all" }), "--wall");
+  assert.equal(flagFor({ threadTime: "off-cpu" }), "--off-cpu");
+});
+
+Deno.test("recordContainer: asks a daemon that is older than threads' time for none", async () => {
+  using server = await startServer({
+    Profile: () => assert.fail("it was asked for a profile"),
+    StartRecording: () => assert.fail("it was asked for a recording"),
+  });
+  const options = { threadTime: "all" } as const;
+  await rejectsWith(
+    record(server.address, { request: { options } }),
+    ExitStatus.USAGE,
+    /does not record threads' time/,
+  );
 });
 
 Deno.test("recordContainer: with Profile alone the first Ctrl-C says that it goes on, the second gives up", async () => {

@@ -1,0 +1,158 @@
+/**
+ * `--wall` and `--off-cpu`: the client, the daemon and perf, all real, on a container of this
+ * machine's.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { parsePerfScript } from "../../cli/script/parse.ts";
+import type { Sample } from "../../cli/script/sample.ts";
+import { permissionFlags } from "../../permissions.ts";
+import { makeContainer } from "../testing/container_cgroup.ts";
+import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
+import { eventually } from "../testing/process.ts";
+import { buildTargets } from "../testing/targets.ts";
+import { countBetween, readWaitsLine } from "../testing/thread_time.ts";
+
+const targets = await buildTargets();
+const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
+
+/** Runs the client on a container, into a directory that is gone when the test ends. */
+async function runClient(daemon: TestDaemon, containerId: string, ...args: string[]) {
+  const directory = await Deno.makeTempDir({ prefix: "necoperf-wall-" });
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false }), MAIN],
+      ...["--daemon", daemon.address, "--container-id", containerId, "-o", directory, ...args],
+    ],
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    status: code,
+    said: decoder.decode(stderr),
+    path: decoder.decode(stdout).trim(),
+    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+  };
+}
+
+async function samplesOf(path: string): Promise<Sample[]> {
+  using file = await Deno.open(path);
+  const samples: Sample[] = [];
+  for await (const sample of parsePerfScript(file.readable)) samples.push(sample);
+  return samples;
+}
+
+function sum(samples: Sample[], isWanted: (sample: Sample) => boolean): number {
+  return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
+}
+
+/** A container with a `waits` in it. */
+async function startWaits(...args: string[]) {
+  const container = makeContainer();
+  const printed = await Deno.makeTempFile();
+  container.run("sh", "-c", `exec "$@" >${printed}`, "sh", targets.waits, ...args);
+  const lines = async () =>
+    (await Deno.readTextFile(printed)).trimEnd().split("\n").map(readWaitsLine);
+  await eventually(async () => assert.ok((await lines()).length > 8));
+  return {
+    id: container.id,
+    async between(from: number, to: number) {
+      return await eventually(async () => {
+        const said = await lines();
+        assert.ok(said.at(-1)!.seconds > to);
+        return countBetween(said, from, to);
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await container[Symbol.asyncDispose]();
+      await Deno.remove(printed);
+    },
+  };
+}
+
+const BY_CGROUP = ["--container-lookup", "cgroup"];
+
+Deno.test("profile: --wall says what threads do with all of their time", async () => {
+  await using daemon = await startDaemon({ args: BY_CGROUP });
+  await using waits = await startWaits();
+  await using run = await runClient(daemon, waits.id, "--wall", "-d", "6");
+  assert.equal(run.status, 0, run.said);
+  const samples = await samplesOf(run.path);
+  // A thread that is born has the first one's name until it takes one of its own.
+  const lives = Map.groupBy(
+    samples.filter(({ command, pid, tid }) => command !== "waits" || pid === tid),
+    ({ command }) => command,
+  );
+  const lifeOf = (command: string) => sum(lives.get(command) ?? [], () => true);
+  const lifeNs = lifeOf("sleeper");
+  // perf's own time, and what a busy machine takes to begin and to end it.
+  assert.ok(lifeNs > 5.9e9 && lifeNs < 8e9, `${lifeNs / 1e9} s`);
+  for (const command of ["waits", "holder", "locker", "socket reader", "spinner"]) {
+    assert.equal(lifeOf(command), lifeNs, command);
+  }
+  assert.match(run.said, /running, .*blocked, .*waiting for a processor/);
+
+  const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
+  const known = await waits.between(end - lifeNs / 1e9, end);
+  const delays = ["waits", "sleeper", "holder", "locker", "file locker", "socket reader"]
+    .map((name) => sum(lives.get(name) ?? [], ({ event }) => event === "run-delay"));
+  for (const [name, ns] of Object.entries(known)) {
+    const event = name === "spin" ? "cpu-clock" : "offcpu-time";
+    const found = sum(
+      samples,
+      (sample) =>
+        sample.event === event && sample.frames.some(({ symbol }) => symbol === `waits_${name}`),
+    );
+    // What a busy machine takes is known of all waits of a thread together.
+    const within = 0.05 * ns + Math.max(...delays) / 2;
+    assert.ok(Math.abs(found - ns) < within, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
+  }
+});
+
+Deno.test("profile: --off-cpu gives what blocked, in every format", async () => {
+  await using daemon = await startDaemon({ args: BY_CGROUP });
+  await using waits = await startWaits();
+  await using run = await runClient(daemon, waits.id, "--off-cpu", "-d", "1");
+  assert.equal(run.status, 0, run.said);
+  const samples = await samplesOf(run.path);
+  assert.deepEqual([...new Set(samples.map(({ event }) => event))], ["offcpu-time"]);
+  await using folded = await runClient(
+    daemon,
+    waits.id,
+    ...["--off-cpu", "-d", "1", "--format", "folded"],
+  );
+  assert.equal(folded.status, 0, folded.said);
+  assert.match(await Deno.readTextFile(folded.path), /^locker;.*waits_lock.* \d{8,}$/m);
+});
+
+Deno.test("profile: --wall of a container that switches too often is thinned, and says so", async () => {
+  await using daemon = await startDaemon({ args: [...BY_CGROUP, "--thread-time-budget", "512Ki"] });
+  await using waits = await startWaits("chatty");
+  await using run = await runClient(daemon, waits.id, "--wall", "-d", "10");
+  assert.equal(run.status, 0, run.said);
+  assert.match(run.said, /thinned: threads were watched for \S+ s of \S+ s/);
+  const samples = await samplesOf(run.path);
+  const byThread = Map.groupBy(samples, ({ tid }) => tid);
+  const chatty = [...byThread.values()].filter(([{ command }]) => command === "chatty");
+  assert.equal(chatty.length, 2);
+  const lives = chatty.map((samples) => sum(samples, () => true));
+  assert.equal(lives[0], lives[1]);
+  for (const samples of chatty) {
+    const blocked = samples.filter(({ event }) => event === "offcpu-time");
+    const reading = sum(
+      blocked,
+      ({ frames }) => frames.some(({ symbol }) => symbol === "__libc_read"),
+    );
+    assert.ok(reading > 0.8 * sum(blocked, () => true));
+  }
+});
+
+Deno.test("profile: --wall asks for nothing of a daemon that records no threads' time", async () => {
+  await using daemon = await startDaemon({ args: [...BY_CGROUP, "--thread-time-budget", "0"] });
+  await using container = makeContainer();
+  container.run(targets.idle);
+  await using run = await runClient(daemon, container.id, "--wall", "-d", "1");
+  assert.equal(run.status, 2);
+  assert.match(run.said, /does not record threads' time/);
+  assert.equal(run.path, "");
+});
