@@ -7,10 +7,11 @@ import { createContainerLookup } from "../../daemon/containers/container_lookup.
 import { createCpuMeters } from "../../daemon/containers/cpu_meter.ts";
 import { openProcfs } from "../../daemon/containers/procfs.ts";
 import { fromDuration } from "../../proto/duration.ts";
+import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import type { CpuFindings } from "../../daemon/recording.ts";
 import { collect, fetchWhole } from "../testing/calls.ts";
 import { type CpuCgroups, makeCpuCgroups } from "../testing/cpu_cgroup.ts";
-import { startDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
+import { startDaemon, type TestDaemon, type TestDaemonOptions } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
 import { programCommand } from "../testing/programs.ts";
 import { buildTargets } from "../testing/targets.ts";
@@ -47,7 +48,7 @@ async function measure(
 const isThrottled = ({ cpu }: CpuFindings) => (cpu?.bandwidth?.throttledPeriods ?? 0) > 0;
 
 function runLimited(cgroups: CpuCgroups, path = PLACE) {
-  cgroups.limit(path, 5000);
+  cgroups.limit(path, 2000);
   return cgroups.run({ path }, targets.spin);
 }
 
@@ -57,12 +58,12 @@ Deno.test("createCpuMeters: counts how often a container's limit was used up, an
   const { cpu, cpuUnknown } = await measure(ID, isThrottled);
   assert.equal(cpuUnknown, undefined);
   const { bandwidth, elapsedSeconds, usedSeconds, pressureSeconds } = cpu!;
-  assert.equal(bandwidth!.quotaSeconds, 0.005);
+  assert.equal(bandwidth!.quotaSeconds, 0.002);
   assert.equal(bandwidth!.periodSeconds, 0.1);
   assert.ok(bandwidth!.throttledPeriods <= bandwidth!.periods);
   assert.ok(bandwidth!.throttledSeconds > 0);
   // What it used in a period may come up to the quota of two.
-  assert.ok(usedSeconds! > 0 && usedSeconds! <= 0.05 * elapsedSeconds + 0.02);
+  assert.ok(usedSeconds! > 0 && usedSeconds! <= 0.02 * elapsedSeconds + 0.02);
   assert.ok(pressureSeconds! > 0 && pressureSeconds! <= elapsedSeconds + 0.1);
 });
 
@@ -87,21 +88,21 @@ Deno.test("createCpuMeters: a container without a limit has no quota", async () 
 
 Deno.test("createCpuMeters: counts the limit of the pod beside the container's", async () => {
   await using cgroups = makeCpuCgroups();
-  cgroups.limit(PLACE.slice(0, PLACE.lastIndexOf("/")), 5000);
+  cgroups.limit(PLACE.slice(0, PLACE.lastIndexOf("/")), 2000);
   cgroups.run({ path: PLACE }, targets.spin);
   const { cpu } = await measure(ID, ({ cpu }) => (cpu?.podBandwidth?.throttledPeriods ?? 0) > 0);
-  assert.equal(cpu!.podBandwidth!.quotaSeconds, 0.005);
+  assert.equal(cpu!.podBandwidth!.quotaSeconds, 0.002);
   assert.equal(cpu!.bandwidth!.quotaSeconds, undefined);
 });
 
 Deno.test("createCpuMeters: counts all of a container whose processes made cgroups below its own", async () => {
   await using cgroups = makeCpuCgroups();
-  cgroups.limit(PLACE, 5000);
+  cgroups.limit(PLACE, 2000);
   // As a tenant would call it who wants another's counters, or hides from his own.
   for (const below of [`init.scope`, `pod${OTHER_POD}/${OTHER}`, OTHER_PLACE]) {
     const running = cgroups.run({ path: `${PLACE}/${below}` }, targets.spin);
     const { cpu } = await measure(ID, isThrottled);
-    assert.equal(cpu!.bandwidth!.quotaSeconds, 0.005);
+    assert.equal(cpu!.bandwidth!.quotaSeconds, 0.002);
     await running[Symbol.asyncDispose]();
   }
 });
@@ -109,10 +110,10 @@ Deno.test("createCpuMeters: counts all of a container whose processes made cgrou
 Deno.test("createCpuMeters: takes a cgroup that does not name the container for its own when nobody else is in it", async () => {
   await using cgroups = makeCpuCgroups();
   // As the test cluster's Kubernetes 1.37 limits: in v1, on cgroups that name no container.
-  cgroups.limit("limits-1c1c1c1c1c1c", 5000);
+  cgroups.limit("limits-1c1c1c1c1c1c", 2000);
   cgroups.run({ path: "limits-1c1c1c1c1c1c", v2Path: PLACE }, targets.spin);
   const { cpu } = await measure(ID, isThrottled);
-  assert.equal(cpu!.bandwidth!.quotaSeconds, 0.005);
+  assert.equal(cpu!.bandwidth!.quotaSeconds, 0.002);
 });
 
 Deno.test("createCpuMeters: never reads a cgroup that others are in", async () => {
@@ -148,7 +149,7 @@ Deno.test("createCpuMeters: has what was counted until a container ended", async
   await running[Symbol.asyncDispose]();
   for (const directory of cgroups.make(PLACE)) await eventually(() => Deno.remove(directory));
   const { cpu } = await meter.read();
-  assert.equal(cpu!.bandwidth!.quotaSeconds, 0.005);
+  assert.equal(cpu!.bandwidth!.quotaSeconds, 0.002);
   assert.ok(cpu!.bandwidth!.throttledPeriods > 0);
   // What ended before it was counted is said to have.
   using late = await openMeter(container);
@@ -169,6 +170,8 @@ Deno.test("createCpuMeters: says that nothing is mounted", async () => {
 });
 
 const SECOND = { seconds: 1, nanos: 0 };
+/** Of a fiftieth of a processor enough are to be caught. */
+const FREQUENCY = 999;
 const DAEMON = "e0".repeat(32);
 
 /** A daemon that finds the machine's cgroups where its permissions let it look. */
@@ -178,6 +181,17 @@ function startWithCgroups(options: TestDaemonOptions = {}) {
     prepare: "mkdir -p /host/cgroup && mount --rbind /sys/fs/cgroup /host/cgroup",
     ...options,
   });
+}
+
+/** Records until what was counted fits: on a busy machine a container may not get to its limit. */
+function recordUntil(daemon: TestDaemon, fits: (finished: Finished) => boolean) {
+  return eventually(async () => {
+    const options = { frequency: FREQUENCY };
+    const events = await collect(daemon, { containerId: ID, duration: SECOND, options });
+    const { finished } = events.at(-1)!;
+    assert.ok(fits(finished!), JSON.stringify(finished));
+    return events;
+  }, 60);
 }
 
 for (const isInNamespace of [false, true]) {
@@ -192,11 +206,14 @@ for (const isInNamespace of [false, true]) {
     const script = `${moves} && exec unshare --cgroup "$@"`;
     const wrapper = isInNamespace ? ["sh", "-c", script, "sh"] : [];
     await using daemon = await startWithCgroups({ wrapper });
-    const events = await collect(daemon, { containerId: ID, duration: SECOND });
+    const events = await recordUntil(
+      daemon,
+      ({ cpu }) => (cpu?.bandwidth?.throttledPeriods ?? 0) > 0,
+    );
     const finished = events.at(-1)!.finished!;
     assert.equal(finished.cpuUnknown, "");
     const { elapsed, used, bandwidth, pressure } = finished.cpu!;
-    assert.equal(fromDuration(bandwidth!.quota), 0.005);
+    assert.equal(fromDuration(bandwidth!.quota), 0.002);
     assert.equal(fromDuration(bandwidth!.period), 0.1);
     assert.ok(bandwidth!.throttledPeriods > 0);
     assert.ok(bandwidth!.throttledPeriods <= bandwidth!.periods);
@@ -214,7 +231,7 @@ Deno.test("necoperf-daemon: without the node's cgroups it records, and says why 
   await using cgroups = makeCpuCgroups();
   runLimited(cgroups);
   await using daemon = await startWithCgroups({ prepare: "" });
-  const events = await collect(daemon, { containerId: ID, duration: SECOND });
+  const events = await recordUntil(daemon, () => true);
   const { cpu, cpuUnknown, samples } = events.at(-1)!.finished!;
   assert.ok(samples > 0);
   assert.equal(cpu, null);
@@ -230,7 +247,7 @@ async function runClient(address: string, containerId: string, ...args: string[]
       args: [
         ...before,
         ...["--daemon", address, "--container-id", containerId, "--duration", "2s"],
-        ...["--output-dir", outputDirectory, ...args],
+        ...["--frequency", `${FREQUENCY}`, "--output-dir", outputDirectory, ...args],
       ],
       stdin: "null",
     }).output();
@@ -252,18 +269,23 @@ Deno.test("necoperf-client: says what a limit did: in the summary, in a warning,
   await using cgroups = makeCpuCgroups();
   runLimited(cgroups);
   await using daemon = await startWithCgroups();
-  const page = await runClient(daemon.address, ID, "--format", "flamegraph");
-  assert.match(page.stderr, /; CPU limit of 50m used up in \d+ of \d+ periods; /);
-  const [, warning] = /: warning: (its CPU limit of 50m stopped the container .*)/.exec(
-    page.stderr,
-  )!;
+  const { page, warning } = await eventually(async () => {
+    const page = await runClient(daemon.address, ID, "--format", "flamegraph");
+    const found = /: warning: (its CPU limit of 20m stopped the container .*)/.exec(page.stderr);
+    assert.ok(found, page.stderr);
+    return { page, warning: found[1] };
+  }, 60);
+  assert.match(page.stderr, /; CPU limit of 20m used up in \d+ of \d+ periods; /);
   assert.match(warning, /A limit of about \d+m? would have been enough$/);
   const [, data] = /<script id="data" type="application\/json">(.*?)<\/script>/s.exec(page.result)!;
   assert.deepEqual(JSON.parse(data).notes, [`I${warning.slice(1)}.`]);
-  const { cpuLimit, warnings } = JSON.parse((await runClient(daemon.address, ID, "--json")).stdout);
-  assert.equal(cpuLimit.heldBackBy, "limit");
-  assert.equal(cpuLimit.limitCpus, 0.05);
-  assert.ok(cpuLimit.enoughCpus > 0.05);
+  const { cpuLimit, warnings } = await eventually(async () => {
+    const report = JSON.parse((await runClient(daemon.address, ID, "--json")).stdout);
+    assert.equal(report.cpuLimit.heldBackBy, "limit");
+    return report;
+  }, 60);
+  assert.equal(cpuLimit.limitCpus, 0.02);
+  assert.ok(cpuLimit.enoughCpus > 0.02);
   assert.ok(warnings.some(({ kind }: { kind: string }) => kind === "CPU limit"));
 });
 
