@@ -186,7 +186,7 @@ Deno.test("recordContainer: a caller without a token is told where one comes fro
   await failsWith(
     record(daemon.address, { connection: PLAIN.connection }),
     ExitStatus.NOT_ALLOWED,
-    /: who are you\?\nno token was sent: .*--service-account.*--token-file/,
+    /: who are you\?\nno token was sent: .*--token-file.*--service-account/,
   );
 });
 
