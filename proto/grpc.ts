@@ -27,11 +27,16 @@ export function loadNecoPerfDefinition(): protoLoader.PackageDefinition {
   return fromJson(necoPerf);
 }
 
-/** The package `necoperf`: its service's definition and its client. */
-export function loadNecoPerf(
-  definition: protoLoader.PackageDefinition = loadNecoPerfDefinition(),
-): NecoPerfTypes["necoperf"] {
+/** The package `necoperf` of a definition: its service's definition and its client. */
+export function toNecoPerf(definition: protoLoader.PackageDefinition): NecoPerfTypes["necoperf"] {
   return (grpc.loadPackageDefinition(definition) as unknown as NecoPerfTypes).necoperf;
+}
+
+let necoPerfPackage: NecoPerfTypes["necoperf"] | undefined;
+
+/** The package `necoperf`, the same for all connections: it takes 200 KB. */
+export function loadNecoPerf(): NecoPerfTypes["necoperf"] {
+  return necoPerfPackage ??= toNecoPerf(loadNecoPerfDefinition());
 }
 
 /** The part of `runtime.v1` (the Container Runtime Interface) that the daemon uses. */

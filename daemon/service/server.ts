@@ -1,9 +1,9 @@
 // Before the libraries, of which one reads a .proto file as soon as it is imported.
 import {
   grpc,
-  loadNecoPerf,
   loadNecoPerfDefinition,
   loadPackageDefinition,
+  toNecoPerf,
 } from "../../proto/grpc.ts";
 import "./http2/advertise_limits.ts";
 import { HealthImplementation, protoPath as healthProtoPath } from "grpc-health-check";
@@ -57,7 +57,7 @@ export async function startServer(recordings: Recordings, options: ServerOptions
     };
   };
   server.addService(
-    withStrictRequests(loadNecoPerf(definition).NecoPerf.service, definition),
+    withStrictRequests(toNecoPerf(definition).NecoPerf.service, definition),
     createService(recordings, {
       ...options,
       hold,

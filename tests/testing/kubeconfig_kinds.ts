@@ -564,6 +564,14 @@ const PROXIES: KubeconfigKind[] = [
   proxyUrl("HTTPS, with the cluster's authority", ({ proxies }) => proxies.https, {
     proxied: `https ${CONNECT}`,
   }),
+  {
+    name: "proxy-url: HTTPS, with insecure-skip-tls-verify",
+    files: ({ proxies }) => [
+      `${CONTEXT}clusters: [{name: k, cluster: {server: "${SERVER}", proxy-url: "${proxies.https}", ` +
+      `insecure-skip-tls-verify: true}}]\n${USER}`,
+    ],
+    proxied: `https ${CONNECT}`,
+  },
   proxyUrl("SOCKS5", ({ proxies }) => proxies.socks5.toUpperCase(), {
     proxied: "socks5 api.example.invalid:6443",
   }),

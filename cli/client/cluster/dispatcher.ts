@@ -23,7 +23,15 @@ export function openDispatcher(tls: TlsOptions, proxy?: string): Dispatcher {
   if (proxy === undefined) return new Agent({ connect });
   return /^socks/i.test(proxy)
     ? new Agent({ connect: socksConnector(proxy, tls) })
-    : new ProxyAgent({ uri: proxy, requestTls: tls, proxyTls: tls });
+    : new ProxyAgent({ uri: proxy, requestTls: tls, proxyTls: nameProxy(tls) });
+}
+
+/**
+ * Undici 8.7 takes a proxy's IP address for the name that TLS asks for, which Deno refuses. Where the
+ * certificate is not looked at, any name does.
+ */
+function nameProxy(tls: TlsOptions): TlsOptions {
+  return tls.rejectUnauthorized === false ? { servername: "proxy", ...tls } : tls;
 }
 
 /** Connects through a SOCKS proxy, which looks up the server's name. */

@@ -147,7 +147,11 @@ export function openReconnectingClient(
       attempts = 0;
     },
     describe,
-    [Symbol.dispose]: drop,
+    [Symbol.dispose]() {
+      drop();
+      // An error keeps the functions of its stack, and with `describe` all that is held here.
+      latest = undefined;
+    },
   };
 }
 
