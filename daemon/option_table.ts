@@ -90,8 +90,8 @@ export const OPTION_TABLE = {
   ),
   threadTimeBytesPerSecond: value(
     "--thread-time-budget <size>",
-    "perf.data a second of a recording of threads' time, above which it pauses for the rest of the " +
-      "second; 0 allows no such recording",
+    "perf.data a second of a recording of threads' time, on average: it pauses where there would be " +
+      "more; 8 times as much with DWARF stacks; 0 allows no such recording",
     orInvalid((text) => text === "0" ? 0 : parseSize(text)),
     DEFAULT_LIMITS.threadTimeBytesPerSecond,
     formatSize(DEFAULT_LIMITS.threadTimeBytesPerSecond),

@@ -16,8 +16,9 @@ export interface RecordingLimits {
   'resultRetention'?: (_google_protobuf_Duration | null);
   'maxRecordResponse'?: (number | string | Long);
   /**
-   * perf.data a second of a recording with thread_time, above which sampling
-   * pauses for the rest of the second; 0 when this daemon makes no such recording.
+   * perf.data a second that a recording with thread_time may have on average, 8
+   * times as much with CALL_GRAPH_DWARF; it pauses where there would be more.
+   * 0 when this daemon makes no such recording.
    */
   'threadTimeBytesPerSecond'?: (number | string | Long);
 }
@@ -35,8 +36,9 @@ export interface RecordingLimits__Output {
   'resultRetention': (_google_protobuf_Duration__Output | null);
   'maxRecordResponse': (number);
   /**
-   * perf.data a second of a recording with thread_time, above which sampling
-   * pauses for the rest of the second; 0 when this daemon makes no such recording.
+   * perf.data a second that a recording with thread_time may have on average, 8
+   * times as much with CALL_GRAPH_DWARF; it pauses where there would be more.
+   * 0 when this daemon makes no such recording.
    */
   'threadTimeBytesPerSecond': (number);
 }

@@ -3,7 +3,12 @@
 /**
  * What of threads' time is recorded. perf script's text has PERF_RECORD_SWITCH
  * then, and a sample of `context-switches` at each switch away from a thread.
- * Lines of the daemon, at the end of the text, begin with `# necoperf: `.
+ * Lines of the daemon's own begin with `# necoperf: `: `thread-time all` or
+ * `thread-time off-cpu`, the first one; `began TIME`; `paused SECONDS TIME` where
+ * the recording paused until then, after `still PID/TID ...` of threads that had
+ * no turn meanwhile; and at the end `duration SECONDS` and, of each thread that is
+ * left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it, running
+ * and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
  */
 export const ThreadTime = {
   /**
@@ -23,7 +28,12 @@ export const ThreadTime = {
 /**
  * What of threads' time is recorded. perf script's text has PERF_RECORD_SWITCH
  * then, and a sample of `context-switches` at each switch away from a thread.
- * Lines of the daemon, at the end of the text, begin with `# necoperf: `.
+ * Lines of the daemon's own begin with `# necoperf: `: `thread-time all` or
+ * `thread-time off-cpu`, the first one; `began TIME`; `paused SECONDS TIME` where
+ * the recording paused until then, after `still PID/TID ...` of threads that had
+ * no turn meanwhile; and at the end `duration SECONDS` and, of each thread that is
+ * left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it, running
+ * and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
  */
 export type ThreadTime =
   /**
@@ -45,6 +55,11 @@ export type ThreadTime =
 /**
  * What of threads' time is recorded. perf script's text has PERF_RECORD_SWITCH
  * then, and a sample of `context-switches` at each switch away from a thread.
- * Lines of the daemon, at the end of the text, begin with `# necoperf: `.
+ * Lines of the daemon's own begin with `# necoperf: `: `thread-time all` or
+ * `thread-time off-cpu`, the first one; `began TIME`; `paused SECONDS TIME` where
+ * the recording paused until then, after `still PID/TID ...` of threads that had
+ * no turn meanwhile; and at the end `duration SECONDS` and, of each thread that is
+ * left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it, running
+ * and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
  */
 export type ThreadTime__Output = typeof ThreadTime[keyof typeof ThreadTime]
