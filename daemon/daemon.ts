@@ -93,7 +93,7 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   const recordings = new Recordings({
     admission,
     lookup,
-    openCpuMeter: cpuMeters(options),
+    openCpuMeter: cpuMeters(options, lookup),
     perf: {
       startRecord: startPerfRecord,
       startScript: (perfOptions, signal) => startPerfScript(perfOptions, signal, confinement),
@@ -169,7 +169,10 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
   };
 }
 
-function cpuMeters({ containerLookup, procDir, cgroupDir }: DaemonOptions): OpenCpuMeter {
+function cpuMeters(
+  { containerLookup, procDir, cgroupDir }: DaemonOptions,
+  lookup: ContainerLookup,
+): OpenCpuMeter {
   // A process of this machine is no container.
   if (containerLookup === "pid") {
     const meter = blindMeter(
@@ -177,7 +180,7 @@ function cpuMeters({ containerLookup, procDir, cgroupDir }: DaemonOptions): Open
     );
     return () => Promise.resolve(meter);
   }
-  return createCpuMeters({ procfs: openProcfs(procDir), directory: cgroupDir });
+  return createCpuMeters({ procfs: openProcfs(procDir), directory: cgroupDir, lookup });
 }
 
 /** What perf scripts may read and take. */

@@ -70,6 +70,8 @@ export interface CpuCounters {
   podBandwidth?: CpuBandwidth;
   /** How long at least one thread could have run and did not. */
   pressureSeconds?: number;
+  /** Where that is not known: how long its threads could have run and did not, summed over them. */
+  delaySeconds?: number;
 }
 
 /** What was found out of a container's use of processors, and why it is not more. */

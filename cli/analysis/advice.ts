@@ -166,18 +166,18 @@ function describeThrottling(limit: CpuLimit): string {
 }
 
 function describeBusyNode(limit: CpuLimit): string {
-  const { limitCpus, requestCpus, waitedSeconds, elapsedSeconds } = limit;
+  const { limitCpus, requestCpus, waitedSeconds, delaySeconds, elapsedSeconds } = limit;
+  const waited = waitedSeconds === undefined
+    ? `for ${formatTime(delaySeconds!)} in ${formatTime(elapsedSeconds!)}, summed over threads,`
+    : `for ${formatTime(waitedSeconds)} of ${formatTime(elapsedSeconds!)}`;
   const innocent = limitCpus === undefined
     ? "it has no CPU limit"
     : `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus)} is not the cause`;
   const request = requestCpus === undefined
     ? "a CPU request, of which it has none,"
     : `a larger CPU request than ${formatCpuQuantity(requestCpus)}`;
-  return `the node's processors were busy: for ${formatTime(waitedSeconds!)} of ` +
-    `${
-      formatTime(elapsedSeconds!)
-    } some thread of the container could have run and got none, and ` +
-    `${innocent}. With ${request} it gets more of them, or another node`;
+  return `the node's processors were busy: ${waited} some thread of the container could have run ` +
+    `and got none, and ${innocent}. With ${request} it gets more of them, or another node`;
 }
 
 function adviseOnUnknownLimit(limit: CpuLimit, usedCpus = 0): Advice | undefined {

@@ -27,6 +27,8 @@ export interface CpuLimit {
   throttledSeconds?: number;
   /** How long some thread could have run and did not, for the limit or for others. */
   waitedSeconds?: number;
+  /** Where that is not known: the same, summed over threads. */
+  delaySeconds?: number;
   /** An estimate of the limit, in CPUs, that would hardly have stopped it; when this one did. */
   enoughCpus?: number;
   /** Why more is not known; for people. */
@@ -62,7 +64,8 @@ export function findCpuLimit(
       unknown: cpuUnknown ?? OLD_DAEMON,
     };
   }
-  const { elapsedSeconds, usedSeconds, pressureSeconds, bandwidth, podBandwidth } = cpu;
+  const { elapsedSeconds, usedSeconds, pressureSeconds, delaySeconds } = cpu;
+  const { bandwidth, podBandwidth } = cpu;
   const isOfPod = podBandwidth?.quotaSeconds !== undefined &&
     (bandwidth?.quotaSeconds === undefined || !isUsedUp(bandwidth) && isUsedUp(podBandwidth));
   const counted = isOfPod ? podBandwidth : bandwidth;
@@ -72,6 +75,7 @@ export function findCpuLimit(
     ...usedSeconds === undefined ? {} : { usedCpus: usedSeconds / elapsedSeconds },
     elapsedSeconds,
     ...pressureSeconds === undefined ? {} : { waitedSeconds: pressureSeconds },
+    ...delaySeconds === undefined ? {} : { delaySeconds },
   };
   if (counted && isUsedUp(counted)) {
     return {
@@ -80,12 +84,16 @@ export function findCpuLimit(
       enoughCpus: estimateEnough(counted),
     };
   }
-  if (pressureSeconds === undefined) {
+  // Of several threads each waits: they are held against what they got.
+  const waited = pressureSeconds ?? delaySeconds;
+  const all = pressureSeconds === undefined
+    ? Math.max(elapsedSeconds, (usedSeconds ?? 0) + (delaySeconds ?? 0))
+    : elapsedSeconds;
+  if (waited === undefined) {
     const unknown = cpuUnknown ?? "the kernel of the node does not say who waits for a processor";
     return { heldBackBy: "unknown", ...found, unknown };
   }
-  const waitedForNode = pressureSeconds - stoppedSeconds(counted);
-  if (waitedForNode < THRESHOLDS.waitedShare * elapsedSeconds) {
+  if (waited - stoppedSeconds(counted) < THRESHOLDS.waitedShare * all) {
     return { heldBackBy: "nothing", ...found };
   }
   // It waited. Only where it is sure that no limit stopped it was it for the node.

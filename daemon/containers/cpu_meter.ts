@@ -1,6 +1,6 @@
 import type { CpuBandwidth, CpuCounters, CpuFindings } from "../recording.ts";
 import { type ContainerCgroups, findCgroups, V2 } from "./cgroup_files.ts";
-import type { Container } from "./container.ts";
+import type { Container, ContainerLookup, ThreadTimes } from "./container.ts";
 import {
   readBandwidthV1,
   readBandwidthV2,
@@ -12,6 +12,9 @@ import type { Procfs } from "./procfs.ts";
 
 /** How often counters are read meanwhile: with a container that ends its cgroup is gone. */
 const INTERVAL_MS = 1000;
+
+/** What the threads of a container are asked for is a file each. */
+const MAX_THREADS = 1000;
 
 /** Counts the processor time of one container. It rejects and throws nothing. */
 export interface CpuMeter extends Disposable {
@@ -31,9 +34,11 @@ export type OpenCpuMeter = (container: Container) => Promise<CpuMeter>;
  * /sys/fs/cgroup is mounted.
  */
 export function createCpuMeters(
-  { procfs, directory, intervalMs = INTERVAL_MS }: {
+  { procfs, directory, lookup, intervalMs = INTERVAL_MS }: {
     procfs: Procfs;
     directory: string;
+    /** Tells how long threads waited, where the kernel counts no pressure. */
+    lookup: Pick<ContainerLookup, "processes" | "threadTimes">;
     intervalMs?: number;
   },
 ): OpenCpuMeter {
@@ -43,7 +48,7 @@ export function createCpuMeters(
     if (cgroups === "none are mounted") return blindMeter(nothingMounted(directory));
     return cgroups === "not among them"
       ? blindMeter(NOT_AMONG_THEM)
-      : createCpuMeter(cgroups, intervalMs);
+      : createCpuMeter(cgroups, () => readThreads(lookup, container), intervalMs);
   };
 }
 
@@ -66,11 +71,40 @@ const NOT_AMONG_THEM = "the container's cgroup is not among those that the node'
 const NO_BANDWIDTH = "the kernel has no CPU limit among what it counts for the container's cgroup";
 
 /** What is there at one moment: sums since there is the cgroup. */
-interface Reading extends Omit<CpuCounters, "elapsedSeconds"> {
+interface Reading extends Omit<CpuCounters, "elapsedSeconds" | "delaySeconds"> {
   atSeconds: number;
 }
 
-function createCpuMeter(cgroups: ContainerCgroups, intervalMs: number): CpuMeter {
+/** What the kernel has counted of a container's threads; undefined when there is no telling. */
+type ReadThreads = () => Promise<ThreadTimes[] | undefined>;
+
+async function readThreads(
+  lookup: Pick<ContainerLookup, "processes" | "threadTimes">,
+  container: Container,
+): Promise<ThreadTimes[] | undefined> {
+  try {
+    const threads = await lookup.threadTimes(await lookup.processes(container), MAX_THREADS);
+    return threads.length > 0 ? threads : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How long threads could have run and did not between two looks, as far as they are in the second. */
+function delayBetween(after: ThreadTimes[], before: ThreadTimes[]): number {
+  const earlier = new Map(before.map((one) => [`${one.tid} ${one.startTicks}`, one.delayNs]));
+  const delays = after.map((one) =>
+    one.delayNs - (earlier.get(`${one.tid} ${one.startTicks}`) ?? 0)
+  );
+  return delays.reduce((sum, delay) => sum + Math.max(0, delay), 0) / 1e9;
+}
+
+function createCpuMeter(
+  cgroups: ContainerCgroups,
+  readThreads: ReadThreads,
+  intervalMs: number,
+): CpuMeter {
+  let threads: Promise<[before?: ThreadTimes[], after?: ThreadTimes[]]> = Promise.resolve([]);
   let first: Promise<Reading | undefined> | undefined;
   let last: Promise<Reading | undefined> | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -83,6 +117,9 @@ function createCpuMeter(cgroups: ContainerCgroups, intervalMs: number): CpuMeter
   const meter: CpuMeter = {
     start() {
       first = last = readCounters(cgroups);
+      threads = first.then(async (first) =>
+        first && first.pressureSeconds === undefined ? [await readThreads()] : []
+      );
       timer = setInterval(readNext, intervalMs);
     },
     stop() {
@@ -90,6 +127,7 @@ function createCpuMeter(cgroups: ContainerCgroups, intervalMs: number): CpuMeter
       clearInterval(timer);
       timer = undefined;
       readNext();
+      threads = threads.then(async ([before]) => before ? [before, await readThreads()] : []);
     },
     async read() {
       meter.stop();
@@ -97,7 +135,12 @@ function createCpuMeter(cgroups: ContainerCgroups, intervalMs: number): CpuMeter
       if (!before || !after || after.atSeconds <= before.atSeconds) {
         return { cpuUnknown: "the container ended before its cgroup could be read" };
       }
-      const cpu = subtract(after, before);
+      const [threadsBefore, threadsAfter] = await threads;
+      const cpu: CpuCounters = {
+        ...subtract(after, before),
+        ...threadsBefore && threadsAfter &&
+          { delaySeconds: delayBetween(threadsAfter, threadsBefore) },
+      };
       return cpu.bandwidth ? { cpu } : { cpu, cpuUnknown: NO_BANDWIDTH };
     },
     [Symbol.dispose]: () => clearInterval(timer),

@@ -72,6 +72,7 @@ function parseCpuCounters(values: Record<string, unknown>): CpuCounters {
     elapsedSeconds: number(values, "elapsedSeconds"),
     ...optional(values, "usedSeconds"),
     ...optional(values, "pressureSeconds"),
+    ...optional(values, "delaySeconds"),
     ...bandwidth === undefined ? {} : { bandwidth: parseBandwidth(bandwidth) },
     ...podBandwidth === undefined ? {} : { podBandwidth: parseBandwidth(podBandwidth) },
   };

@@ -199,13 +199,14 @@ function describe(finished: FinishedRecording): RecordingEvent["finished"] {
 }
 
 function describeCpu(counters: CpuCounters): CpuCountersMessage {
-  const { usedSeconds, bandwidth, podBandwidth, pressureSeconds } = counters;
+  const { usedSeconds, bandwidth, podBandwidth, pressureSeconds, delaySeconds } = counters;
   return {
     elapsed: toDuration(counters.elapsedSeconds),
     used: usedSeconds === undefined ? undefined : toDuration(usedSeconds),
     bandwidth: bandwidth && describeBandwidth(bandwidth),
     podBandwidth: podBandwidth && describeBandwidth(podBandwidth),
     pressure: pressureSeconds === undefined ? undefined : toDuration(pressureSeconds),
+    delay: delaySeconds === undefined ? undefined : toDuration(delaySeconds),
   };
 }
 

@@ -32,9 +32,13 @@ async function measure(
 ): Promise<CpuFindings> {
   const procfs = openProcfs("/proc");
   const lookup = createContainerLookup({ by: "cgroup", procDir: "/proc" });
-  const openMeter = createCpuMeters({ procfs, directory: "/sys/fs/cgroup", intervalMs: 20 });
+  const openMeter = createCpuMeters({
+    procfs,
+    lookup,
+    directory: "/sys/fs/cgroup",
+    intervalMs: 20,
+  });
   const container = await eventually(() => lookup.find(containerId));
-  lookup.close();
   return await eventually(async () => {
     using meter = await openMeter(container);
     meter.start();
@@ -142,7 +146,12 @@ Deno.test("createCpuMeters: has what was counted until a container ended", async
   const procfs = openProcfs("/proc");
   const lookup = createContainerLookup({ by: "cgroup", procDir: "/proc" });
   const container = await eventually(() => lookup.find(ID));
-  const openMeter = createCpuMeters({ procfs, directory: "/sys/fs/cgroup", intervalMs: 20 });
+  const openMeter = createCpuMeters({
+    procfs,
+    lookup,
+    directory: "/sys/fs/cgroup",
+    intervalMs: 20,
+  });
   using meter = await openMeter(container);
   meter.start();
   await measure(ID, isThrottled);
@@ -158,9 +167,23 @@ Deno.test("createCpuMeters: has what was counted until a container ended", async
   lookup.close();
 });
 
+Deno.test("createCpuMeters: without a pressure of its own, counts how long threads waited", async () => {
+  await using cgroups = makeCpuCgroups();
+  cgroups.limit(PLACE, 2000);
+  // As Kubernetes 1.20 has it: nothing of the container is in v2.
+  cgroups.run({ path: PLACE, v2Path: "shared" }, targets.spin);
+  cgroups.run({ path: OTHER_PLACE, v2Path: "shared" }, targets.spin);
+  await eventually(() => measure(OTHER));
+  const { cpu } = await measure(ID, isThrottled);
+  assert.equal(cpu!.pressureSeconds, undefined);
+  assert.ok(cpu!.delaySeconds! > 0 && cpu!.delaySeconds! <= cpu!.elapsedSeconds + 0.1);
+  assert.ok(cpu!.usedSeconds! > 0);
+});
+
 Deno.test("createCpuMeters: says that nothing is mounted", async () => {
   const procfs = openProcfs("/proc");
-  const openMeter = createCpuMeters({ procfs, directory: "/host/nothing" });
+  const lookup = createContainerLookup({ by: "cgroup", procDir: "/proc" });
+  const openMeter = createCpuMeters({ procfs, lookup, directory: "/host/nothing" });
   using meter = await openMeter({ id: ID, mainPid: Deno.pid });
   meter.start();
   assert.match(

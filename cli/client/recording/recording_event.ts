@@ -88,6 +88,8 @@ export interface CpuCounters {
   podBandwidth?: CpuBandwidth;
   /** How long at least one thread could have run and did not, be it for the limit or for others. */
   pressureSeconds?: number;
+  /** Where that is not known: how long its threads could have run and did not, summed over them. */
+  delaySeconds?: number;
 }
 
 /** A CPU limit as the kernel has it, and how often it was used up. */
@@ -141,13 +143,14 @@ export function toSummary(finished: Finished): RecordingSummary {
 }
 
 function toCounters(message: CpuCountersMessage): CpuCounters {
-  const { elapsed, used, bandwidth, podBandwidth, pressure } = message;
+  const { elapsed, used, bandwidth, podBandwidth, pressure, delay } = message;
   return {
     elapsedSeconds: fromDuration(elapsed),
     ...used && { usedSeconds: fromDuration(used) },
     ...bandwidth && { bandwidth: toBandwidth(bandwidth) },
     ...podBandwidth && { podBandwidth: toBandwidth(podBandwidth) },
     ...pressure && { pressureSeconds: fromDuration(pressure) },
+    ...delay && { delaySeconds: fromDuration(delay) },
   };
 }
 

@@ -27,6 +27,11 @@ export interface CpuCounters {
    * The limit of the whole pod, where Kubernetes sets one.
    */
   'podBandwidth'?: (_necoperf_CpuBandwidth | null);
+  /**
+   * As `pressure`, where the kernel does not count that: summed over the threads
+   * that were there when sampling ended.
+   */
+  'delay'?: (_google_protobuf_Duration | null);
 }
 
 /**
@@ -53,4 +58,9 @@ export interface CpuCounters__Output {
    * The limit of the whole pod, where Kubernetes sets one.
    */
   'podBandwidth': (_necoperf_CpuBandwidth__Output | null);
+  /**
+   * As `pressure`, where the kernel does not count that: summed over the threads
+   * that were there when sampling ended.
+   */
+  'delay': (_google_protobuf_Duration__Output | null);
 }

@@ -113,6 +113,11 @@ Deno.test("advise: a busy node, which is not the limit's fault", () => {
     textOf({ cpuLimit: node }),
     /processors were busy: for 12s of 30s .*, and it has no CPU limit\. With a CPU request/,
   );
+  const inAll: CpuLimit = { heldBackBy: "node", delaySeconds: 40, elapsedSeconds: 30 };
+  assert.match(
+    textOf({ cpuLimit: inAll }),
+    /busy: for 40s in 30s, summed over threads, some thread/,
+  );
   const limited = { ...node, limitCpus: 0.2, requestCpus: 0.01 };
   assert.match(
     textOf({ cpuLimit: limited }),

@@ -172,7 +172,21 @@ Deno.test("findCpuLimit: has the fields that docs/reference/json.md has", () => 
   const fields = [
     ...fieldsOf(find(cpu, resources)),
     ...fieldsOf(find({ pressureSeconds: 30 }, { limitCpus: 1 }, "it is not mounted")),
+    ...fieldsOf(find({ bandwidth: limited(), delaySeconds: 1 })),
   ];
   const documented = fieldsOf(documentedJson("The CPU limit"));
-  assert.deepEqual([...new Set(fields)].sort(), [...documented, "isOfPod", "unknown"].sort());
+  assert.deepEqual(
+    [...new Set(fields)].sort(),
+    [...documented, "isOfPod", "unknown", "delaySeconds"].sort(),
+  );
+});
+
+Deno.test("findCpuLimit: without the pressure, threads' delays show that the node was busy", () => {
+  const used = { bandwidth: limited(), usedSeconds: 1 };
+  assert.equal(find({ ...used, delaySeconds: 6 }).heldBackBy, "node");
+  assert.equal(find({ ...used, delaySeconds: 0.9 }).heldBackBy, "nothing");
+  // 100 threads that wait for 20 ms each while they use 8 processors.
+  const many = { bandwidth: NO_LIMIT, usedSeconds: 80, delaySeconds: 2 };
+  assert.equal(find(many).heldBackBy, "nothing");
+  assert.equal(find({ ...many, delaySeconds: 20 }).heldBackBy, "node");
 });
