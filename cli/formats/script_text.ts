@@ -2,15 +2,19 @@ import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { CliError, ExitStatus } from "../errors.ts";
 import type { LeftOut, ScriptSummary } from "../script/stack_profile.ts";
+import { createTimeTextMaker, isSwitchText } from "../script/time_text.ts";
 import { peek } from "./peek.ts";
 
 /** With this a perf.data file begins, in the byte order of the machine; and its older form. */
 const PERF_DATA = ["PERFILE2", "2ELIFREP", "PERFFILE"];
 const GZIP = [0x1f, 0x8b];
 
+/** Enough to have switches in it. */
+const LOOKED_AT_BYTES = 64 * 1024;
+
 /**
  * Opens what should be perf script's text, compressed with gzip or not. `name` is what errors call
- * it. A chunk is good until the next one is asked for.
+ * it. A chunk is good until the next one is asked for. A text of switches becomes time text.
  *
  * Rejects with a `CliError` (exit status 2) for something else that is known by its first bytes;
  * what is returned rejects with one for compressed data that is damaged.
@@ -33,7 +37,23 @@ export async function openScriptText(
         "that has the files that were profiled",
     );
   }
-  return whole;
+  return await openTimeText(whole);
+}
+
+/** Makes time text of a text of switches; any other is returned as it is. */
+async function openTimeText(
+  text: AsyncIterable<Uint8Array>,
+): Promise<AsyncIterable<Uint8Array>> {
+  const { start, whole } = await peek(text, LOOKED_AT_BYTES);
+  return isSwitchText(new TextDecoder().decode(start)) ? makeTimeText(whole) : whole;
+}
+
+async function* makeTimeText(
+  text: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, void> {
+  const maker = createTimeTextMaker();
+  for await (const chunk of text) yield* maker.push(chunk);
+  yield* maker.finish();
 }
 
 /**

@@ -17,6 +17,14 @@ export interface SchedStat {
   turns: number;
 }
 
+/** What is taken for a thread of which the kernel has counted nothing. */
+export interface Guess {
+  /** How many times what was seen it stands for. Default: as often as it makes the thread's life. */
+  factor?: number;
+  /** How long it waited for a processor each time that it was woken up. Default: not at all. */
+  latencyNs?: number;
+}
+
 /** A part of a thread's time. */
 export interface TimePart {
   kind: TimeKind;
@@ -78,6 +86,8 @@ type Seen = Record<TimeKind, number>;
  */
 export class ThreadAccount {
   command: string;
+  /** How long it waited for a processor each time that it was woken up, when `parts` could tell. */
+  latencyNs: number | undefined;
   readonly #parts = new Map<string, Part>();
   readonly #unsampled: Record<Off, Map<number, Unsampled>> = {
     blocked: new Map(),
@@ -230,10 +240,9 @@ export class ThreadAccount {
    *   up: as long each time, but never longer than it was off the processor.
    * - Of what nobody saw each kind is divided as what was seen.
    *
-   * Without the kernel's word it is all that was seen, `seenFactor` times; by default as often as it
-   * makes the thread's life.
+   * Without the kernel's word it is as `guess` has it.
    */
-  parts(total?: SchedStat, seenFactor?: number): TimePart[] {
+  parts(total?: SchedStat, guess: Guess = {}): TimePart[] {
     const seen = this.#seen;
     if (this.#unspreadNs > 0) {
       const stack = this.#runStack ?? this.#lastLeftOn ?? NOT_SAMPLED;
@@ -252,7 +261,7 @@ export class ThreadAccount {
       seen,
       // What perf has missed, which it does at times, the kernel has counted nevertheless.
       switchNs: isMissed ? Infinity : this.#turns * MAX_SWITCH_NS,
-      factor: seenFactor,
+      factor: guess.factor,
       total: total && {
         ...total,
         runNs: total.runNs - this.#given.running,
@@ -267,7 +276,10 @@ export class ThreadAccount {
     const running = scaled("running", this.#take("running"), runningNs, end);
     const waiting = scaled("waiting", this.#take("waiting"), preemptedNs, end);
     const off = scaled("blocked", this.#take("blocked"), blockedNs + waitingNs - preemptedNs, end);
-    const latencies = latenciesOf(off, waitingNs - preemptedNs);
+    const wakes = off.reduce((sum, { turns }) => sum + turns, 0);
+    const wakingNs = total ? waitingNs - preemptedNs : wakes * (guess.latencyNs ?? 0);
+    const latencies = latenciesOf(off, wakingNs);
+    if (total && wakes > 0 && !isMissed) this.latencyNs = wakingNs / wakes;
     const parts: TimePart[] = [...running, ...waiting];
     off.forEach(({ stack: seenStack, endNs, ns }, index) => {
       const stack = isMissed && seenStack === UNSEEN ? NOT_SAMPLED : seenStack;
@@ -460,6 +472,7 @@ function scaled(kind: TimeKind, parts: Part[], ns: number, endNs: number): Part[
   if (ns <= 0) return [];
   const seenNs = parts.reduce((sum, part) => sum + part.ns, 0);
   if (seenNs > 0) return parts.map((part) => ({ ...part, ns: part.ns * ns / seenNs }));
+  if (parts.length > 0) return parts.map((part) => ({ ...part, ns: ns / parts.length }));
   return [{ kind, stack: NOT_SAMPLED, endNs, ns, turns: 0, weight: 0, durationClass: 0 }];
 }
 

@@ -1,6 +1,7 @@
 import { createSwitchTextReader, type NamedThread } from "./switch_text.ts";
 import {
   FIRST_STACK_ID,
+  type Guess,
   type KnownStack,
   NOT_SAMPLED,
   type SchedStat,
@@ -19,6 +20,16 @@ interface TimeTextMaker {
 
 /** With this a text begins that has to become time text. */
 export const SWITCH_TEXT_START = `${TIME_NOTE}thread-time `;
+
+/**
+ * Says by a text's beginning whether it has to become time text: the daemon says so; and a recording
+ * of `context-switches` with `--switch-events`, printed with `--show-switch-events`, is one.
+ */
+export function isSwitchText(start: string): boolean {
+  return start.startsWith(SWITCH_TEXT_START) ||
+    /: PERF_RECORD_SWITCH (IN|OUT)/.test(start) &&
+      / (\S*[/,])?(context-switches|cs)\S*: *$/m.test(start);
+}
 
 /** How much is held in memory until the text ends. */
 interface Limits {
@@ -82,7 +93,7 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   const totals = new Map<number, SchedStat & { pid: number; command: string }>();
   /** Threads that have ended, so that who has their number is another. */
   const endedTids = new Map<number, number>();
-  /** What has to be given before the next piece. */
+  /** They are held until what others have waited is known. */
   let endedThreads: ThreadAccount[] = [];
   let notes = "";
 
@@ -102,9 +113,6 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   const pauses: Pause[] = [];
   let pauseCount = 0;
   let pausedNs = 0;
-  /** Of threads that ended: how much was seen, and what it was given as. */
-  let seenOfEndedNs = 0;
-  let givenOfEndedNs = 0;
   let lastPause: { startNs: number; endNs: number; still?: Pause["still"] } | undefined;
 
   const reader = createSwitchTextReader({
@@ -280,35 +288,25 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     return stack;
   }
 
-  /**
-   * How many times its time, as far as it was seen, a thread stands for that ended: others like it
-   * came and went in the pauses. It makes up for those that ended before there was a pause.
-   */
-  function factorOfEnded(seenNs: number): number | undefined {
-    if (pauseCount === 0 || seenNs === 0) {
-      seenOfEndedNs += seenNs;
-      givenOfEndedNs += seenNs;
-      return undefined;
-    }
-    const recordedNs = lastNs - beganNs!;
-    const factor = recordedNs / Math.max(1, recordedNs - pausedNs);
-    seenOfEndedNs += seenNs;
-    const wantedNs = seenOfEndedNs * factor - givenOfEndedNs;
-    const given = Math.min(Math.max(1, wantedNs / seenNs), 4 * factor);
-    givenOfEndedNs += seenNs * given;
-    return given;
+  /** What is guessed of threads that have ended. */
+  function guessOfEnded(): Guess {
+    // Others like them came and went in the pauses.
+    const recordedNs = lastNs - (beganNs ?? lastNs);
+    const factor = pauseCount > 0 ? recordedNs / Math.max(1, recordedNs - pausedNs) : undefined;
+    const latencies = [...threads.values()].flatMap(({ latencyNs }) => latencyNs ?? []);
+    const latencyNs = latencies.reduce((sum, ns) => sum + ns, 0) / (latencies.length || 1);
+    return { factor, latencyNs };
   }
 
-  /** Takes what threads have done, in the order of time. */
+  /** Takes what threads have done. */
   function take(of: Iterable<ThreadAccount>, how: "at the end" | "ended" | "so far"): Given[] {
     const all: Given[] = [];
+    const guess = how === "ended" ? guessOfEnded() : {};
     for (const thread of of) {
       let exactNs = 0;
       let roundedNs = 0;
       const total = how === "at the end" ? totals.get(thread.tid) : undefined;
-      const isEnded = how === "ended" || how === "at the end" && totals.size > 0 && !total;
-      const factor = isEnded ? factorOfEnded(thread.seenNs) : undefined;
-      for (const part of thread.parts(total, factor)) {
+      for (const part of thread.parts(total, guess)) {
         exactNs += part.ns;
         const periodNs = Math.round(exactNs) - roundedNs;
         roundedNs += periodNs;
@@ -317,13 +315,15 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         }
       }
     }
-    return all.sort((a, b) => a.part.endNs - b.part.endNs);
+    return all;
   }
 
-  function* write(...args: Parameters<typeof take>): Generator<Uint8Array> {
+  /** Writes what was taken, in the order of time. */
+  function* write(given: Given[]): Generator<Uint8Array> {
+    given.sort((a, b) => a.part.endNs - b.part.endNs);
     let text = notes;
     notes = "";
-    for (const { thread: { command, pid, tid }, part, periodNs } of take(...args)) {
+    for (const { thread: { command, pid, tid }, part, periodNs } of given) {
       const time = reader.seconds(part.endNs);
       const period = `${periodNs}`.padStart(10);
       text += `${command} ${pid}/${tid} ${time}: ${period} ${TIME_EVENTS[part.kind]}: \n` +
@@ -335,20 +335,28 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     if (text) yield encoder.encode(text);
   }
 
-  /** Gives what is too much to hold until the end. */
-  function* makeRoom(): Generator<Uint8Array> {
+  /** How much is held. */
+  function sizeNow(): number {
     let size = 0;
     for (const thread of threads.values()) size += thread.size;
+    for (const thread of endedThreads) size += thread.size + 1;
+    return size;
+  }
+
+  /** Gives what is too much to hold until the end. */
+  function* makeRoom(): Generator<Uint8Array> {
+    let size = sizeNow();
     while (size > maxParts && bucketNs < MAX_BUCKET_NS) {
       bucketNs *= 4;
-      size = 0;
-      for (const thread of threads.values()) {
-        thread.coalesce(bucketNs);
-        size += thread.size;
-      }
+      for (const thread of [...threads.values(), ...endedThreads]) thread.coalesce(bucketNs);
+      size = sizeNow();
     }
     if (size <= maxParts && stackLength <= maxStackLength) return;
-    yield* write(threads.values(), "so far");
+    const ended = endedThreads;
+    endedThreads = [];
+    yield* write(take(ended, "ended"));
+    if (sizeNow() <= maxParts && stackLength <= maxStackLength) return;
+    yield* write(take(threads.values(), "so far"));
     stacks = new Map();
     stackLength = 0;
     for (const thread of threads.values()) {
@@ -371,8 +379,11 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
       } else if (thread && !thread.command) thread.command = command;
     }
     for (const thread of threads.values()) {
-      if (isTotalOfAll && pauseCount > 0 && !totals.has(thread.tid)) thread.endUnseen();
-      else thread.end(Math.max(endNs, thread.sinceNs), bucketNs);
+      if (isTotalOfAll && pauseCount > 0 && !totals.has(thread.tid)) {
+        thread.endUnseen();
+        threads.delete(thread.tid);
+        endedThreads.push(thread);
+      } else thread.end(Math.max(endNs, thread.sinceNs), bucketNs);
     }
     tellThinned(endNs - beganNs);
   }
@@ -397,18 +408,14 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   return {
     *push(chunk) {
       reader.push(chunk);
-      if (endedThreads.length > 0 || notes) {
-        const ended = endedThreads;
-        endedThreads = [];
-        yield* write(ended, "ended");
-      }
+      if (notes) yield* write([]);
       yield* makeRoom();
     },
     *finish() {
       reader.finish();
       finishThreads();
-      yield* write(endedThreads, "ended");
-      yield* write(threads.values(), "at the end");
+      const given = take(threads.values(), "at the end");
+      yield* write([...given, ...take(endedThreads, "ended")]);
     },
   };
 }

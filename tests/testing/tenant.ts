@@ -128,6 +128,7 @@ export const TARGET = {
   spin: ["/opt/necoperf/bin/spin"],
   spinDynamic: ["/opt/necoperf/bin/spin-dynamic"],
   idle: ["/opt/necoperf/bin/idle"],
+  waits: ["/opt/necoperf/bin/waits"],
   forker: ["/opt/necoperf/bin/forker"],
   /** A first process that does nothing, with a child that does the work. */
   supervisor: ["sh", "-c", "/opt/necoperf/bin/spin & wait"],

@@ -187,3 +187,20 @@ Deno.test("convert: lines that are not understood are told, and the first of the
     `necoperf-client: standard input: left out 1 line not understood (first: line ${line})\n`,
   );
 });
+
+Deno.test("necoperf-client convert: switches that perf has recorded become threads' time", async () => {
+  const switches = [
+    ...["web 7/8 10.000000000:   10101010 cpu-clock: \n\t55d0 parse+0x1 (/web)\n"],
+    ...["web 7/8 10.002000000:          1 context-switches/period=1/: \n\t55d0 poll+0x1 (/web)\n"],
+    "web 7/8 10.002000000: PERF_RECORD_SWITCH OUT        ",
+    "web 7/8 10.012000000: PERF_RECORD_SWITCH IN         \n",
+  ].join("\n");
+  const args = ["convert", "-", "--format", "folded", "-o", "-"];
+  const folded = "web;parse 2000000\nweb;poll;[blocked] 10000000\n";
+  assert.deepEqual(await run(args, switches), [0, folded, ""]);
+  const fromDaemon = `# necoperf: thread-time off-cpu\n${switches}`;
+  assert.deepEqual(await run(args, fromDaemon), [0, "web;poll 10000000\n", ""]);
+  // Without samples at the switches nobody knows where threads blocked: it is a profile as any other.
+  const others = switches.replaceAll("context-switches/period=1/", "page-faults");
+  assert.match((await run(args, others))[1], /^web;parse \d+$/m);
+});

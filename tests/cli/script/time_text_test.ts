@@ -149,6 +149,24 @@ Deno.test("createTimeTextMaker: takes waking up out of blocked time, the same ea
   });
 });
 
+Deno.test("createTimeTextMaker: has threads that ended wake up as slowly as others", async () => {
+  // Thread 8 waited 2 ms each time that it was woken up.
+  const text = began(0) + fork(0, 9) + enter(0, 9) + running(1, "f") + running(2, "g", 9) +
+    switching(2, "read", 9) + leave(2, 9) + switching(5, "poll") + leave(5) + enter(15) +
+    enter(22, 9) +
+    running(22, "g", 9) + exit(22, 9) + running(22, "f") + switching(22, "poll") + leave(22) +
+    enter(30) +
+    note("duration 0.030000") + note("thread 7/8 12000000 4000000 2 web");
+  assert.deepEqual(await timesOf(text), {
+    "8 cpu-clock f": 12,
+    "8 offcpu-time poll": 14,
+    "8 run-delay poll": 4,
+    "9 cpu-clock g": 2,
+    "9 offcpu-time read": 18,
+    "9 run-delay read": 2,
+  });
+});
+
 Deno.test("createTimeTextMaker: shares waits without a stack out over those that were as long", async () => {
   let text = began(0);
   let ms = 0;
@@ -206,16 +224,18 @@ Deno.test("createTimeTextMaker: finds the pause in the gap behind its note", asy
 Deno.test("createTimeTextMaker: lets threads that ended stand for others that came in pauses", async () => {
   const born = (ms: number, tid: number) =>
     fork(ms, tid) + enter(ms, tid) + running(ms + 8, "f", tid) + exit(ms + 8, tid);
-  const text = began(0) + born(1, 9) + note("still") + note("paused 0.09") + born(101, 10) +
+  const text = began(0) + running(0, "main") +
+    born(1, 9) + note("still") + note("paused 0.09") + born(101, 10) +
     born(109, 11) +
     note("still") + note("paused 0.08") + running(200, "main") + note("duration 0.2") +
     note("thread 7/8 200000000 0 1 web");
-  const times = await timesOf(text, {}, 20);
-  const all = ["9", "10", "11"].map((tid) => times[`${tid} cpu-clock f`]);
-  // 24 ms in the 25 that were watched of 117, by the end of the last one.
-  assert.equal(all[0], 8);
-  const sum = all.reduce((sum, ms) => sum + ms);
-  assert.ok(sum > 112 && sum < 113, `${all}`);
+  // 25 ms were watched of 200, and in 24 of them such a thread ran.
+  assert.deepEqual(await timesOf(text), {
+    "8 cpu-clock main": 200,
+    "9 cpu-clock f": 64,
+    "10 cpu-clock f": 64,
+    "11 cpu-clock f": 64,
+  });
 });
 
 Deno.test("createTimeTextMaker: gives only what blocked where nothing else was recorded", async () => {

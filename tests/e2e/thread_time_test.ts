@@ -1,0 +1,124 @@
+/**
+ * Threads' time (`--wall`, `--off-cpu`) of a container of the cluster, by the daemon as it is
+ * deployed: under its own seccomp profile and with its own rights.
+ */
+import assert from "node:assert/strict";
+import { isKernelAddress } from "../../cli/script/frame_kind.ts";
+import { parsePerfScript } from "../../cli/script/parse.ts";
+import type { Sample } from "../../cli/script/sample.ts";
+import { onlyResult, runClient } from "../testing/client.ts";
+import { apply, kubectl } from "../testing/cluster.ts";
+import { deployDaemons, removeDaemons } from "../testing/deployment.ts";
+import {
+  createTenant,
+  startPods,
+  TARGET,
+  targetPod,
+  type Tenant,
+  TENANT_ACCOUNT,
+} from "../testing/tenant.ts";
+import { countBetween, readWaitsLine } from "../testing/thread_time.ts";
+
+let tenant: Tenant;
+
+Deno.test.beforeAll(async () => {
+  await deployDaemons("cgroup");
+  tenant = await createTenant();
+  const pod = targetPod(tenant.namespace, "target", { waits: TARGET.waits });
+  // What it runs is to be what it wants to, and not what a limit lets it.
+  for (const container of pod.spec.containers) delete container.resources.limits.cpu;
+  await startPods(tenant, pod);
+});
+
+Deno.test.afterAll(async () => {
+  await tenant?.[Symbol.asyncDispose]();
+  await removeDaemons();
+});
+
+async function samplesOf(text: string): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for await (const sample of parsePerfScript(new Blob([text]).stream())) samples.push(sample);
+  return samples;
+}
+
+function sum(samples: Sample[], isWanted: (sample: Sample) => boolean): number {
+  return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
+}
+
+const isInKernel = ({ frames }: Sample) => frames.some(({ address }) => isKernelAddress(address));
+
+/** Holds what was recorded of `waits` against what it has counted itself. */
+async function checkTimes(samples: Sample[]): Promise<void> {
+  const threads = Map.groupBy(
+    samples,
+    ({ pid, tid, command }) => command === "waits" && pid !== tid ? "born" : command,
+  );
+  const lifeNs = sum(threads.get("sleeper")!, () => true);
+  for (const name of ["waits", "holder", "locker", "file locker", "pipe reader", "spinner"]) {
+    assert.equal(sum(threads.get(name)!, () => true), lifeNs, name);
+  }
+  const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
+  const logs = await kubectl(["logs", `--namespace=${tenant.namespace}`, "target"]);
+  const known = countBetween(
+    logs.trimEnd().split("\n").map(readWaitsLine),
+    end - lifeNs / 1e9,
+    end,
+  );
+  const delays = [...threads].filter(([name]) => name !== "spinner").map(([, samples]) =>
+    sum(samples, ({ event }) => event === "run-delay")
+  );
+  for (const [name, ns] of Object.entries(known)) {
+    const event = name === "spin" ? "cpu-clock" : "offcpu-time";
+    const found = sum(
+      samples,
+      (sample) =>
+        sample.event === event && sample.frames.some(({ symbol }) => symbol === `waits_${name}`),
+    );
+    // How long threads waited for a processor after each wait is known of all of them together: on a
+    // node that is busy with other things that makes some longer, some shorter.
+    const within = 0.05 * ns + Math.max(...delays) / 2;
+    assert.ok(Math.abs(found - ns) < within, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
+  }
+}
+
+Deno.test("profile: --wall without profiles/kernel has the user's side of all of the time", async () => {
+  const run = await runClient(tenant, ["target", "--wall", "-d", "8s"]);
+  const text = onlyResult(run);
+  const samples = await samplesOf(text);
+  await checkTimes(samples);
+  assert.deepEqual(samples.filter(isInKernel), []);
+  assert.doesNotMatch(text, /\[kernel|\.ko\b/);
+  assert.match(run.stderr, /running, .*blocked, .*waiting for a processor/);
+});
+
+Deno.test("profile: --wall with profiles/kernel has where in the kernel threads wait, too", async () => {
+  const metadata = { name: "profile-kernel", namespace: tenant.namespace };
+  const apiVersion = "rbac.authorization.k8s.io/v1";
+  await apply({
+    ...{ apiVersion, kind: "Role", metadata },
+    rules: [
+      { apiGroups: ["necoperf.cybozu.io"], resources: ["profiles/kernel"], verbs: ["create"] },
+    ],
+  }, {
+    ...{ apiVersion, kind: "RoleBinding", metadata },
+    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: metadata.name },
+    subjects: [
+      { kind: "ServiceAccount", name: TENANT_ACCOUNT, namespace: tenant.namespace },
+    ],
+  });
+  const samples = await samplesOf(
+    onlyResult(await runClient(tenant, ["target", "--wall", "-d", "8s"])),
+  );
+  await checkTimes(samples);
+  const locked = samples.filter(({ event, frames }) =>
+    event === "offcpu-time" && frames.some(({ symbol }) => symbol === "waits_lock")
+  );
+  assert.ok(locked.length > 0 && locked.every(isInKernel));
+});
+
+Deno.test("profile: --off-cpu has what blocked alone, and pods with merged results", async () => {
+  const run = await runClient(tenant, ["target", "--off-cpu", "-d", "1s", "--format", "folded"]);
+  const folded = onlyResult(run);
+  assert.match(folded, /^locker;.*waits_lock.* \d{8,}$/m);
+  assert.doesNotMatch(folded, /waits_spin/);
+});
