@@ -24,7 +24,7 @@ export interface StandInObjects {
 }
 
 /** How a {@linkcode StandInApi} is reached. */
-interface StandInApiOptions {
+export interface StandInApiOptions {
   /** What `node:tls` takes. Not there: plain text. */
   tls?: TlsOptions;
   /** What the kubeconfig file says of the cluster, besides where it is. */

@@ -46,6 +46,8 @@ export interface RunOptions {
   env?: Record<string, string>;
   /** The client is killed then. Default: 90. */
   deadlineSeconds?: number;
+  /** Words put before the client's command line, such as `ip netns exec NAME`. */
+  wrapper?: string[];
 }
 
 /** What a test does while the client runs. */
@@ -90,7 +92,7 @@ export async function runCommand(
   args: string[],
   meanwhile: Meanwhile = {},
 ): Promise<ClientRun> {
-  const [command, ...begin] = programCommand("client");
+  const [command, ...begin] = [...meanwhile.wrapper ?? [], ...programCommand("client")];
   const process = new Deno.Command(command, {
     args: [...begin, ...args],
     cwd: ROOT,

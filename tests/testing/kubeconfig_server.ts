@@ -1,11 +1,9 @@
 import { Buffer } from "node:buffer";
-import { once } from "node:events";
-import http, { type IncomingMessage } from "node:http";
 import https from "node:https";
-import net, { type AddressInfo, type Server } from "node:net";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { createAuthority } from "../cli/authority.ts";
+import { close, listen, startForwardProxies } from "./forward_proxies.ts";
 import type { CaseParts } from "./kubeconfig_cases.ts";
 
 /** What an API server has seen of a request. */
@@ -81,13 +79,7 @@ export async function startKubeconfigServer(): Promise<KubeconfigServer> {
   });
   server.on("tlsClientError", () => {});
   const port = await listen(server);
-  const proxied: string[] = [];
-  const proxies = {
-    http: http.createServer().on("connect", connectTo(port, "http", proxied)),
-    https: https.createServer({ cert: own.cert, key: own.key })
-      .on("connect", connectTo(port, "https", proxied)),
-    socks5: serveSocks(port, proxied),
-  };
+  const proxies = await startForwardProxies(port, { cert: own.cert, key: own.key });
   const directory = await Deno.makeTempDir({ prefix: "necoperf-kubeconfigs-" });
   const plugIn = (name: string, script: string) =>
     Deno.writeTextFile(join(directory, "bin", name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -103,11 +95,7 @@ export async function startKubeconfigServer(): Promise<KubeconfigServer> {
   return {
     parts: {
       server: `https://127.0.0.1:${port}`,
-      proxies: {
-        http: `http://127.0.0.1:${await listen(proxies.http)}`,
-        https: `https://127.0.0.1:${await listen(proxies.https)}`,
-        socks5: `socks5://127.0.0.1:${await listen(proxies.socks5)}`,
-      },
+      proxies: proxies.urls,
       caFile: authority.file,
       caPem: authority.pem,
       ca: btoa(authority.pem),
@@ -118,7 +106,7 @@ export async function startKubeconfigServer(): Promise<KubeconfigServer> {
       bin: join(directory, "bin"),
     },
     requests,
-    proxied,
+    proxied: proxies.proxied,
     writePlugin: (script, name = "plugin") => plugIn(name, script),
     write: async (files) => {
       const paths = await Promise.all(files.map(async (file) => {
@@ -130,79 +118,9 @@ export async function startKubeconfigServer(): Promise<KubeconfigServer> {
       return paths.join(":");
     },
     async [Symbol.asyncDispose]() {
-      await Promise.all([server, ...Object.values(proxies)].map(close));
+      await Promise.all([close(server), proxies[Symbol.asyncDispose]()]);
       authority[Symbol.dispose]();
       await Deno.remove(directory, { recursive: true });
     },
-  };
-}
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
-}
-
-async function close(server: Server & { closeAllConnections?(): void }): Promise<void> {
-  const closed = Promise.withResolvers<void>();
-  server.close(() => closed.resolve());
-  server.closeAllConnections?.();
-  await closed.promise;
-}
-
-/** What a proxy does when it is asked for a tunnel: it leads to that port of this machine. */
-function connectTo(port: number, name: string, proxied: string[]) {
-  return ({ url, headers }: IncomingMessage, near: net.Socket, head: Uint8Array) => {
-    const who = headers["proxy-authorization"];
-    proxied.push([name, "CONNECT", url, ...who ? [who] : []].join(" "));
-    const far = net.connect(port, "127.0.0.1", () => {
-      near.write("HTTP/1.1 200 OK\r\n\r\n");
-      far.write(head);
-      link(near, far);
-    });
-  };
-}
-
-function link(near: net.Socket, far: net.Socket): void {
-  for (const [socket, other] of [[near, far], [far, near]]) {
-    socket.on("error", () => {});
-    socket.on("close", () => other.destroy());
-    socket.pipe(other);
-  }
-}
-
-/** A SOCKS5 proxy (RFC 1928, 1929) that leads to that port of this machine. */
-function serveSocks(port: number, proxied: string[]): Server {
-  return net.createServer(async (near) => {
-    near.on("error", () => {});
-    const read = reader(near);
-    const methods = await read((await read(2))[1]);
-    let who = "";
-    if (methods.includes(2)) {
-      near.write(Buffer.from([5, 2]));
-      const name = await read((await read(2))[1]);
-      who = ` ${name}:${await read((await read(1))[0])}`;
-      near.write(Buffer.from([1, 0]));
-    } else near.write(Buffer.from([5, 0]));
-    const [, , , type] = await read(4);
-    const host = type === 1
-      ? [...await read(4)].join(".")
-      : type === 3
-      ? (await read((await read(1))[0])).toString()
-      : (await read(16)).toString("hex");
-    proxied.push(`socks5 ${host}:${(await read(2)).readUInt16BE()}${who}`);
-    near.write(Buffer.from([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]));
-    link(near, net.connect(port, "127.0.0.1"));
-  });
-}
-
-/** Reads a number of bytes. */
-function reader(socket: net.Socket): (count: number) => Promise<Buffer> {
-  return async (count) => {
-    for (;;) {
-      const bytes = count === 0 ? Buffer.alloc(0) : socket.read(count);
-      if (bytes !== null) return bytes;
-      await once(socket, "readable");
-    }
   };
 }

@@ -18,11 +18,14 @@ interface RelayOptions {
   onBytes?(total: number): Promise<unknown> | void;
   /** Cuts a connection on which nothing came from either side for so long, as load balancers do. */
   idleSeconds?: number;
+  /** The address at which it listens. Default: loopback. */
+  hostname?: string;
 }
 
 /** Passes TCP connections on to a daemon. */
 export function startRelay(target: string, options: RelayOptions = {}): Relay {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { hostname: ownAddress = "127.0.0.1" } = options;
+  const listener = Deno.listen({ hostname: ownAddress, port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   const open = new Set<Deno.Conn>();
   let total = 0;
@@ -32,7 +35,7 @@ export function startRelay(target: string, options: RelayOptions = {}): Relay {
   };
   const cut = () => close(...open);
   const relay: Relay = {
-    address: `127.0.0.1:${port}`,
+    address: `${ownAddress}:${port}`,
     target,
     connections: 0,
     cut,

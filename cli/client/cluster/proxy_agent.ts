@@ -10,7 +10,10 @@ import { SocksProxyAgent } from "socks-proxy-agent";
 
 /** Makes the agent with which a WebSocket reaches `server` through an HTTP or SOCKS proxy. */
 export function agentForProxy(proxy: string, server: string, tls: AgentOptions): Agent {
-  if (proxy.startsWith("socks")) return new SocksProxyAgent(proxy, tls);
+  // A SOCKS proxy looks up the server's name, as for kubectl: who needs one may not know it.
+  if (proxy.startsWith("socks")) {
+    return new SocksProxyAgent(proxy.replace(/^socks5?:/, "socks5h:"), tls);
+  }
   return server.startsWith("https:")
     ? new HttpsProxyAgent({ proxy, ...tls, proxyRequestOptions: tls as { ca?: string[] } })
     : new HttpProxyAgent({ proxy });

@@ -5,15 +5,24 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import type { DaemonCredentials } from "../../../../cli/client/daemon/daemon_credentials.ts";
+import type {
+  DaemonCredentials,
+  TlsConnection,
+} from "../../../../cli/client/daemon/daemon_credentials.ts";
 import type { Via } from "../../../../cli/client/daemon/daemon_endpoint.ts";
 import { recordContainer } from "../../../../cli/client/recording/daemon_client.ts";
 import { findTarget, type Target } from "../../../../cli/client/targets/target.ts";
 import { ExitStatus } from "../../../../cli/errors.ts";
+import { type ForwardProxies, startForwardProxies } from "../../../testing/forward_proxies.ts";
 import { startRelay } from "../../../testing/relay.ts";
 import { createAuthority } from "../../authority.ts";
 import { rejectsWith } from "../../rejects_with.ts";
-import { daemonPod, runningPod, startStandInApi } from "../../stand_in_api.ts";
+import {
+  daemonPod,
+  runningPod,
+  type StandInApiOptions,
+  startStandInApi,
+} from "../../stand_in_api.ts";
 import {
   type FetchCall,
   type StandInDaemon,
@@ -57,7 +66,7 @@ const NOBODY = "127.9.9.9";
 
 /** Finds a target whose daemon is at `podIP`, and by port-forward at `forward`. */
 async function find(
-  { via, forward, podIP = NOBODY, port = 9, failures, server }: {
+  { via, forward, podIP = NOBODY, port = 9, failures, server, api: options }: {
     via: Via;
     forward: string;
     podIP?: string;
@@ -65,6 +74,7 @@ async function find(
     failures?: Record<string, number>;
     /** Gives the address that is asked instead of the API server's. */
     server?: (address: string) => string;
+    api?: StandInApiOptions;
   },
   use: (target: Target, requests: URL[]) => Promise<unknown>,
 ): Promise<void> {
@@ -72,7 +82,7 @@ async function find(
     pods: [runningPod("web", "node1"), daemonPod("node1", podIP, port)],
     forwards: { "daemon-node1": forward },
     failures,
-  });
+  }, options);
   if (server) {
     const config = await Deno.readTextFile(api.kubeconfig);
     const changed = config.replace(/127\.0\.0\.1:\d+/, server);
@@ -189,5 +199,169 @@ Deno.test("fetchRecording: a tunnel that is cut is made again, and the download 
     assert.ok(fetches[1].request.offset > 0, `${fetches[1].request.offset}`);
   } finally {
     relay?.[Symbol.dispose]();
+  }
+});
+
+const API_NAME = "api.example";
+const apiCertificate = await authority.sign({ name: API_NAME });
+
+/** An API server with TLS. */
+const SECURE = {
+  tls: { cert: apiCertificate.cert, key: apiCertificate.key },
+  cluster: {
+    "certificate-authority-data": btoa(authority.pem),
+    "tls-server-name": API_NAME,
+  },
+};
+
+for (const kind of ["http", "https", "socks5"] as const) {
+  for (const means of ["proxy-url", "HTTPS_PROXY"] as const) {
+    Deno.test(`recordContainer: a tunnel goes through the ${kind} proxy that ${means} names`, async () => {
+      await using daemon = await startDaemon();
+      let proxies: ForwardProxies | undefined;
+      // Nobody knows that name but the proxy; of loopback no proxy is asked that the environment names.
+      const cluster = {
+        "certificate-authority-data": btoa(authority.pem),
+        server: `https://${API_NAME}:6443`,
+      };
+      const proxyCertificate = await authority.sign({ name: "localhost" });
+      await using api = await startStandInApi({
+        pods: [runningPod("web", "node1"), daemonPod("node1", NOBODY, 9)],
+        forwards: { "daemon-node1": daemon.address },
+      }, { ...SECURE, cluster });
+      const before = Deno.env.get("HTTPS_PROXY");
+      try {
+        proxies = await startForwardProxies(Number(api.address.split(":")[1]), proxyCertificate);
+        const url = proxies.urls[kind].replace("127.0.0.1", "localhost")
+          .replace("://", "://ann:s3cret@");
+        if (means === "HTTPS_PROXY") Deno.env.set("HTTPS_PROXY", url);
+        else {
+          const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
+          config.clusters[0].cluster["proxy-url"] = url;
+          await Deno.writeTextFile(api.kubeconfig, JSON.stringify(config));
+        }
+        const place = { kubeconfig: api.kubeconfig, namespace: "shop", pod: "web" };
+        const target = await findTarget({ ...place, via: "port-forward" });
+        const asked = proxies.proxied.length;
+        assert.ok(asked > 0);
+        await record({ ...target, access: ENCRYPTED });
+        assert.equal(api.requests.filter(isForward).length, 1);
+        assert.equal(proxies.proxied.length, asked + 1);
+        const who = kind === "socks5" ? "ann:s3cret" : `Basic ${btoa("ann:s3cret")}`;
+        const what = kind === "socks5" ? "" : " CONNECT";
+        assert.deepEqual(
+          new Set(proxies.proxied),
+          new Set([`${kind}${what} ${API_NAME}:6443 ${who}`]),
+        );
+      } finally {
+        if (before === undefined) Deno.env.delete("HTTPS_PROXY");
+        else Deno.env.set("HTTPS_PROXY", before);
+        await proxies?.[Symbol.asyncDispose]();
+      }
+    });
+  }
+}
+
+type Forwarded = Parameters<NonNullable<StandInApiOptions["onForward"]>>[0];
+
+/** Records through a tunnel that is asked for as `user`; gives what the API server saw. */
+async function recordAs(
+  user: Record<string, unknown>,
+  cluster: Record<string, unknown> = SECURE.cluster,
+): Promise<Forwarded[]> {
+  const seen: Forwarded[] = [];
+  await using daemon = await startDaemon();
+  const tls = { ...SECURE.tls, ca: authority.pem, requestCert: true, rejectUnauthorized: false };
+  const api = { tls, cluster, user, onForward: (request: Forwarded) => void seen.push(request) };
+  await find({ via: "port-forward", forward: daemon.address, api }, (target) => record(target));
+  return seen;
+}
+
+Deno.test("recordContainer: a tunnel is asked for with a client certificate", async () => {
+  const { cert, key } = await authority.sign({ name: "ann" });
+  const user = { "client-certificate-data": btoa(cert), "client-key-data": btoa(key) };
+  const [{ certificateName, headers }] = await recordAs(user);
+  assert.equal(certificateName, "ann");
+  assert.equal(headers.authorization, undefined);
+});
+
+Deno.test("recordContainer: a tunnel is asked for with a credential plug-in's token", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const credential = JSON.stringify({
+      kind: "ExecCredential",
+      apiVersion: "client.authentication.k8s.io/v1",
+      status: { token: "plugged" },
+    });
+    const command = `${directory}/plugin`;
+    await Deno.writeTextFile(command, `#!/bin/sh\necho '${credential}'\n`, { mode: 0o755 });
+    const apiVersion = "client.authentication.k8s.io/v1";
+    const [{ headers }] = await recordAs({
+      exec: { apiVersion, command, interactiveMode: "Never" },
+    });
+    assert.equal(headers.authorization, "Bearer plugged");
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("recordContainer: a tunnel is asked for as somebody else, of all the groups", async () => {
+  const user = { token: "t", as: "bob", "as-groups": ["dev", "ops"] };
+  const [{ headers }] = await recordAs(user);
+  assert.equal(headers["impersonate-user"], "bob");
+  assert.equal(headers["impersonate-group"], "dev, ops");
+});
+
+Deno.test("recordContainer: a tunnel checks the API server's certificate, unless told otherwise", async () => {
+  const insecure = { "insecure-skip-tls-verify": true };
+  assert.equal((await recordAs({}, insecure)).length, 1);
+  await assert.rejects(
+    recordAs({}, { "tls-server-name": API_NAME }),
+    /cannot reach the API server/,
+  );
+});
+
+Deno.test("recordContainer: a daemon's TLS is checked through the tunnel as at its address", async () => {
+  const [{ cert: clientPem, key: clientKeyPem }, other] = [
+    await authority.sign({ name: "client" }),
+    await createAuthority("other"),
+  ];
+  try {
+    await using daemon = await startStandInDaemon({
+      start: (call) => {
+        writeStart(call);
+        writeFinished(call, RESULT);
+      },
+      fetch: (call) => {
+        call.write({ data: PACKED });
+        call.end();
+      },
+    }, { tls: { cert, key, ca: authority.pem, requestCert: true, rejectUnauthorized: true } });
+    const connection = ENCRYPTED.connection as TlsConnection;
+    const clientCertificate = { certificatePem: clientPem, keyPem: clientKeyPem };
+    const withConnection = (more: Partial<TlsConnection>): DaemonCredentials => ({
+      ...ENCRYPTED,
+      connection: { ...connection, clientCertificate, ...more },
+    });
+    const setting = { via: "port-forward", forward: daemon.address } as const;
+    await find(setting, (target) => record(target, withConnection({})));
+    const failures: [Partial<TlsConnection>, RegExp][] = [
+      [{ authoritiesPem: other.pem }, /its certificate is from another authority/],
+      [{ serverName: "elsewhere" }, /its certificate is for another name than elsewhere/],
+      [{ clientCertificate: undefined }, /client certificate/],
+    ];
+    for (const [more, message] of failures) {
+      await find(
+        setting,
+        (target) =>
+          rejectsWith(record(target, withConnection(more)), ExitStatus.UNREACHABLE, message),
+      );
+    }
+    assert.equal(
+      daemon.authorizations.filter(({ method }) => method === "StartRecording").length,
+      1,
+    );
+  } finally {
+    other[Symbol.dispose]();
   }
 });
