@@ -9,6 +9,7 @@ import { openTarget } from "../../cli/client/targets/target.ts";
 import type { RecordOptions } from "../../cli/client/recording/record_options.ts";
 import { startContainerd, type TestContainer, type TestContainerd } from "../testing/containerd.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
+import { addLibraries, addProgram, makeRoot, runToEnd } from "../testing/image_root.ts";
 import { askProgram, eventually } from "../testing/process.ts";
 import { javaRelease, PERF_MAP_RELEASE } from "../testing/java.ts";
 
@@ -20,13 +21,6 @@ const DWARF: RecordOptions = { callGraph: { method: "dwarf" } };
 function sourceOn(page: string, language: string): string {
   const text = Deno.readTextFileSync(join(PAGES, page));
   return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "ms").exec(text)![1];
-}
-
-async function run(command: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args }).output();
-  const decoder = new TextDecoder();
-  assert(success, `${command} ${args.join(" ")}: ${decoder.decode(stderr)}`);
-  return decoder.decode(stdout);
 }
 
 /** Prints where the interpreter and its library are. */
@@ -43,36 +37,6 @@ const INSTALLED = {
   // The system's, whose libraries are where an image can have them, too.
   python: askProgram("/usr/bin/python3", "-c", PYTHON_PLACES)?.split("\n"),
 };
-
-/** A root file system without programs. */
-async function makeRoot(): Promise<string> {
-  const root = await Deno.makeTempDir({ prefix: "necoperf-languages-" });
-  for (const name of ["app", "tmp", "proc", "sys", "dev", "etc"]) {
-    await Deno.mkdir(join(root, name), { recursive: true });
-  }
-  await Deno.chmod(join(root, "tmp"), 0o1777);
-  return root;
-}
-
-/** Copies a file of this machine to the same place. */
-async function addFile(root: string, file: string): Promise<void> {
-  const copy = join(root, file);
-  await Deno.mkdir(join(copy, ".."), { recursive: true });
-  await Deno.copyFile(Deno.realPathSync(file), copy);
-}
-
-/** Copies the libraries that a program is linked with, but for those that it has with it. */
-async function addLibraries(root: string, program: string): Promise<void> {
-  for (const library of (await run("ldd", program)).match(/\/\S+/g) ?? []) {
-    if (!library.startsWith(root)) await addFile(root, library);
-  }
-}
-
-/** Copies a program of this machine, and its libraries. */
-async function addProgram(root: string, program: string): Promise<void> {
-  await addFile(root, program);
-  await addLibraries(root, program);
-}
 
 /** Builds all programs into `/app` of a root file system. */
 async function build(root: string): Promise<void> {
@@ -92,14 +56,14 @@ async function build(root: string): Promise<void> {
     }
     if (INSTALLED.cpp) {
       const source = await write("busy.cpp", "cpp.md", "cpp");
-      await run("g++", "-O2", "-o", app("cpp"), source);
-      await run("g++", "-O2", "-fno-omit-frame-pointer", "-o", app("cpp-fp"), source);
+      await runToEnd("g++", "-O2", "-o", app("cpp"), source);
+      await runToEnd("g++", "-O2", "-fno-omit-frame-pointer", "-o", app("cpp-fp"), source);
       for (const name of ["cpp", "cpp-fp"]) await addLibraries(root, app(name));
     }
     if (INSTALLED.rust) {
       const source = await write("busy.rs", "rust.md", "rust");
-      await run("rustc", "-O", "-o", app("rust"), source);
-      await run("rustc", "-O", "-C", "force-frame-pointers=yes", "-o", app("rust-fp"), source);
+      await runToEnd("rustc", "-O", "-o", app("rust"), source);
+      await runToEnd("rustc", "-O", "-C", "force-frame-pointers=yes", "-o", app("rust-fp"), source);
       for (const name of ["rust", "rust-fp"]) await addLibraries(root, app(name));
     }
     if (INSTALLED.node) {
@@ -108,9 +72,9 @@ async function build(root: string): Promise<void> {
     }
     if (INSTALLED.java) {
       const source = await write("Busy.java", "java.md", "java");
-      await run("javac", "--release", `${PERF_MAP_RELEASE}`, "-d", app(""), source);
+      await runToEnd("javac", "--release", `${PERF_MAP_RELEASE}`, "-d", app(""), source);
       const modules = "java.base,jdk.jcmd,jdk.attach";
-      await run("jlink", "--add-modules", modules, "--output", join(root, "java"));
+      await runToEnd("jlink", "--add-modules", modules, "--output", join(root, "java"));
       await addLibraries(root, join(root, "java/bin/java"));
       await addLibraries(root, join(root, "java/lib/server/libjvm.so"));
       await addLibraries(root, join(root, "java/lib/libjimage.so"));
@@ -119,7 +83,7 @@ async function build(root: string): Promise<void> {
       await Deno.copyFile(await write("busy.py", "python.md", "python"), app("busy.py"));
       const [program, library] = INSTALLED.python;
       await addProgram(root, program);
-      await run("cp", "--recursive", "--parents", library, root);
+      await runToEnd("cp", "--recursive", "--parents", library, root);
     }
   } finally {
     await Deno.remove(sources, { recursive: true });

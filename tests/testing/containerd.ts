@@ -30,6 +30,8 @@ interface TestContainerOptions {
   podName?: string;
   podNamespace?: string;
   containerName?: string;
+  /** How much processor time it may use in 100 ms. Default: as much as it likes. */
+  cpuQuotaMicroseconds?: number;
   /** Says `false` to create the container and not start it. */
   start?: boolean;
 }
@@ -151,10 +153,10 @@ export async function startContainerd(): Promise<TestContainerd> {
   return {
     endpoint,
     importImage,
-    async run({ command, image = BUSYBOX_IMAGE, user, start = true, ...names }) {
+    async run({ command, image = BUSYBOX_IMAGE, user, start = true, ...options }) {
       const podUid = crypto.randomUUID();
-      const { podName = `pod-${podUid.slice(0, 8)}` } = names;
-      const { podNamespace = "necoperf-test", containerName = "main" } = names;
+      const { podName = `pod-${podUid.slice(0, 8)}`, cpuQuotaMicroseconds: cpuQuota } = options;
+      const { podNamespace = "necoperf-test", containerName = "main" } = options;
       const namespaceOptions = { network: "NODE", pid: "CONTAINER", ipc: "POD" };
       const labels = {
         "io.kubernetes.pod.name": podName,
@@ -182,6 +184,7 @@ export async function startContainerd(): Promise<TestContainerd> {
           command,
           labels: { ...labels, "io.kubernetes.container.name": containerName },
           linux: {
+            ...(cpuQuota === undefined ? {} : { resources: { cpuPeriod: 100_000, cpuQuota } }),
             securityContext: {
               namespaceOptions,
               ...(user === undefined ? {} : { runAsUser: { value: user } }),
