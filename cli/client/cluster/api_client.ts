@@ -85,6 +85,11 @@ interface Table {
   rows?: { cells: unknown[] }[];
 }
 
+/** What is said of an answer that no API server gives, but something else in its place may. */
+export function misanswered(): Error {
+  return new Error("its answer is not what was asked for");
+}
+
 /** Prepares calls to a cluster's API server; nothing is sent yet. */
 export function openApiClient(access: ClusterAccess, options: ApiClientOptions): ApiClient {
   const config = new KubectlConfig(access);
@@ -113,6 +118,8 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
         ? new Error(
           `no answer within ${formatDuration(requestTimeoutSeconds)} (--request-timeout)`,
         )
+        : sending.isAnswered
+        ? misanswered()
         : error;
       return { result: { failure: { noAnswer } } };
     }
@@ -135,7 +142,12 @@ export function openApiClient(access: ClusterAccess, options: ApiClientOptions):
     async callForTable(call, signal = options.signal) {
       let body = "";
       const result = await repeatRefused(() => attempt(call, signal, (text) => body = text));
-      return "failure" in result ? result : { answer: toRows(JSON.parse(body) as Table) };
+      if ("failure" in result) return result;
+      try {
+        return { answer: toRows(JSON.parse(body) as Table) };
+      } catch {
+        return { failure: { noAnswer: misanswered() } };
+      }
     },
     async forwardPort(port, signal = options.signal) {
       const { openPortForward, portForwardPath } = await import("./port_forward.ts");
@@ -174,6 +186,8 @@ interface Sending {
   gaveUp?: AbortSignal;
   /** When it was sent: a user who logs in before takes time that is none of the request's. */
   sentAtMs?: number;
+  /** Whether all of an answer has come that is a success and a JSON object. */
+  isAnswered?: boolean;
   /** Aborts when it has had no answer for too long since. */
   timeout?: AbortSignal;
 }
@@ -208,9 +222,13 @@ function watched(
       try {
         const response = await fetching.send(request).toPromise();
         const { httpStatusCode } = response;
-        const text = await readText(response.body.stream());
+        const text = await readText(response.body.stream(), signal);
         response.body.text = () => Promise.resolve(text);
-        if (response.httpStatusCode < 300) onBody?.(text);
+        if (httpStatusCode < 300) {
+          if (!/^\s*\{/.test(text)) throw new Error("its answer is not a JSON object");
+          onBody?.(text);
+          sending.isAnswered = true;
+        }
         sent(describeStatus(httpStatusCode));
         return response;
       } catch (error) {
@@ -224,17 +242,34 @@ function watched(
 /** A list of one node's daemon pods, or one pod, is some KB; etcd takes objects of 1.5 MB. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** Reads a whole answer. Rejects when it is larger than any of an API server that means well. */
-async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+/**
+ * Reads a whole answer. Rejects when it is larger than any of an API server that means well, and when
+ * the signal aborts: undici lets what comes slowly go on.
+ */
+async function readText(
+  body: ReadableStream<Uint8Array> | null,
+  signal: AbortSignal,
+): Promise<string> {
+  if (body === null) return "";
   const decoder = new TextDecoder();
   let text = "";
   let sizeBytes = 0;
-  for await (const chunk of body ?? []) {
-    sizeBytes += chunk.length;
-    if (sizeBytes > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
-    text += decoder.decode(chunk, { stream: true });
+  const reader = body.getReader();
+  const cancel = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", cancel);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return text + decoder.decode();
+      sizeBytes += value.length;
+      if (sizeBytes > MAX_ANSWER_BYTES) throw new Error("its answer is too large");
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    cancel();
   }
-  return text + decoder.decode();
 }
 
 function toRows({ columnDefinitions = [], rows }: Table): Record<string, string>[] {

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { type ConfigurationOptions, Observable } from "@kubernetes/client-node";
 import { type ApiFailure, type ApiRequest, describeApiFailure } from "./api_failure.ts";
-import { openApiClient, type SentRequest } from "./api_client.ts";
+import { misanswered, openApiClient, type SentRequest } from "./api_client.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { findCluster, type KubeconfigOptions } from "./kubeconfig.ts";
 import type { Pod } from "./pod.ts";
@@ -126,6 +126,12 @@ export interface PodSelectors {
   field?: string;
 }
 
+/** Whether an answer's objects are there, as they are unless something else answers for the API server. */
+function areObjects(objects: unknown): boolean {
+  return Array.isArray(objects) &&
+    objects.every((object) => typeof object?.metadata?.name === "string");
+}
+
 const REQUEST_TIMEOUT_SECONDS = 10;
 
 /** How many objects are asked for at once; kubectl's. */
@@ -148,6 +154,8 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     if ("answer" in result) return result.answer;
     throw fail(words, result);
   };
+  const failMisanswered = (words: RequestWords) =>
+    fail(words, { failure: { noAnswer: misanswered() } });
   type ReviewCall = Call<{ status?: { allowed: boolean } }>;
   /** Gives an access review's answer; `undefined` when it is not the caller's to ask. */
   const review = async (access: ResourceAccess, call: ReviewCall) => {
@@ -192,6 +200,7 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
       const result = await client.call((options) => list(position, options));
       if ("answer" in result) {
         const { items, metadata } = result.answer;
+        if (!areObjects(items)) throw failMisanswered(words);
         objects.push(...items);
         if (!metadata?._continue) return objects;
         position = { limit: PAGE_SIZE, _continue: metadata._continue };
@@ -205,16 +214,19 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
   return {
     origin,
     defaultNamespace,
-    readPod: async (namespace, name) =>
-      toPod(
-        await send(
-          { verb: "get", resource: "pods", namespace, name },
-          (options) => core.readNamespacedPod({ namespace, name }, options),
-        ),
-      ),
+    readPod: async (namespace, name) => {
+      const words: RequestWords = { verb: "get", resource: "pods", namespace, name };
+      const pod = await send(
+        words,
+        (options) => core.readNamespacedPod({ namespace, name }, options),
+      );
+      if (!areObjects([pod])) throw failMisanswered(words);
+      return toPod(pod);
+    },
     listPods: async (namespace, { label, nodeName, fresh = false }) => {
+      const words: RequestWords = { verb: "list", resource: "pods", namespace };
       const { items } = await send(
-        { verb: "list", resource: "pods", namespace },
+        words,
         (options) =>
           core.listNamespacedPod({
             namespace,
@@ -224,6 +236,7 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
             ...fresh ? {} : { resourceVersion: "0" },
           }, options),
       );
+      if (!areObjects(items)) throw failMisanswered(words);
       return items.map(toPod);
     },
     selectPods: async (namespace, { label: labelSelector, field: fieldSelector }) => {

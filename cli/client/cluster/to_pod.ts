@@ -1,10 +1,19 @@
 import type { V1Container, V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
+import { isIP } from "node:net";
 import { stripRuntime } from "../../../proto/container_id.ts";
+import { escapeControls } from "../../escape_controls.ts";
 import { parseCpuQuantity } from "./cpu_quantity.ts";
 import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";
 
-/** Takes from the API's pod what the client needs. */
-export function toPod({ metadata, spec, status }: V1Pod): Pod {
+/**
+ * Takes from the API's pod what the client needs, without control characters: what is not Kubernetes'
+ * API server may put them where that has names.
+ */
+export function toPod(pod: V1Pod): Pod {
+  return escapeStrings(readPod(pod));
+}
+
+function readPod({ metadata, spec, status }: V1Pod): Pod {
   const condition = (type: string) =>
     status?.conditions?.find((condition) => condition.type === type);
   const scheduled = condition("PodScheduled");
@@ -17,7 +26,7 @@ export function toPod({ metadata, spec, status }: V1Pod): Pod {
     ready: condition("Ready")?.status === "True",
     nodeName: spec?.nodeName,
     unschedulable: scheduled?.status === "False" ? scheduled.message : undefined,
-    ip: status?.podIP,
+    ip: isIP(status?.podIP ?? "") ? status?.podIP : undefined,
     ...numbers({ cpuLimit: parseCpuQuantity(spec?.resources?.limits?.cpu) }),
     defaultContainer: metadata?.annotations?.["kubectl.kubernetes.io/default-container"],
     containers: [
@@ -55,6 +64,17 @@ function toContainers(
       }),
     };
   });
+}
+
+function escapeStrings<Value>(value: Value): Value {
+  if (typeof value === "string") return escapeControls(value) as Value;
+  if (Array.isArray(value)) return value.map(escapeStrings) as Value;
+  if (typeof value !== "object" || value === null) return value;
+  const escaped = Object.entries(value).map(([name, each]) => [
+    escapeControls(name),
+    escapeStrings(each),
+  ]);
+  return Object.fromEntries(escaped);
 }
 
 /** Those that there are. */

@@ -85,3 +85,59 @@ Deno.test("openCluster: an answer without an end is given up, not kept", async (
   });
   assert.ok(sentBytes < 128 << 20, `${sentBytes} bytes`);
 });
+
+/** Runs a test with a cluster whose API server gives the same answer to everything. */
+async function withAnswers(
+  answer: () => Response,
+  test: (cluster: Awaited<ReturnType<typeof openCluster>>) => Promise<void>,
+): Promise<void> {
+  await using server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    answer,
+  );
+  await using api = await startStandInApi({ pods: [] });
+  const config = JSON.parse(await Deno.readTextFile(api.kubeconfig));
+  config.clusters[0].cluster.server = `http://127.0.0.1:${server.addr.port}`;
+  await Deno.writeTextFile(api.kubeconfig, JSON.stringify(config));
+  await test(await openCluster({ kubeconfig: api.kubeconfig, requestTimeoutSeconds: 2 }));
+}
+
+Deno.test("openCluster: an answer that comes byte by byte is given up, too", async () => {
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const answer = () =>
+    new Response(
+      new ReadableStream({
+        start: (controller) => {
+          timer = setInterval(() => controller.enqueue(Uint8Array.of(0x20)), 100);
+        },
+        cancel: () => clearInterval(timer),
+      }),
+    );
+  await withAnswers(answer, async (cluster) => {
+    await assert.rejects(cluster.readPod("shop", "web-0"), {
+      exitStatus: ExitStatus.UNREACHABLE,
+      message: /no answer within 2s \(--request-timeout\)/,
+    });
+  });
+});
+
+Deno.test("openCluster: what is no answer of an API server is said to be none", async () => {
+  const others = ["null", "[]", "<html>", "", "{}", '{"items": 1}', '{"items": [null]}'];
+  for (const text of others) {
+    const answer = () => new Response(text, { headers: { "content-type": "application/json" } });
+    await withAnswers(answer, async (cluster) => {
+      for (
+        const ask of [
+          () => cluster.readPod("shop", "web-0"),
+          () => cluster.listPods("shop", { label: "a=b", nodeName: "n1" }),
+          () => cluster.selectPods("shop", {}),
+        ]
+      ) {
+        await assert.rejects(ask, {
+          exitStatus: ExitStatus.UNREACHABLE,
+          message: /its answer is not (a JSON object|what was asked for)$/,
+        });
+      }
+    });
+  }
+});

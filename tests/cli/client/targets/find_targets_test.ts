@@ -52,7 +52,8 @@ Deno.test("findTargets: 2,000 pods on 500 nodes take a request for each 500 pods
     { length: 2000 },
     (_, at) => runningPod(`web-${at}`, `n${at >> 2}`, WEB),
   );
-  const daemons = Array.from({ length: 500 }, (_, at) => daemonPod(`n${at}`, `10.0.0.${at}`));
+  const addressOf = (node: number) => `10.0.${node >> 8}.${node & 255}`;
+  const daemons = Array.from({ length: 500 }, (_, at) => daemonPod(`n${at}`, addressOf(at)));
   const selectors = { [DEPLOYMENT]: { matchLabels: WEB } };
   const { targets, failures, skipped, asked } = await find(
     { pods: [...pods, ...daemons], selectors },
@@ -60,7 +61,7 @@ Deno.test("findTargets: 2,000 pods on 500 nodes take a request for each 500 pods
   );
   assert.equal(new Set(targets.map(({ containerId }) => containerId)).size, 2000);
   for (const { endpoint, pod } of targets) {
-    assert.equal(endpoint.address, `10.0.0.${pod!.nodeName.slice(1)}:6543`);
+    assert.equal(endpoint.address, `${addressOf(Number(pod!.nodeName.slice(1)))}:6543`);
   }
   assert.deepEqual([failures, skipped], [[], []]);
   assert.deepEqual(asked, {
