@@ -1,5 +1,4 @@
-import { basename, isAbsolute, join, resolve } from "node:path";
-import process from "node:process";
+import { basename } from "node:path";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { escapeControls } from "../../escape_controls.ts";
 import {
@@ -8,6 +7,7 @@ import {
   renewedCredentials,
 } from "./credential_source.ts";
 import { parseExecCredential } from "./exec_credential.ts";
+import { findProgram } from "./find_program.ts";
 import type { KubeconfigExec } from "./parse_kubeconfig.ts";
 
 /** A credential plug-in, as a kubeconfig file has it, and what it is told. */
@@ -24,7 +24,7 @@ interface ExecHost {
   /** Whether somebody can type into standard input. */
   isInteractive(): boolean;
   /** Asks for the permission to run a program; says why it is not given. */
-  mayRun(path: string, asWritten: string): Promise<boolean>;
+  mayRun(path: string): Promise<boolean>;
 }
 
 /** Variables that Deno passes on to a program only when the client may run any program. */
@@ -47,12 +47,12 @@ async function runPlugin(
   signal?: AbortSignal,
 ): Promise<PassingCredentials> {
   const interactive = isInteractive(plugin, host);
-  const path = await findProgram(plugin);
+  const path = await findProgram(plugin.command, plugin.directory);
   if (path === undefined) {
     const hint = plugin.installHint ? `\n${escapeControls(plugin.installHint)}` : "";
     throw failure(plugin, `it is not installed${hint}`);
   }
-  if (!await host.mayRun(path, plugin.command)) {
+  if (!await host.mayRun(path)) {
     throw failure(
       plugin,
       `${path} is not one of the credential plug-ins that run without a question, and nobody at a ` +
@@ -101,50 +101,18 @@ function isInteractive(plugin: ExecPlugin, host: ExecHost): boolean {
   return interactive;
 }
 
-/**
- * Finds a program as Go's `exec.LookPath` does; a path is relative to the kubeconfig's directory.
- * A command without a path is never taken from the current directory.
- */
-async function findProgram({ command, directory }: ExecPlugin): Promise<string | undefined> {
-  const windows = Deno.build.os === "windows";
-  const endings = windows
-    ? ["", ...(process.env.PATHEXT || ".COM;.EXE;.BAT;.CMD").split(";")]
-    : [""];
-  const directories = /[\\/]/.test(command)
-    ? [isAbsolute(command) ? "" : directory]
-    : (process.env.PATH ?? "").split(windows ? ";" : ":").filter((each) => isAbsolute(each));
-  for (const each of directories) {
-    for (const ending of endings) {
-      const path = (each === "" ? resolve(command) : join(each, command)) + ending;
-      if (await isProgram(path)) return path;
-    }
-  }
-}
-
-async function isProgram(path: string): Promise<boolean> {
-  try {
-    const { isFile, mode } = await Deno.stat(path);
-    return isFile && (mode === null || (mode & 0o111) !== 0);
-  } catch {
-    return false;
-  }
-}
-
 /** Asks the person at the terminal, by Deno's own prompt; a program is asked for once. */
 const TERMINAL: ExecHost = {
   isInteractive: () => Deno.stdin.isTerminal(),
-  async mayRun(path, asWritten) {
-    for (const command of [asWritten, path]) {
-      const { state } = await Deno.permissions.query({ name: "run", command });
-      if (state === "granted") return true;
-    }
+  async mayRun(path) {
+    const permission = { name: "run", command: path } as const;
+    if ((await Deno.permissions.query(permission)).state === "granted") return true;
     if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) return false;
     console.error(
       `The kubeconfig gets credentials from the program ${escapeControls(path)}.\n` +
         "Allow it only if you trust the kubeconfig.",
     );
-    const { state } = await Deno.permissions.request({ name: "run", command: path });
-    return state === "granted";
+    return (await Deno.permissions.request(permission)).state === "granted";
   },
 };
 
