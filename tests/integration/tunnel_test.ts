@@ -9,6 +9,7 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { gzipSync } from "node:zlib";
 import { createAuthority as createApiAuthority } from "../cli/authority.ts";
+import { openCluster } from "../../cli/client/cluster/kubernetes.ts";
 import { daemonPod, runningPod, type StandInApi, startStandInApi } from "../cli/stand_in_api.ts";
 import { startStandInDaemon, writeFinished, writeStart } from "../cli/stand_in_daemon.ts";
 import type { TestDaemon } from "../testing/daemon.ts";
@@ -310,4 +311,38 @@ Deno.test("doctor: says which way was taken, and what each costs", () =>
     assert.deepEqual(await examine([host, Number(port)], "--via", "port-forward"), [
       `[+] node1: reached ${tunnelled}`,
     ]);
+  }));
+
+Deno.test("profile: more tunnels than the daemon takes connections keep nobody from profiling", () =>
+  withAuthority(async (authority, directory) => {
+    await authority.issue("server", { dnsName: SERVER_NAME });
+    await using daemon = await startEncrypted(directory, "server", {
+      args: ["--container-lookup", "pid", "--max-connections", "8"],
+    });
+    await using target = run(targets.spin);
+    await using api = await startApi(daemon.address, `${target.pid}`);
+    const cluster = await openCluster({ kubeconfig: api.kubeconfig });
+    const place = { namespace: "necoperf", pod: "daemon-node1", port: 6543 };
+    // All of them, and the client's, come from the API server's address.
+    const flood = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const stream = await cluster.forwardPort(place);
+        stream.on("error", () => {});
+        stream.resume();
+        // The greeting of a TLS client, that never ends.
+        stream.write(Uint8Array.of(0x16, 3, 1, 2, 0, 1));
+        return stream;
+      }),
+    );
+    const output = await Deno.makeTempDir();
+    try {
+      const client = startClient(api, authority.certFile, "-o", output);
+      const [path] = await Promise.all([new Response(client.stdout).text(), client.ends()]);
+      assert.match(await Deno.readTextFile(path.trim()), /^spin +\d+\/\d+ /);
+      const metrics = await (await fetch(`${daemon.http}/metrics`)).text();
+      assert.match(metrics, /^necoperf_connections_refused_total\{reason="too-many"\} [1-9]/m);
+    } finally {
+      for (const stream of flood) stream.destroy();
+      await Deno.remove(output, { recursive: true });
+    }
   }));

@@ -10,7 +10,7 @@ import { BUSY_CALLERS, BUSY_FUNCTION } from "./targets.ts";
 import { type Tenant, TENANT_ACCOUNT } from "./tenant.ts";
 
 /** How a run of the client ended. */
-interface ClientRun {
+export interface ClientRun {
   status: number;
   stdout: string;
   stderr: string;

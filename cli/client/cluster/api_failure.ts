@@ -1,6 +1,6 @@
 import { CliError, ExitStatus } from "../../errors.ts";
 import { escapeControls } from "../../escape_controls.ts";
-import { formatRule } from "./rbac_rule.ts";
+import { formatRule, PORT_FORWARD } from "./rbac_rule.ts";
 import { fullName, WORKLOAD_TYPES } from "./workload.ts";
 
 /** A request to the API server, for messages. */
@@ -84,9 +84,19 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
   return new CliError(
     httpStatus >= 500 ? ExitStatus.UNREACHABLE : ExitStatus.OTHER,
     `the API server ${server} failed to ${verb} ${what} in namespace ${namespace}: ` +
-      `HTTP ${httpStatus}${message ? `, ${message}` : ""}`,
+      `HTTP ${httpStatus}${message ? `, ${message}` : ""}` +
+      (isRefusedUpgrade(request, httpStatus) ? `\n${UPGRADE_HINT}` : ""),
   );
 }
+
+/** What an API server says, or a proxy, when no request for a WebSocket arrives or none is taken. */
+function isRefusedUpgrade({ resource }: ApiRequest, httpStatus: number): boolean {
+  return resource === PORT_FORWARD && [200, 400, 426, 501].includes(httpStatus);
+}
+
+const UPGRADE_HINT =
+  "does something between this machine and the API server, such as a proxy, not let WebSockets " +
+  "through? `kubectl port-forward` would not get through either";
 
 const SELECTOR_HINT =
   "to name its pods by their labels, with -l, takes the right to list pods alone";

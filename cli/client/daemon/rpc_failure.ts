@@ -143,7 +143,10 @@ function describe(name: string, details: string): string {
     case "CANCELLED":
     case "UNAVAILABLE":
     case "DEADLINE_EXCEEDED":
-      return `the connection was lost (${details || name})`;
+      // grpc-js goes on with how long each of its own steps took, and its name for a tunnel.
+      return `the connection was lost (${
+        details.replace(/^(Deadline exceeded after [\d.]+s),.*$/s, "$1") || name
+      })`;
     case "UNIMPLEMENTED":
       return `it does not know this call (${details}): it is of another release or implementation`;
     default:

@@ -117,4 +117,11 @@ Deno.test("describeApiFailure: a port-forward: of a pod that does not exist, and
       "a Role in namespace necoperf with this rule, bound to that user, allows it: " +
       '{apiGroups: [""], resources: [pods/portforward], verbs: [get, create]}',
   );
+  const refused = describeApiFailure(request, {
+    httpStatus: 400,
+    message: "Upgrade request required",
+  });
+  assert.match(refused.message, /HTTP 400, Upgrade request required\n.*WebSockets/);
+  const broken = describeApiFailure(request, { httpStatus: 500, message: "no" });
+  assert.doesNotMatch(broken.message, /WebSockets/);
 });

@@ -67,3 +67,13 @@ Deno.test("isConnectionLoss: tells a lost connection from a refusal", () => {
   assert(!isLoss("NOT_FOUND"));
   assert(!isLoss("RESOURCE_EXHAUSTED"));
 });
+
+Deno.test("describeRpcFailure: of a deadline only how long it was is shown", () => {
+  const details =
+    "Deadline exceeded after 5.001s,LB pick: 0.002s,remote_addr=/necoperf-stream-0355c113/2";
+  const error = describeRpcFailure({ code: grpc.status.DEADLINE_EXCEEDED, details }, "the daemon");
+  assert.equal(
+    error.message,
+    "the daemon: the connection was lost (Deadline exceeded after 5.001s)",
+  );
+});
