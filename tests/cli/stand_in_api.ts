@@ -31,6 +31,8 @@ export interface StandInApiOptions {
   cluster?: Record<string, unknown>;
   /** What the kubeconfig file says of the user. */
   user?: Record<string, unknown>;
+  /** Whether the credentials of a request are good. Default: they are. */
+  authenticate?(authorization: string): boolean;
   /** Hears the headers and the client certificate's name of each request for a port. */
   onForward?(request: { headers: http.IncomingHttpHeaders; certificateName: string }): void;
 }
@@ -58,7 +60,8 @@ export async function startStandInApi(
   const onRequest = (request: http.IncomingMessage, response: http.ServerResponse) => {
     const url = new URL(request.url!, "http://api");
     requests.push(url);
-    const [status, body] = answer(url);
+    const isKnown = options.authenticate?.(request.headers.authorization ?? "") ?? true;
+    const [status, body] = isKnown ? answer(url) : [401, { kind: "Status", message: "who is it?" }];
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(body));
   };

@@ -6,7 +6,11 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { permissionFlags } from "../../permissions.ts";
+import { grpc } from "../../proto/grpc.ts";
 import { GO_PROGRAMS } from "../../scripts/go_programs.ts";
+import { createAuthority } from "../cli/authority.ts";
+import { daemonPod, runningPod, startStandInApi } from "../cli/stand_in_api.ts";
+import { startStandInDaemon } from "../cli/stand_in_daemon.ts";
 import { file, user } from "../testing/kubeconfig_cases.ts";
 import { type KubeconfigServer, startKubeconfigServer } from "../testing/kubeconfig_server.ts";
 import { findKubectl, fullPath } from "../testing/kustomize.ts";
@@ -183,4 +187,62 @@ Deno.test("necoperf-client: without a terminal an error says how to go on with o
   assert(message.includes(`${api.parts.bin}/acme-login is not one of the credential plug-ins`));
   assert.match(message, /run necoperf-client in a terminal, or use a kubeconfig with a token/);
   assert.deepEqual(api.requests, []);
+});
+
+Deno.test("necoperf-client: a token that ends in the middle of --all is replaced, and nothing is lost", async () => {
+  const pods = 1500;
+  await using daemon = await startStandInDaemon({
+    start: (call) =>
+      call.emit("error", { code: grpc.status.NOT_FOUND, details: "no such container" }),
+  });
+  const [host, port] = daemon.address.split(":");
+  using authority = await createAuthority("cluster");
+  const { cert, key } = await authority.sign({ name: "localhost" });
+  const uses = new Map<string, number>();
+  await using cluster = await startStandInApi({
+    pods: [
+      daemonPod("node1", host, Number(port)),
+      ...Array.from({ length: pods }, (_, at) => runningPod(`web-${at}`, "node1")),
+    ],
+  }, {
+    tls: { cert, key },
+    cluster: { "certificate-authority": authority.file, "tls-server-name": "localhost" },
+    user: {
+      exec: {
+        apiVersion: "client.authentication.k8s.io/v1",
+        command: "tsh",
+        interactiveMode: "Never",
+      },
+    },
+    // Each is good for two requests: the list of the pods alone has three pages.
+    authenticate(authorization) {
+      const count = (uses.get(authorization) ?? 0) + 1;
+      uses.set(authorization, count);
+      return /^Bearer t\d+$/.test(authorization) && count <= 2;
+    },
+  });
+  const runs = join(api.parts.directory, "runs");
+  await api.writePlugin(
+    `echo run >> ${runs}
+echo '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1",' \\
+  '"status": {"token": "'"t$(wc -l < ${runs})"'"}}'`,
+    "tsh",
+  );
+  const [program, ...args] = CLIENT;
+  const { code, stderr } = await new Deno.Command(program, {
+    args: [
+      ...args.slice(0, args.indexOf("profile")),
+      ...["profile", "--all", "-d", "1s", "--via", "direct", "-o", api.parts.directory],
+    ],
+    clearEnv: true,
+    env: {
+      ...await environment("", api.parts.bin),
+      KUBECONFIG: cluster.kubeconfig,
+    },
+    stdin: "null",
+  }).output();
+  const message = new TextDecoder().decode(stderr);
+  assert.match(message, new RegExp(`${pods} of ${pods} have failed`));
+  assert.equal(code, 3, message);
+  assert(uses.size >= 3, [...uses.keys()].join());
 });
