@@ -4,6 +4,8 @@
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { profileAll } from "../../cli/client/recording/profile_all.ts";
+import { openTarget } from "../../cli/client/targets/target.ts";
 import { parsePerfScript } from "../../cli/script/parse.ts";
 import type { Sample } from "../../cli/script/sample.ts";
 import { permissionFlags } from "../../permissions.ts";
@@ -18,21 +20,47 @@ const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
 /** Runs the client on a container, into a directory that is gone when the test ends. */
 async function runClient(daemon: TestDaemon, containerId: string, ...args: string[]) {
+  const { ended } = await startClient(daemon, containerId, ...args);
+  return await ended;
+}
+
+/** Starts it; `ended` is how it ended. */
+async function startClient(daemon: TestDaemon, containerId: string, ...args: string[]) {
   const directory = await Deno.makeTempDir({ prefix: "necoperf-wall-" });
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const process = new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "--quiet", "--frozen", ...permissionFlags("client", { embedded: false }), MAIN],
       ...["--daemon", daemon.address, "--container-id", containerId, "-o", directory, ...args],
     ],
     stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return {
-    status: code,
-    said: decoder.decode(stderr),
-    path: decoder.decode(stdout).trim(),
-    [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  let said = "";
+  const recording = Promise.withResolvers<void>();
+  const listening = (async () => {
+    for await (const text of process.stderr.pipeThrough(new TextDecoderStream())) {
+      said += text;
+      if (/: recording /.test(said)) recording.resolve();
+    }
+    recording.reject(new Error(said));
+  })();
+  recording.promise.catch(() => {});
+  const ended = async () => {
+    const [stdout, { code }] = await Promise.all([
+      new Response(process.stdout).text(),
+      process.status,
+      listening,
+    ]);
+    return {
+      status: code,
+      said,
+      path: stdout.trim(),
+      [Symbol.asyncDispose]: () => Deno.remove(directory, { recursive: true }),
+    };
   };
+  const interrupt = () => process.kill("SIGINT");
+  return { recording: recording.promise, interrupt, ended: ended() };
 }
 
 async function samplesOf(path: string): Promise<Sample[]> {
@@ -144,6 +172,56 @@ Deno.test("profile: --wall of a container that switches too often is thinned, an
       ({ frames }) => frames.some(({ symbol }) => symbol === "__libc_read"),
     );
     assert.ok(reading > 0.8 * sum(blocked, () => true));
+  }
+});
+
+Deno.test("profile: --wall keeps what was recorded until Ctrl-C", async () => {
+  await using daemon = await startDaemon({ args: BY_CGROUP });
+  await using waits = await startWaits();
+  const client = await startClient(daemon, waits.id, "--wall", "-d", "5m");
+  await client.recording;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  client.interrupt();
+  await using run = await client.ended;
+  assert.equal(run.status, 7, run.said);
+  const samples = await samplesOf(run.path);
+  const ofThread = (name: string) => samples.filter(({ command }) => command === name);
+  const lifeNs = sum(ofThread("sleeper"), () => true);
+  assert.ok(lifeNs > 1e9 && lifeNs < 60e9, `${lifeNs}`);
+  assert.equal(sum(ofThread("holder"), () => true), lifeNs);
+});
+
+Deno.test("profileAll: results of threads' time are merged", async () => {
+  await using daemon = await startDaemon({ args: BY_CGROUP });
+  const containers = new AsyncDisposableStack();
+  await using _ = containers;
+  const ids = [1, 2].map(() => {
+    const container = containers.use(makeContainer());
+    container.run(targets.threads, "3");
+    return container;
+  });
+  await eventually(() => ids.forEach((container) => assert.equal(container.pids().length, 1)));
+  const outputDirectory = await Deno.makeTempDir();
+  try {
+    const opened = await Promise.all(
+      ids.map(({ id }) => openTarget({ daemonAddress: daemon.address, containerId: id })),
+    );
+    const { failures, mergedPath } = await profileAll({
+      targets: opened,
+      durationSeconds: 1,
+      recordOptions: { threadTime: "all" },
+      outputDirectory,
+      mergedName: "both",
+    });
+    assert.deepEqual(failures.map(({ error }) => error.message), []);
+    const merged = await samplesOf(mergedPath!);
+    const processes = Map.groupBy(merged, ({ pid }) => pid);
+    assert.equal(processes.size, 2);
+    // Of three threads.
+    for (const samples of processes.values()) assert.ok(sum(samples, () => true) > 3 * 0.9e9);
+    assert.doesNotMatch(await Deno.readTextFile(mergedPath!), /PERF_RECORD|thread-time/);
+  } finally {
+    await Deno.remove(outputDirectory, { recursive: true });
   }
 });
 
