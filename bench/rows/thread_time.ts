@@ -26,7 +26,7 @@ export const threadTime: Row = {
     const seconds = quick ? 6 : 15;
     for (const { what, workMicroseconds, atLeast } of CASES) {
       const counter = await Deno.makeTempFile({ prefix: "necoperf-bench-" });
-      // Before all others on its processor: how often its threads switch decides how much is recorded.
+      // Before others on its processor: how often its threads switch decides how much is recorded.
       await using target = run(
         "nice",
         ...[

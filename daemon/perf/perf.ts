@@ -6,6 +6,7 @@
 import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, hasDroppedEvent, perfError } from "./perf_failure.ts";
+import { FirstSample } from "./perf_data.ts";
 import type { PerfWatch } from "./perf_watch.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { PerfOptions } from "../recording.ts";
@@ -115,10 +116,12 @@ export async function startPerfRecord(
   for (;; mmapPages /= 2) {
     const attempt = spawn(recordArguments(options, { ...target, mmapPages }), signal, 0);
     let samples = false;
+    const firstSample = new FirstSample();
     const output = new ReadAhead(attempt.process.stdout, target.backlogBytes, (bytes) => {
-      if (samples) target.onOutput?.(bytes);
+      firstSample.add(bytes);
+      if (samples) target.onOutput?.(bytes.length);
     });
-    const attachment = awaitAttached(attempt, signal);
+    const attachment = awaitAttached(attempt, firstSample.seen, signal);
     attachment.refusal.then((refusal) => samples = refusal === undefined);
     // The header comes when the events are open and the ring buffers are there.
     const refusal = await Promise.race([output.begun, attachment.refusal]);
@@ -141,12 +144,21 @@ interface Attachment {
   stderr: Stderr;
 }
 
-/** Waits until a perf record carries out a command, which it does when it samples. */
-function awaitAttached({ process, command }: Spawned, signal: AbortSignal): Attachment {
+/**
+ * Waits until a perf record carries out a command, which it does when it samples, or until it has
+ * written a sample: it looks for commands only when it has found nothing to write, and threads that
+ * switch often always give it something (`__cmd_record` in tools/perf/builtin-record.c).
+ */
+function awaitAttached(
+  { process, command }: Spawned,
+  sampled: Promise<void>,
+  signal: AbortSignal,
+): Attachment {
   const answered = Promise.withResolvers<boolean>();
   const stderr = collectStderr(process, (line) => {
     if (line === ACKNOWLEDGEMENT) answered.resolve(true);
   });
+  sampled.then(() => answered.resolve(true));
   process.status.then(() => answered.resolve(false));
   let late = false;
   const timer = setTimeout(() => {
@@ -207,6 +219,8 @@ function runningRecord(
     flush: () => command("ping"),
     stop: () => {
       command("stop");
+      // With much to write it hears of no command. Before it samples the signal would end it at once.
+      attached.then(() => kill(process, "SIGTERM"), () => {});
       endLater(END_DEADLINE_MS);
     },
     async discard() {

@@ -5,6 +5,7 @@ import {
   PERF_RECORD_LOST,
   PERF_RECORD_LOST_SAMPLES,
   PERF_RECORD_SAMPLE,
+  PERF_RECORD_SWITCH,
   PERF_RECORD_THROTTLE,
   PerfDataRecords,
   type PerfDataVisitor,
@@ -15,6 +16,38 @@ import {
 const PERF_RECORD_MISC_FORK_EXEC = 1 << 13;
 /** More processes than run at a time: where ends are lost, what is known of them is given up. */
 const MAX_FOLLOWED = 100_000;
+
+/** Says when perf.data of the pipe form has the first record of what a sampled thread does. */
+export class FirstSample implements PerfDataVisitor {
+  readonly #records = new PerfDataRecords(this);
+  readonly #seen = Promise.withResolvers<void>();
+  #isSeen = false;
+
+  /** Resolves when it is there; never in bytes that are not such a stream. */
+  get seen(): Promise<void> {
+    return this.#seen.promise;
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#isSeen) return;
+    try {
+      this.#records.add(chunk);
+    } catch {
+      // Whoever uses the stream will find out.
+      this.#isSeen = true;
+    }
+  }
+
+  headBytes(): number {
+    return 0;
+  }
+
+  head(type: number): void {
+    if (type !== PERF_RECORD_SAMPLE && type !== PERF_RECORD_SWITCH) return;
+    this.#isSeen = true;
+    this.#seen.resolve();
+  }
+}
 
 /**
  * Counts the samples in perf.data of the pipe form as it passes by, in chunks of any size, and sees

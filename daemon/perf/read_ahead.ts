@@ -30,8 +30,8 @@ export class ReadAhead implements AsyncIterable<Uint8Array> {
   constructor(
     source: ReadableStream<Uint8Array>,
     maxBytes: number,
-    /** Is called with how many bytes have come, when they have. */
-    private readonly onBytes: (bytes: number) => void = () => {},
+    /** Is called with the bytes that come, when they do. */
+    private readonly onBytes: (bytes: Uint8Array) => void = () => {},
   ) {
     this.#maxBlocks = Math.floor(maxBytes / BLOCK_BYTES);
     this.#reader = source.getReader({ mode: "byob" });
@@ -84,7 +84,7 @@ export class ReadAhead implements AsyncIterable<Uint8Array> {
         const { value } = await this.#reader.read(new Uint8Array(buffer));
         if (!value?.length) break;
         this.#append(value);
-        this.onBytes(value.length);
+        this.onBytes(value);
         buffer = value.buffer;
         this.#begun.resolve();
         if (this.isFull) this.#full.resolve();

@@ -2,9 +2,10 @@
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import type { RecordOptions } from "../../proto/gen/necoperf/RecordOptions.ts";
+import { grpc } from "../../proto/grpc.ts";
 import { recordArguments, scriptArguments } from "../../daemon/perf/perf_arguments.ts";
 import type { PerfOptions } from "../../daemon/recording.ts";
-import { collect, fetchResult, findChildren } from "../testing/calls.ts";
+import { assertNothingLeft, collect, fetchResult, findChildren } from "../testing/calls.ts";
 import { type CgroupContainer, makeContainer } from "../testing/container_cgroup.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { findPerfs, type Perf } from "../testing/perfs.ts";
@@ -256,8 +257,9 @@ Deno.test("StartRecording: what enters the container in a pause is recorded afte
 Deno.test("StopRecording: in a pause it ends the recording, with what was recorded", async () => {
   await using daemon = await startDaemon({ args: [...BY_CGROUP, "--thread-time-budget", "1Ki"] });
   await using container = makeContainer();
-  container.run(targets.pingPong);
-  await eventually(() => assert.equal(threadsOf(container).length, 2));
+  // So many that perf always finds something to write, and then hears of no command.
+  for (let count = 0; count < 3; count++) container.run(targets.pingPong);
+  await eventually(() => assert.equal(threadsOf(container).length, 6));
   const { text, finished } = await record(
     daemon,
     container.id,
@@ -273,7 +275,28 @@ Deno.test("StopRecording: in a pause it ends the recording, with what was record
   assert.equal(finished.completeness, "COMPLETENESS_STOPPED");
   assert.ok(finished.samples > 0);
   assert.equal(readNotes(text).pauses.length, 1);
-  assert.equal(readNotes(text).threads.size, 2);
+  assert.equal(readNotes(text).threads.size, 6);
+});
+
+Deno.test("StartRecording: a caller that cancels in a pause leaves nothing behind", async () => {
+  await using daemon = await startDaemon({ args: [...BY_CGROUP, "--thread-time-budget", "1Ki"] });
+  await using container = makeContainer();
+  container.run(targets.pingPong);
+  await eventually(() => assert.equal(threadsOf(container).length, 2));
+  const call = daemon.client.StartRecording({
+    containerId: container.id,
+    duration: { seconds: 60, nanos: 0 },
+    options: { threadTime: "THREAD_TIME_ALL" },
+  });
+  const cancelled = new Promise<grpc.ServiceError>((resolve) => call.on("error", resolve));
+  await new Promise<void>((resolve) =>
+    call.on("data", ({ event }) => event === "started" && resolve())
+  );
+  await eventually(async () => assert.ok(!await isRecording(daemon)));
+  call.cancel();
+  assert.equal((await cancelled).code, grpc.status.CANCELLED);
+  await daemon.logged(({ outcome }) => outcome === "cancelled");
+  await assertNothingLeft(daemon);
 });
 
 Deno.test("StartRecording: without a budget for it no threads' time is recorded", async () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { PerfDataCounter } from "../../../daemon/perf/perf_data.ts";
+import { FirstSample, PerfDataCounter } from "../../../daemon/perf/perf_data.ts";
 
 /** A record: u32 type, u16 misc, u16 size, then `words` of 64 bits. */
 function perfRecord(type: number, words: bigint[]): Uint8Array {
@@ -102,4 +102,27 @@ Deno.test("PerfDataCounter: bytes that are not perf.data are refused", () => {
   assert.throws(() => new PerfDataCounter().add(new Uint8Array(64)), /not perf.data/);
   const nothing = new Uint8Array(8);
   assert.throws(() => new PerfDataCounter().add(stream(nothing)), /impossible size/);
+});
+
+Deno.test("FirstSample: it is seen with the first sample or switch, and not before", async () => {
+  for (const record of [SAMPLE, perfRecord(14, [1n, 2n])]) {
+    const head = stream(MMAP2, FINISHED_ROUND, perfRecord(3, [1n]));
+    const first = new FirstSample();
+    let isSeen = false;
+    first.seen.then(() => isSeen = true);
+    first.add(head);
+    await Promise.resolve();
+    assert.equal(isSeen, false);
+    first.add(record.subarray(0, 5));
+    first.add(record.subarray(5));
+    first.add(SAMPLE);
+    await first.seen;
+  }
+});
+
+Deno.test("FirstSample: bytes that are not perf.data have none, and are nobody's error", async () => {
+  const first = new FirstSample();
+  first.add(new Uint8Array(64));
+  first.add(stream(SAMPLE));
+  assert.equal(await Promise.race([first.seen.then(() => "seen"), "not seen"]), "not seen");
 });
