@@ -167,12 +167,15 @@ function describeThrottling(limit: CpuLimit): string {
 
 function describeBusyNode(limit: CpuLimit): string {
   const { limitCpus, requestCpus, waitedSeconds, delaySeconds, elapsedSeconds } = limit;
+  const { throttledSeconds } = limit;
   const waited = waitedSeconds === undefined
     ? `for ${formatTime(delaySeconds!)} in ${formatTime(elapsedSeconds!)}, summed over threads,`
     : `for ${formatTime(waitedSeconds)} of ${formatTime(elapsedSeconds!)}`;
   const innocent = limitCpus === undefined
     ? "it has no CPU limit"
-    : `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus)} is not the cause`;
+    : `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus)} ${
+      throttledSeconds ? `stopped it for only ${formatTime(throttledSeconds)}` : "is not the cause"
+    }`;
   const request = requestCpus === undefined
     ? "a CPU request, of which it has none,"
     : `a larger CPU request than ${formatCpuQuantity(requestCpus)}`;

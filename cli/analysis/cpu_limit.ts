@@ -29,7 +29,7 @@ export interface CpuLimit {
   waitedSeconds?: number;
   /** Where that is not known: the same, summed over threads. */
   delaySeconds?: number;
-  /** An estimate of the limit, in CPUs, that would hardly have stopped it; when this one did. */
+  /** An estimate of the limit, in CPUs, that would hardly have stopped it; when this one did mostly. */
   enoughCpus?: number;
   /** Why more is not known; for people. */
   unknown?: string;
@@ -77,7 +77,12 @@ export function findCpuLimit(
     ...pressureSeconds === undefined ? {} : { waitedSeconds: pressureSeconds },
     ...delaySeconds === undefined ? {} : { delaySeconds },
   };
-  if (counted && isUsedUp(counted)) {
+  const stopped = stoppedSeconds(counted);
+  const forOthers = (pressureSeconds ?? 0) - stopped;
+  // On a node that is short of processors a container may use its limit up now and then, too.
+  const isMostlyForOthers = forOthers > stopped &&
+    forOthers >= THRESHOLDS.waitedShare * elapsedSeconds;
+  if (counted && isUsedUp(counted) && !isMostlyForOthers) {
     return {
       heldBackBy: isOfPod ? "pod limit" : "limit",
       ...found,
@@ -93,7 +98,7 @@ export function findCpuLimit(
     const unknown = cpuUnknown ?? "the kernel of the node does not say who waits for a processor";
     return { heldBackBy: "unknown", ...found, unknown };
   }
-  if (waited - stoppedSeconds(counted) < THRESHOLDS.waitedShare * all) {
+  if (waited - stopped < THRESHOLDS.waitedShare * all) {
     return { heldBackBy: "nothing", ...found };
   }
   // It waited. Only where it is sure that no limit stopped it was it for the node.

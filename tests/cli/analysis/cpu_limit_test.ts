@@ -93,6 +93,16 @@ Deno.test("findCpuLimit: what the limit stopped is not what the node did", () =>
   assert.equal(find({ bandwidth: wide, pressureSeconds: 2.4 }).heldBackBy, "node");
 });
 
+Deno.test("findCpuLimit: of a limit and a busy node, it is what made it wait longer", () => {
+  const bandwidth = limited({ throttledPeriods: 10, throttledSeconds: 0.4 });
+  const mostlyNode = find({ bandwidth, pressureSeconds: 8 });
+  assert.deepEqual([mostlyNode.heldBackBy, mostlyNode.enoughCpus], ["node", undefined]);
+  const both = limited({ throttledPeriods: 60, throttledSeconds: 5 });
+  assert.equal(find({ bandwidth: both, pressureSeconds: 9.5 }).heldBackBy, "limit");
+  // Less than a tenth of the time is not worth a word.
+  assert.equal(find({ bandwidth, pressureSeconds: 1.3 }).heldBackBy, "limit");
+});
+
 Deno.test("findCpuLimit: a container without a limit has none to tell of", () => {
   const { heldBackBy, limitCpus, periods } = find({ bandwidth: NO_LIMIT, pressureSeconds: 0 });
   assert.deepEqual([heldBackBy, limitCpus, periods], ["nothing", undefined, undefined]);
@@ -164,7 +174,7 @@ Deno.test("findCpuLimit: has the fields that docs/reference/json.md has", () => 
   const cpu = {
     elapsedSeconds: 30,
     usedSeconds: 5.7,
-    pressureSeconds: 24,
+    pressureSeconds: 9,
     podBandwidth: SPINNING,
     bandwidth: limited({ quotaSeconds: undefined }),
   };
