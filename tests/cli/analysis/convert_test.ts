@@ -176,6 +176,40 @@ Deno.test("necoperf-client convert: profile --format asks the daemon for text an
   assert.match(stdout, /\/c0ffee123456-\d{8}T\d{6}Z\.pb\.gz\n$/);
 });
 
+Deno.test("necoperf-client: a recording's summary leaves idle threads out, unless --idle is given", async () => {
+  using directory = directoryWithScript();
+  const sample = (tid: number, event: string, name: string) =>
+    `web 7/${tid} [001] 20.0: 5000000000 ${event}: \n\t 10 ${name}+0x1 (/web)\n\n`;
+  const result = new TextEncoder().encode(
+    sample(1, "cpu-clock", "work") + sample(2, "offcpu-time", "take") +
+      "# necoperf: thinned: by half\n",
+  );
+  await using daemon = await startStandInDaemon({
+    start: (call) => {
+      writeStart(call);
+      writeFinished(call, result, { completeness: "COMPLETENESS_FULL" });
+    },
+    fetch: (call) => writeResult(call, result),
+  });
+  const args = ["--daemon", daemon.address, "--container-id", "c0ffee123456789", "--json"];
+  const summary = async (...more: string[]) => {
+    const [status, stdout, stderr] = await run([...args, "-o", directory.path, ...more]);
+    assert.equal(status, 0, stderr);
+    const { threadTime, hottest } = JSON.parse(stdout);
+    return {
+      stderr,
+      threadTime,
+      functions: hottest.map(({ symbol }: { symbol: string }) => symbol),
+    };
+  };
+  const usual = await summary();
+  assert.match(usual.stderr, /: of 5s × 2 threads: 50% running, 50% blocked, .*; 1 idle thread/);
+  assert.match(usual.stderr, /: thinned: by half$/m);
+  assert.deepEqual([usual.threadTime.idleThreads, usual.functions], [1, ["work"]]);
+  const withIdle = await summary("--idle");
+  assert.deepEqual([withIdle.threadTime.idleThreads, withIdle.functions], [0, ["work", "take"]]);
+});
+
 Deno.test("convert: lines that are not understood are told, and the first of them", async () => {
   const args = ["convert", "-", "--format", "folded", "-o", "-"];
   const text = `${SCRIPT}addr2line: x: file format not recognized\n\n${SCRIPT}`;

@@ -354,6 +354,9 @@ Deno.test("diffFiles: of threads' time and a CPU profile what ran is compared, a
     assert.equal(note, told[0]);
     assert.equal(functions[0].self.before, functions[0].self.after, before);
   }
+  const nothingAlike = [sampleOf("offcpu-time"), sampleOf("run-delay")];
+  using directory = directoryWith(nothingAlike[0], nothingAlike[1]);
+  await assert.rejects(diff(directory, "table"), /no event in common: .*; record both with --wall/);
   for (const [before, after] of [[sampleOf("cycles"), wall(2)], [wall(2), sampleOf("cycles")]]) {
     using directory = directoryWith(before, after);
     await assert.rejects(
