@@ -305,20 +305,29 @@ const USERS: KubeconfigKind[] = [
     refused: /its id-token cannot be renewed: .*127\.0\.0\.1:1/,
   },
   {
-    name: "an id-token that is none",
-    files: withUser(EXPIRED().replace(idToken(2001), "foo")),
+    name: "an id-token that says no end, and an auth-provider without an issuer",
+    files: withUser("auth-provider: {name: oidc, config: {id-token: idtok, client-id: x}}"),
+    seen: { authorization: "Bearer idtok" },
+    notForKubectl: "kubectl wants an issuer, and a JSON Web Token",
+  },
+  {
+    name: "an auth-provider with neither token",
+    files: withUser(
+      "auth-provider: {name: oidc, config: {client-id: x, idp-issuer-url: 'https://127.0.0.1:1'}}",
+    ),
+    refused: /an auth-provider without an id-token: log in again/,
+  },
+  {
+    name: "an id-token that cannot be renewed without a client-id",
+    files: withUser(EXPIRED(", refresh-token: r").replace("client-id: x, ", "")),
     exitStatus: 4,
-    refused: /its id-token is not a JSON Web Token/,
+    refused: /its id-token cannot be renewed: its auth-provider has no client-id/,
   },
   {
-    name: "an auth-provider without a client-id",
-    files: withUser(EXPIRED().replace("client-id: x, ", "")),
-    refused: /an auth-provider without client-id/,
-  },
-  {
-    name: "an auth-provider without an issuer",
-    files: withUser(EXPIRED().replace(/idp-issuer-url: '.*?'/, "a: b")),
-    refused: /an auth-provider without idp-issuer-url/,
+    name: "an id-token that cannot be renewed without an issuer",
+    files: withUser(EXPIRED(", refresh-token: r").replace(/idp-issuer-url: '.*?'/, "a: b")),
+    exitStatus: 4,
+    refused: /its id-token cannot be renewed: its auth-provider has no idp-issuer-url/,
   },
   {
     name: "as a user and groups in UTF-8",

@@ -36,8 +36,11 @@ interface Tokens {
  */
 export async function oidcCredentials(provider: OidcProvider): Promise<CredentialSource> {
   const { config, file, what } = provider;
-  for (const name of ["idp-issuer-url", "client-id"]) {
-    if (!config[name]) throw kubeconfigError(file, `${what} has an auth-provider without ${name}`);
+  if (!config["id-token"] && !config["refresh-token"]) {
+    throw kubeconfigError(file, `${what} has an auth-provider without an id-token: log in again`);
+  }
+  if (!isHeaderValue(config["id-token"] ?? "")) {
+    throw kubeconfigError(file, `${what} has an id-token with line breaks or control characters`);
   }
   const where = `${what}: idp-certificate-authority`;
   const path = config["idp-certificate-authority"];
@@ -55,12 +58,12 @@ export async function oidcCredentials(provider: OidcProvider): Promise<Credentia
     refreshToken: config["refresh-token"] ?? "",
   };
   const source = renewedCredentials(async (signal) => {
-    if (!tokens.idToken || endOf(provider, tokens.idToken) <= Date.now() + LEEWAY_MS) {
+    if (!tokens.idToken || endOf(tokens.idToken) <= Date.now() + LEEWAY_MS) {
       tokens = await renew(provider, tokens, { caPem, signal });
     }
     return {
       credentials: { authorization: `Bearer ${tokens.idToken}` },
-      endsAtMs: endOf(provider, tokens.idToken),
+      endsAtMs: endOf(tokens.idToken),
     };
   });
   return { ...source, refused: () => false };
@@ -69,18 +72,15 @@ export async function oidcCredentials(provider: OidcProvider): Promise<Credentia
 /** A token is not shown this long before it ends; client-go's. */
 const LEEWAY_MS = 10_000;
 
-/** When a JSON Web Token ends, in milliseconds since 1970. */
-function endOf(provider: OidcProvider, idToken: string): number {
+/** When a JSON Web Token ends, in milliseconds since 1970; what does not say so may be good for ever. */
+function endOf(idToken: string): number {
   try {
-    const [, payload, signature] = idToken.split(".");
+    const [, payload] = idToken.split(".");
     const { exp } = JSON.parse(Buffer.from(payload, "base64url").toString());
-    if (signature !== undefined && typeof exp === "number" && isHeaderValue(idToken)) {
-      return exp * 1000;
-    }
+    return typeof exp === "number" ? exp * 1000 : Infinity;
   } catch {
-    // Said below.
+    return Infinity;
   }
-  throw failure(provider, "its id-token is not a JSON Web Token with an end");
 }
 
 async function renew(
@@ -92,13 +92,17 @@ async function renew(
   if (!refreshToken) {
     throw failure(provider, "its id-token has ended, and it has no refresh-token: log in again");
   }
+  for (const name of ["idp-issuer-url", "client-id"]) {
+    if (!provider.config[name]) {
+      throw failure(provider, `its id-token cannot be renewed: its auth-provider has no ${name}`);
+    }
+  }
   let renewed: Tokens;
   try {
     renewed = await askIssuer(provider.config, refreshToken, { caPem, signal });
   } catch (error) {
     throw failure(provider, `its id-token cannot be renewed: ${reasonOf(error)}`, error);
   }
-  endOf(provider, renewed.idToken);
   try {
     await save(provider.file, tokens, renewed);
   } catch (error) {
@@ -136,7 +140,9 @@ async function askIssuer(
     const answer = await post(grant, { authorization: `Basic ${btoa(basic)}` })
       .catch(() => post({ ...grant, client_id: id, ...secret && { client_secret: secret } }, {}));
     const { id_token: idToken, refresh_token: next } = answer;
-    if (typeof idToken !== "string") throw new Error("the issuer's answer has no id_token");
+    if (typeof idToken !== "string" || !isHeaderValue(idToken)) {
+      throw new Error("the issuer's answer has no id_token");
+    }
     return { idToken, refreshToken: typeof next === "string" && next ? next : refreshToken };
   } finally {
     await dispatcher.destroy();
