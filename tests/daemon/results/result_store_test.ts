@@ -82,6 +82,21 @@ const SUMMARY: RecordingSummary = {
   throttled: 2,
   missedProcesses: 3,
   sampledSeconds: 1.5,
+  cpu: {
+    elapsedSeconds: 1.6,
+    usedSeconds: 0.3,
+    pressureSeconds: 1.2,
+    delaySeconds: 2.5,
+    bandwidth: {
+      quotaSeconds: 0.02,
+      periodSeconds: 0.1,
+      periods: 16,
+      throttledPeriods: 15,
+      throttledSeconds: 1.1,
+    },
+    podBandwidth: { periodSeconds: 0.1, periods: 0, throttledPeriods: 0, throttledSeconds: 0 },
+  },
+  cpuUnknown: "so far",
 };
 
 async function write(
