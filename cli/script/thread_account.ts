@@ -69,6 +69,9 @@ const MAX_SWITCH_NS = 50_000;
 const MISSED_TURNS = 3;
 const WATCHED = 0.9;
 
+/** For how many other switches a sample stands that is said to stand for one: some may be lost. */
+const LOST_SAMPLES = 0.001;
+
 const ONLY_FRAME = (symbol: string) => `\t               0 ${symbol} ([unknown])\n`;
 
 /** Stacks that stand for those which nobody saw. */
@@ -357,7 +360,7 @@ export class ThreadAccount {
     bucketNs: number,
   ): void {
     if (stack) {
-      this.#add(kind, stack, ns, endNs, { turns, weight: this.#stackWeight * ns, bucketNs });
+      this.#add(kind, stack, ns, endNs, { turns, weight: this.#othersOf(ns), bucketNs });
     } else {
       const durationClass = durationClassOf(ns);
       const before = this.#unsampled[kind].get(durationClass) ?? { ns: 0, turns: 0 };
@@ -366,6 +369,11 @@ export class ThreadAccount {
       this.#unsampled[kind].set(durationClass, before);
     }
     this.#seen[kind] += ns;
+  }
+
+  /** What the stack stands for of other waits, when this one has one of its own. */
+  #othersOf(ns: number): number {
+    return this.#stackWeight === 0 ? 0 : Math.max(this.#stackWeight - 1, LOST_SAMPLES) * ns;
   }
 
   #add(

@@ -185,6 +185,16 @@ Deno.test("createTimeTextMaker: shares waits without a stack out over those that
   );
 });
 
+Deno.test("createTimeTextMaker: has a sample stand for as many waits as its period says", async () => {
+  let text = began(0);
+  for (let round = 0; round < 8; round++) {
+    if (round === 5) text += switching(round, "often", 8, 6);
+    if (round === 7) text += switching(round, "seldom", 8, 2);
+    text += leave(round) + enter(round + 1);
+  }
+  assert.deepEqual(await timesOf(text), { "8 offcpu-time often": 6, "8 offcpu-time seldom": 2 });
+});
+
 Deno.test("createTimeTextMaker: estimates pauses by what was seen and what the kernel counted", async () => {
   // 10 ms are watched of 40: 6 blocked, 3 running, 1 waiting; the kernel has counted 16 and 4 in all.
   const watched = (ms: number) =>
@@ -271,6 +281,27 @@ Deno.test("createTimeTextMaker: keeps each thread's sum with any limit of what i
     const sum = Object.values(times).reduce((sum, ms) => sum + ms);
     assert.ok(Math.abs(sum - 4000) < 0.001, `${sum}`);
     assert.equal(times["8 offcpu-time f7"], 10);
+  }
+});
+
+Deno.test("createTimeTextMaker: puts together what is too much to hold, and counts it right", async () => {
+  let text = began(0);
+  for (let round = 0; round < 200; round++) text += block(20 * round + 5, "poll");
+  // It ends as it is woken up for the last time, so that it was blocked for 2 s less the delay.
+  text += note("duration 3.995") + note("thread 7/8 1995000000 400000000 200 web");
+  const samplesWith = async (maxParts: number) => {
+    let made = "";
+    for await (const chunk of make(text, { maxParts }, 500)) {
+      made += new TextDecoder().decode(chunk);
+    }
+    return made.match(/offcpu-time/g)!.length;
+  };
+  assert.equal(await samplesWith(1000), 200);
+  assert.ok(await samplesWith(10) <= 10);
+  for (const maxParts of [1000, 10]) {
+    const times = await timesOf(text, { maxParts }, 500);
+    assert.equal(times["8 offcpu-time poll"], 1600);
+    assert.equal(times["8 run-delay poll"], 400);
   }
 });
 
