@@ -7,6 +7,7 @@ import { fileName } from "../formats/frame_name.ts";
 import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { CallGraph } from "../client/recording/record_options.ts";
 import { mainEvent } from "./hottest.ts";
+import { describeLostCallers } from "./lost_callers.ts";
 import { frameKind } from "../script/frame_kind.ts";
 import type { Frame, StackProfile } from "../script/stack_profile.ts";
 
@@ -91,7 +92,12 @@ export function advise(recorded: Recorded): Advice[] {
       adviseOnKernel(seen, event.samples),
     );
   }
-  return advice.filter((one) => one !== undefined);
+  const found = advice.filter((one) => one !== undefined);
+  const lost = recorded.stacks && describeLostCallers(recorded.stacks, callGraph);
+  if (lost && !found.some(({ kind }) => kind === "broken stacks")) {
+    found.push({ kind: "broken stacks", text: lost });
+  }
+  return found;
 }
 
 function adviseOnLost(

@@ -5,6 +5,9 @@ import { foldPerfScript } from "../../../cli/script/fold.ts";
 import { describeThinned, describeThreadTime } from "../../../cli/analysis/thread_time_text.ts";
 import { describeHottest, describeTogether } from "../../../cli/terminal/messages.ts";
 import { inChunks } from "../script/recordings.ts";
+import { advise } from "../../../cli/analysis/advice.ts";
+import { describeLostCallers } from "../../../cli/analysis/lost_callers.ts";
+import type { CallGraph } from "../../../cli/client/recording/record_options.ts";
 import { documentedJson, fieldsOf } from "../../testing/documented_json.ts";
 import { SUMMARY } from "../summary.ts";
 
@@ -162,4 +165,27 @@ Deno.test("hottestFunctions: where the C library waits for nobody knows whom is 
 Deno.test("mainEvent: of threads' time is what ran, however often was looked at the rest", async () => {
   assert.equal(mainEvent(await fold(WEB))?.event, "cpu-clock");
   assert.equal(mainEvent(await fold(sample(2, "offcpu-time", 1, "take")))?.event, "offcpu-time");
+});
+
+Deno.test("describeLostCallers: says so where most of what blocked is in the C library without callers", async () => {
+  const blocked = (tid: number, milliseconds: number, ...frames: string[]) =>
+    `web 7/${tid} [001] 20.0: ${milliseconds * 1e6} offcpu-time: \n${KERNEL}` +
+    frames.map((frame) => `\t 10 ${frame}\n`).join("") + "\n";
+  const libc = "read+0x1 (/usr/lib/x86_64-linux-gnu/libc.so.6)";
+  const runs = sample(1, "cpu-clock", 1, "parse");
+  const describe = async (text: string, callGraph?: CallGraph) =>
+    describeLostCallers(await fold(runs + text), callGraph);
+  const lost = blocked(1, 6000, libc) + blocked(1, 4000, libc, "query+0x1 (/web)");
+  assert.match((await describe(lost))!, /^60% of the time .* Try --call-graph dwarf$/);
+  assert.equal(await describe(lost, { method: "dwarf" }), undefined);
+  assert.equal(await describe(lost + blocked(1, 3000, libc, "query+0x1 (/web)")), undefined);
+  // Idle threads, and those whose stack nobody has seen, are not worth a word.
+  assert.equal(await describe(blocked(2, 11_000, libc)), undefined);
+  const unseen = "[blocked before the recording began] ([unknown])";
+  assert.equal(await describe(blocked(1, 9000, unseen).replace(KERNEL, "")), undefined);
+  assert.equal(await describe(""), undefined);
+
+  const stacks = await fold(runs + lost);
+  const [{ kind, text }] = advise({ summary: { ...SUMMARY, samples: 3 }, stacks });
+  assert.deepEqual([kind, text], ["broken stacks", await describe(lost)]);
 });
