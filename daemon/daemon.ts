@@ -24,6 +24,7 @@ import {
   startPerfRecord,
   startPerfScript,
 } from "./perf/perf.ts";
+import type { ReadUsage } from "./perf/idle_deadline.ts";
 import { PerfWatch } from "./perf/perf_watch.ts";
 import { findVersionSkew, type PerfAndKernel } from "./perf/perf_version.ts";
 import { createApiOwners, createRuntimeOwners } from "./access/pod_owner.ts";
@@ -89,13 +90,18 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     log.warning("callers' tokens are not encrypted on the way: there is no --tls-cert-file");
   }
   const admission = createAdmission(options, lookup);
-  const confinement = confineScripts(options);
+  // The one for development has no host's /proc mounted elsewhere.
+  const readUsage = options.containerLookup === "pid"
+    ? undefined
+    : openProcfs(options.procDir).usage;
+  const confinement = confineScripts(options, readUsage);
   const recordings = new Recordings({
     admission,
     lookup,
     openCpuMeter: cpuMeters(options, lookup),
     perf: {
-      startRecord: startPerfRecord,
+      startRecord: (perfOptions, target, signal) =>
+        startPerfRecord(perfOptions, target, signal, readUsage),
       startScript: (perfOptions, signal) => startPerfScript(perfOptions, signal, confinement),
     },
     limits: options.limits,
@@ -184,17 +190,13 @@ function cpuMeters(
 }
 
 /** What perf scripts may read and take. */
-function confineScripts(options: DaemonOptions): ScriptConfinement {
-  // Processes of this machine instead of containers may be in the daemon's mount namespace, and no
-  // host's /proc is mounted elsewhere then.
-  if (options.containerLookup === "pid") return { directory: "/" };
-  const procfs = openProcfs(options.procDir);
-  return {
-    watch: new PerfWatch({
-      maxMemoryBytes: options.maxPerfMemoryBytes,
-      readUsage: (pid) => procfs.usage(pid),
-    }),
-  };
+function confineScripts(
+  { maxPerfMemoryBytes: maxMemoryBytes }: DaemonOptions,
+  readUsage: ReadUsage | undefined,
+): ScriptConfinement {
+  // Processes of this machine instead of containers may be in the daemon's mount namespace.
+  if (!readUsage) return { directory: "/" };
+  return { watch: new PerfWatch({ maxMemoryBytes, readUsage }) };
 }
 
 function createAdmission(

@@ -7,6 +7,7 @@ import { throttledReader } from "./throttled_reader.ts";
 import { recordArguments, scriptArguments } from "./perf_arguments.ts";
 import { classifyPerfFailure, hasDroppedEvent, perfError } from "./perf_failure.ts";
 import { FirstSample } from "./perf_data.ts";
+import { type ReadUsage, startIdleDeadline } from "./idle_deadline.ts";
 import type { PerfWatch } from "./perf_watch.ts";
 import { ReadAhead } from "./read_ahead.ts";
 import type { PerfOptions } from "../recording.ts";
@@ -21,8 +22,12 @@ import { TextLineStream } from "./text_lines.ts";
  */
 const TERM_DEADLINE_MS = 900;
 const SCRIPT_DEADLINE_MS = 500;
-/** How long a perf record may take to attach, and to end when its time is over, before it is killed. */
-const ATTACH_DEADLINE_MS = 30_000;
+/**
+ * How long a perf record may do nothing before it has attached, and take in all, before it is killed:
+ * it needs a fifth of a second of a processor, for which it may have to wait.
+ */
+const ATTACH_DEADLINE_MS = { idle: 30_000, max: 120_000 };
+/** How long it may take to end when its time is over. */
 const END_DEADLINE_MS = 10_000;
 /**
  * Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack, and of threads that
@@ -102,12 +107,14 @@ export interface PerfScript {
  * Starts `perf record` on processes and resolves when it has opened its events.
  *
  * Rejects with a `StatusError`; `NOT_FOUND` when one of the processes has gone. Aborting `signal`
- * ends perf for good, in a second at most.
+ * ends perf for good, in a second at most. With `readUsage` a perf is waited for that gets little of a
+ * busy node's processors.
  */
 export async function startPerfRecord(
   options: PerfOptions,
   target: RecordTarget,
   signal: AbortSignal,
+  readUsage?: ReadUsage,
 ): Promise<PerfRecord> {
   const isMuch = options.callGraph === "dwarf" || options.threadTime !== undefined;
   let mmapPages = isMuch ? MMAP_PAGES.much : MMAP_PAGES.usual;
@@ -121,7 +128,7 @@ export async function startPerfRecord(
       firstSample.add(bytes);
       if (samples) target.onOutput?.(bytes.length);
     });
-    const attachment = awaitAttached(attempt, firstSample.seen, signal);
+    const attachment = awaitAttached(attempt, firstSample.seen, signal, readUsage);
     attachment.refusal.then((refusal) => samples = refusal === undefined);
     // The header comes when the events are open and the ring buffers are there.
     const refusal = await Promise.race([output.begun, attachment.refusal]);
@@ -153,6 +160,7 @@ function awaitAttached(
   { process, command }: Spawned,
   sampled: Promise<void>,
   signal: AbortSignal,
+  readUsage: ReadUsage | undefined,
 ): Attachment {
   const answered = Promise.withResolvers<boolean>();
   const stderr = collectStderr(process, (line) => {
@@ -161,14 +169,18 @@ function awaitAttached(
   sampled.then(() => answered.resolve(true));
   process.status.then(() => answered.resolve(false));
   let late = false;
-  const timer = setTimeout(() => {
+  const startedAt = performance.now();
+  let tookMs = 0;
+  const { idle: idleMs, max: maxMs } = ATTACH_DEADLINE_MS;
+  const stopDeadline = startIdleDeadline(process.pid, { idleMs, maxMs, readUsage }, () => {
     late = true;
+    tookMs = performance.now() - startedAt;
     terminate(process, 0);
-  }, ATTACH_DEADLINE_MS);
+  });
   command("ping");
   const refusal = (async () => {
     const attached = await answered.promise;
-    clearTimeout(timer);
+    stopDeadline();
     if (attached) {
       const said = stderr.said();
       if (!hasDroppedEvent(said)) return undefined;
@@ -177,7 +189,7 @@ function awaitAttached(
     }
     const status = await process.status;
     if (late && !signal.aborted) {
-      return `It did not begin in ${ATTACH_DEADLINE_MS / 1000} s, and was killed.`;
+      return `It did not begin in ${Math.round(tookMs / 1000)} s, and was killed.`;
     }
     // It ends like this, without a complaint, when there is nobody left to sample, and when a
     // process vanished while it read what that had mapped.
