@@ -48,6 +48,8 @@ const THRESHOLDS = {
   throttledPerSecond: 1,
   /** At the default frequency, 5 samples per second: a function with 10% of them has 15 in 30s. */
   idleCpus: 0.05,
+  /** By a limit, where the node is to blame: a tenth of a second is what is said. */
+  stoppedSeconds: 0.1,
   /** Of a limit of which nobody knows whether it was used up. */
   limitShare: 0.7,
   /** Of what a share is taken of. With fewer samples chance decides. */
@@ -173,14 +175,16 @@ function describeThrottling(limit: CpuLimit): string {
 
 function describeBusyNode(limit: CpuLimit): string {
   const { limitCpus, requestCpus, waitedSeconds, delaySeconds, elapsedSeconds } = limit;
-  const { throttledSeconds } = limit;
+  const { throttledSeconds = 0 } = limit;
   const waited = waitedSeconds === undefined
     ? `for ${formatTime(delaySeconds!)} in ${formatTime(elapsedSeconds!)}, summed over threads,`
     : `for ${formatTime(waitedSeconds)} of ${formatTime(elapsedSeconds!)}`;
   const innocent = limitCpus === undefined
     ? "it has no CPU limit"
     : `${nameLimit(limit)} of ${formatCpuQuantity(limitCpus)} ${
-      throttledSeconds ? `stopped it for only ${formatTime(throttledSeconds)}` : "is not the cause"
+      throttledSeconds >= THRESHOLDS.stoppedSeconds
+        ? `stopped it for only ${formatTime(throttledSeconds)}`
+        : "is not the cause"
     }`;
   const request = requestCpus === undefined
     ? "a CPU request, of which it has none,"

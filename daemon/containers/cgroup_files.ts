@@ -97,9 +97,14 @@ async function directoriesBelow(directory: string, levels: number): Promise<stri
   for (let level = 0; level < levels; level++) {
     const next: string[] = [];
     for (const one of found) {
-      for await (const { name, isDirectory } of Deno.readDir(one)) {
-        if (isDirectory && kindOfCgroup(name) !== "container") next.push(`${one}/${name}`);
-        if (next.length > MAX_DIRECTORIES) return [];
+      try {
+        for await (const { name, isDirectory } of Deno.readDir(one)) {
+          if (isDirectory && kindOfCgroup(name) !== "container") next.push(`${one}/${name}`);
+          if (next.length > MAX_DIRECTORIES) return [];
+        }
+      } catch (error) {
+        // A pod that ends takes its cgroup with it.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
     found = next;

@@ -127,6 +127,10 @@ Deno.test("advise: a busy node, which is not the limit's fault", () => {
     textOf({ cpuLimit: { ...limited, throttledSeconds: 0.4 } }),
     /its CPU limit of 200m stopped it for only 400ms\. With/,
   );
+  assert.match(
+    textOf({ cpuLimit: { ...limited, throttledSeconds: 0.02 } }),
+    /its CPU limit of 200m is not the cause\. With/,
+  );
 });
 
 Deno.test("advise: a limit of which nobody knows whether it was used up, when much of it was used", () => {
