@@ -4,6 +4,8 @@ import { type PidCursor, type Procfs, readEach } from "./procfs.ts";
 interface Noted {
   startTicks: number;
   threads: number[];
+  /** From when on another could have had a thread's id. */
+  threadsSince: PidCursor;
 }
 
 /**
@@ -22,9 +24,11 @@ export async function guardPids(
   return {
     async note(pids) {
       let threadCount = 0;
+      // Threads are listed now; the processes were listed since `before`.
+      const threadsSince = await procfs.pidCursor();
       const found = await readEach(pids, async (pid) => {
         const [stat, threads] = await Promise.all([procfs.stat(pid), procfs.threads(pid)]);
-        return { startTicks: stat?.startTicks ?? NaN, threads: threads ?? [] };
+        return { startTicks: stat?.startTicks ?? NaN, threads: threads ?? [], threadsSince };
       });
       for (const [pid, note] of found) {
         noted.set(pid, note);
@@ -37,8 +41,9 @@ export async function guardPids(
       const after = await procfs.pidCursor();
       const inside = new Set(await processes());
       const held = await readEach([...noted.keys()], async (pid) => {
-        const { startTicks, threads } = noted.get(pid)!;
-        const passed = [pid, ...threads].filter((id) => hasComeBy(id, before, after));
+        const { startTicks, threads, threadsSince } = noted.get(pid)!;
+        const passed = threads.filter((id) => hasComeBy(id, threadsSince, after));
+        if (hasComeBy(pid, before, after)) passed.push(pid);
         const stat = inside.has(pid) ? await procfs.stat(pid) : undefined;
         if (stat?.startTicks !== startTicks) return passed.length === 0;
         if (passed.length === 0) return true;

@@ -59,6 +59,19 @@ Deno.test("guardPids: a process that had changed before it was noted does not ho
   assert.ok(!await guard.holds());
 });
 
+Deno.test("guardPids: a thread that started before it was noted, and has ended since, holds", async () => {
+  using fake = fakeProcfs(PROCESSES);
+  const guard = await guardPids(openProcfs(fake.dir), () => Promise.resolve([500, 700]));
+  fake.put({ pid: 500, startTicks: 40, threadIds: [501, 900, 1005] });
+  fake.setCursor(1006, 5006);
+  assert.equal(await guard.note([500, 700]), 5, "threads");
+  Deno.removeSync(`${fake.dir}/500/task/1005`);
+  fake.setCursor(1010, 5010);
+  assert.ok(await guard.holds());
+  fake.setCursor(1007, 5006 + 32_769);
+  assert.ok(!await guard.holds(), "once around");
+});
+
 Deno.test("guardPids: an id that this kernel gives out again is found out", async () => {
   const procfs = openProcfs("/proc");
   const spawn = () => new Deno.Command("sleep", { args: ["60"] }).spawn();
