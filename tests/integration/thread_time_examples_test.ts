@@ -158,8 +158,11 @@ exampleTest(
     const time = findThreadTime(stacks)!;
     const parked = time.parkedSeconds! / (time.blockedSeconds + time.runningSeconds!);
     assert(parked > 0.4, `${parked} of the time without a goroutine`);
-    const hottest = hottestFunctions(stacks, 10).map(({ symbol, kind }) => `${symbol} ${kind}`);
-    assert(hottest.includes("syscall.Fsync blocked"), hottest.join());
+    // On a busy machine it waits for a processor for longer than for the disk.
+    const hottest = hottestFunctions(stacks, 10).map(({ symbol }) => symbol);
+    assert(hottest.includes("syscall.Fsync"), hottest.join());
+    const sync = secondsOf(stacks, (_, functions) => functions.includes("main.appendToJournal"));
+    assert(sync.blocked > 0, "it never waits for the disk");
     const query = secondsOf(stacks, (_, functions) => functions.includes("main.query"));
     assert(query.blocked < 0.05 * time.blockedSeconds, `${query.blocked} s in query`);
   },
@@ -174,17 +177,17 @@ exampleTest(
       await containerd.execute(container.id, ["/java/bin/jcmd", "1", "Compiler.perfmap"]);
     });
     const stacks = await record(container, DWARF);
-    const { longestSeconds } = findThreadTime(stacks)!;
-    const waits = (command: RegExp, name: RegExp) =>
-      secondsOf(
-        stacks,
-        (of, functions) => command.test(of) && functions.some((one) => name.test(one)),
-      ).blocked;
-    const reads = waits(/^pool-1-thread/, /SocketDispatcher_read0/);
-    assert(reads > 0.7 * 2 * longestSeconds, `${reads} s in the pool's reads`);
-    assert(waits(/^pool-1-thread/, /park/i) < 0.1 * longestSeconds, "the pool waits for work");
-    const parked = waits(/^request-/, /Parker::park/);
-    assert(parked > 0.7 * 8 * longestSeconds, `${parked} s of requests for the pool`);
+    /** What part of the time in which threads are blocked they are so in a function. */
+    const share = (command: RegExp, name: RegExp) => {
+      const wait = (isIn: (functions: string[]) => boolean) =>
+        secondsOf(stacks, (of, functions) => command.test(of) && isIn(functions)).blocked;
+      return wait((functions) => functions.some((one) => name.test(one))) / wait(() => true);
+    };
+    // Not all of it: nobody saw where threads had blocked before.
+    const reads = share(/^pool-1-thread/, /SocketDispatcher_read0/);
+    assert(reads > 0.8, `${reads} of what the pool's threads wait for`);
+    const parked = share(/^request-/, /Parker::park/);
+    assert(parked > 0.8, `${parked} of what requests wait for`);
   },
 );
 
