@@ -1,4 +1,5 @@
 import { connect as connectTls } from "node:tls";
+import type { checkServerName } from "./check_server_name.ts";
 import { SocksClient } from "socks";
 import { Agent, type Dispatcher, ProxyAgent } from "undici";
 
@@ -9,6 +10,7 @@ export interface TlsOptions {
   key?: string;
   servername?: string;
   rejectUnauthorized?: boolean;
+  checkServerIdentity?: typeof checkServerName;
 }
 
 /** Connections are kept open with probes more often than load balancers cut them; client-go's. */

@@ -1,6 +1,7 @@
 import { KubeConfig, type RequestContext } from "@kubernetes/client-node";
 import type { RequestOptions } from "node:https";
 import type { Dispatcher } from "undici";
+import { checkServerName } from "./check_server_name.ts";
 import type { Credentials, CredentialSource } from "./credential_source.ts";
 import { openDispatcher, type TlsOptions } from "./dispatcher.ts";
 import { toHeaderValue } from "./header_text.ts";
@@ -119,7 +120,7 @@ export class KubectlConfig extends KubeConfig {
       ...certificatePem !== undefined && { cert: certificatePem },
       ...keyPem !== undefined && { key: keyPem },
       ...serverName !== undefined && { servername: serverName },
-      ...insecure && { rejectUnauthorized: false },
+      ...insecure ? { rejectUnauthorized: false } : { checkServerIdentity: checkServerName },
     };
   }
 }

@@ -40,8 +40,8 @@ interface ApiServer extends AsyncDisposable {
  * Answers like an API server without pods. The real one, of the tests in `tests/e2e`, has a
  * certificate for its address and takes no proxies, names of other users or passwords.
  */
-async function serveApi(): Promise<ApiServer> {
-  const { cert, key } = await authority.sign({ name: SERVER_NAME });
+async function serveApi(name = SERVER_NAME): Promise<ApiServer> {
+  const { cert, key } = await authority.sign({ name });
   const requests: Seen[] = [];
   const options = { cert, key, ca: authority.pem, requestCert: true, rejectUnauthorized: false };
   const server = https.createServer(options, ({ url, headers, socket }, response) => {
@@ -110,6 +110,15 @@ Deno.test("openCluster: a server is known by its certificate, under the name tha
   const cluster = { ...NAMED, "certificate-authority": stranger.file };
   assert.equal((await ask(api.port, { cluster })).exitStatus, ExitStatus.UNREACHABLE);
   assert.deepEqual(api.requests.map(({ url }) => url), ["/api/v1/namespaces/shop/pods/web-0"]);
+});
+
+Deno.test("openCluster: a server's certificate may be for all names below a top-level domain", async () => {
+  await using api = await serveApi("*.example");
+  assert.equal((await ask(api.port, { cluster: NAMED })).exitStatus, ExitStatus.NOT_FOUND);
+  const cluster = { "tls-server-name": "a.kubernetes.example" };
+  const other = await ask(api.port, { cluster });
+  assert.equal(other.exitStatus, ExitStatus.UNREACHABLE);
+  assert.match(other.message, /is for DNS:\*\.example.*, not for a\.kubernetes\.example/);
 });
 
 Deno.test("openCluster: a server is not checked when the kubeconfig says so", async () => {
