@@ -16,6 +16,8 @@ export interface SwitchHandler {
   began(thread: NamedThread, timeNs: number): void;
   /** A thread has ended. */
   ended(thread: NamedThread, timeNs: number): void;
+  /** A thread was there when perf attached to it. */
+  found(thread: NamedThread): void;
   /** A comment, such as the daemon's own lines. */
   comment(line: string): void;
 }
@@ -46,6 +48,8 @@ const HEADER =
   /^(?:(\S.{0,62}?)\s+)?(\d+)\/(\d+)\s+(?:\[-?\d+\]\s+)?(\d{1,9}\.\d{6,9}):\s+(?:(\d+)\s+)?(\S+?):?(?:\s(.*))?$/s;
 const MAX_HEADER_LENGTH = 8 * 1024;
 const PIDS = /^\(?(\d+):(\d+)\)/;
+
+const NAMED = /^(?:exec: )?(.{0,63}):(\d+)\/(\d+)$/s;
 
 const NANO = 1_000_000_000;
 
@@ -85,7 +89,14 @@ export function createSwitchTextReader(handler: SwitchHandler): SwitchTextReader
     const rest = (match[7] ?? "").trim();
     const thread = { command, pid: Number(pid), tid: Number(tid) };
     // What perf makes up when it attaches, of what was there before, has no time.
-    if (Number(seconds) === 0) return;
+    if (Number(seconds) === 0) {
+      const found = name === "PERF_RECORD_COMM" ? NAMED.exec(rest) : null;
+      if (found) {
+        const [, command, pid, tid] = found;
+        handler.found({ command, pid: Number(pid), tid: Number(tid) });
+      }
+      return;
+    }
     const ns = timeNs(seconds);
     if (!name.startsWith("PERF_RECORD_")) {
       const of = { event: name, period: period === undefined ? 1 : Number(period) };

@@ -78,7 +78,9 @@ const ONLY_FRAME = (symbol: string) => `\t               0 ${symbol} ([unknown])
 export const UNSEEN: KnownStack = { id: 0, text: ONLY_FRAME(UNSEEN_STACK) };
 export const NEW_THREAD: KnownStack = { id: 1, text: ONLY_FRAME("[waiting to start]") };
 export const NOT_SAMPLED: KnownStack = { id: 2, text: ONLY_FRAME("[not sampled]") };
-export const FIRST_STACK_ID = 3;
+/** perf has told the stack, which was empty. */
+export const NO_STACK: KnownStack = { id: 3, text: ONLY_FRAME("[unknown]") };
+export const FIRST_STACK_ID = 4;
 
 /** How much of a thread's time was spent how, as far as it was seen. */
 type Seen = Record<TimeKind, number>;
@@ -111,6 +113,8 @@ export class ThreadAccount {
   #leaving: { stack: KnownStack; weight: number } | undefined;
   /** Running time since it was sampled running. */
   #unspreadNs = 0;
+  /** What it is taken to have done before it was heard of, as one that was there all the time. */
+  #first: { kind: TimeKind; ns: number } | undefined;
   #runStack: KnownStack | undefined;
   #lastLeftOn: KnownStack | undefined;
   /** What went on when pauses began, and how often. */
@@ -153,8 +157,10 @@ export class ThreadAccount {
   /** It got a processor. */
   enter(timeNs: number, bucketNs: number): void {
     const ns = timeNs - this.#sinceNs;
-    if (this.#state === "before") this.#off("blocked", UNSEEN, ns, timeNs, 1, bucketNs);
-    else if (this.#state === "blocked" || this.#state === "waiting") {
+    if (this.#state === "before") {
+      this.#first = { kind: "blocked", ns };
+      this.#off("blocked", UNSEEN, ns, timeNs, 1, bucketNs);
+    } else if (this.#state === "blocked" || this.#state === "waiting") {
       this.#off(this.#state, this.#stack, ns, timeNs, 1, bucketNs);
     } else if (this.#state === "unknown") {
       this.#endedUnseenNs += ns;
@@ -215,6 +221,21 @@ export class ThreadAccount {
   /** Ends it when it was last heard of: it is gone, and nobody saw when it went. */
   endUnseen(): void {
     this.#become("unknown", this.#pausedAtNs ?? this.#sinceNs);
+  }
+
+  /** Takes away what it is taken to have done before it began. */
+  beginAt(timeNs: number): void {
+    if (!this.#first) return;
+    const { kind } = this.#first;
+    const ns = Math.min(timeNs - this.#startNs, this.#first.ns);
+    if (ns <= 0) return;
+    this.#startNs += ns;
+    this.#seen[kind] -= ns;
+    const [first] = [...this.#parts.values()].filter((part) => part.kind === kind)
+      .sort((a, b) => a.endNs - b.endNs);
+    if (first) first.ns = Math.max(0, first.ns - ns);
+    else this.#unspreadNs -= ns;
+    this.#first = undefined;
   }
 
   /** Puts parts together that are of the same stack and end in the same stretch of so many ns. */
@@ -291,6 +312,7 @@ export class ThreadAccount {
     });
     for (const { kind, ns } of parts) this.#given[kind] += ns;
     this.#startNs = this.#sinceNs;
+    this.#first = undefined;
     this.#givenTurns += this.#turns;
     this.#turns = 0;
     this.#seen = { running: 0, blocked: 0, waiting: 0 };
@@ -301,8 +323,10 @@ export class ThreadAccount {
   #account(timeNs: number, bucketNs: number): void {
     const ns = timeNs - this.#sinceNs;
     if (this.#state === "running") this.#run(timeNs);
-    else if (this.#state === "before") this.#off("blocked", UNSEEN, ns, timeNs, 0, bucketNs);
-    else if (this.#state !== "unknown") {
+    else if (this.#state === "before") {
+      this.#first = { kind: "blocked", ns };
+      this.#off("blocked", UNSEEN, ns, timeNs, 0, bucketNs);
+    } else if (this.#state !== "unknown") {
       this.#off(this.#state, this.#stack, ns, timeNs, 0, bucketNs);
     }
   }
@@ -338,6 +362,7 @@ export class ThreadAccount {
   #run(timeNs: number): void {
     if (this.#state === "running" || this.#state === "before" || this.#state === "unknown") {
       const ns = timeNs - this.#sinceNs;
+      if (this.#state === "before") this.#first = { kind: "running", ns };
       this.#seen.running += ns;
       this.#unspreadNs += ns;
     }

@@ -3,6 +3,7 @@ import {
   FIRST_STACK_ID,
   type Guess,
   type KnownStack,
+  NO_STACK,
   NOT_SAMPLED,
   type SchedStat,
   ThreadAccount,
@@ -91,6 +92,10 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
 
   const threads = new Map<number, ThreadAccount>();
   const totals = new Map<number, SchedStat & { pid: number; command: string }>();
+  /** Threads that were there when the recording began, where perf tells. */
+  const firstThreads = new Map<number, NamedThread>();
+  /** When threads have begun that were not there when the recording began. */
+  const started = new Map<number, number>();
   /** Threads that have ended, so that who has their number is another. */
   const endedTids = new Map<number, number>();
   /** They are held until what others have waited is known. */
@@ -106,6 +111,9 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   let beganNs: number | undefined;
   let durationNs: number | undefined;
   let lastNs = 0;
+  let hasEvents = false;
+  /** Whether perf has told of all of `firstThreads`. */
+  let isListed = false;
   let switches = 0;
   let sampledSwitches = 0;
 
@@ -147,6 +155,11 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
       endedTids.set(tid, timeNs);
       if (endedTids.size > MAX_ENDED) endedTids.delete(endedTids.keys().next().value!);
     },
+    found(named) {
+      // With perf's own process, which starts the program that it waits for, its list ends.
+      isListed ||= hasEvents || named.command === "perf-exec";
+      if (!isListed && firstThreads.size < 4 * maxThreads) firstThreads.set(named.tid, named);
+    },
     comment,
   });
 
@@ -185,6 +198,12 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         }
         still = undefined;
         break;
+      case "started": {
+        const [pid, tid] = (words[0] ?? "").split("/");
+        if (![pid, tid, words[1]].every(isNumber) || started.size >= 4 * maxThreads) break;
+        started.set(Number(tid), reader.timeNs(words[1]));
+        break;
+      }
       case "thread": {
         const [ids, run, delay, turns, ...command] = words;
         const [pid, tid] = (ids ?? "").split("/");
@@ -205,8 +224,8 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
 
   /** Goes on to the time of the next event, over the pauses before it. */
   function advance(timeNs: number): void {
-    const isFirst = threads.size === 0 && endedTids.size === 0;
-    if (beganNs === undefined || isFirst && beganNs > timeNs) beganNs = lastNs = timeNs;
+    if (beganNs === undefined || !hasEvents && beganNs > timeNs) beganNs = lastNs = timeNs;
+    hasEvents = true;
     while (pauses.length > 0) {
       const { ns, endNs } = pauses[0];
       const gapNs = timeNs - lastNs;
@@ -277,7 +296,7 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   }
 
   function intern(text: string): KnownStack {
-    if (text === "") return NOT_SAMPLED;
+    if (text === "") return NO_STACK;
     const known = stacks.get(text);
     if (known) return known;
     // What is cut out of a piece would keep all of it in memory.
@@ -378,12 +397,21 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         hold(new ThreadAccount(pid, tid, command, beganNs, false));
       } else if (thread && !thread.command) thread.command = command;
     }
+    if (!isTotalOfAll) {
+      for (const { tid, pid, command } of firstThreads.values()) {
+        if (threads.has(tid) || endedTids.has(tid)) continue;
+        hold(new ThreadAccount(pid, tid, command, beganNs, false));
+      }
+    }
     for (const thread of threads.values()) {
       if (isTotalOfAll && pauseCount > 0 && !totals.has(thread.tid)) {
         thread.endUnseen();
         threads.delete(thread.tid);
         endedThreads.push(thread);
-      } else thread.end(Math.max(endNs, thread.sinceNs), bucketNs);
+      } else {
+        thread.end(Math.max(endNs, thread.sinceNs), bucketNs);
+        thread.beginAt(started.get(thread.tid) ?? 0);
+      }
     }
     tellThinned(endNs - beganNs);
   }

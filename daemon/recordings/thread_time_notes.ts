@@ -10,6 +10,9 @@ import type { ThreadTime } from "../recording.ts";
 /** How many threads one line names: it has less than 4 KiB. */
 const THREADS_PER_LINE = 128;
 
+/** As the kernel shows them everywhere (proc_pid_stat(5)). */
+const TICKS_PER_SECOND = 100;
+
 /** What the text begins with: that it is of such a recording, and when that began, by perf's clock. */
 export function beginningNotes(threadTime: ThreadTime, beganAt: number | undefined): string {
   return lines([
@@ -48,7 +51,8 @@ export function pauseNotes(
 /**
  * What the text ends with: how long was recorded, and for each thread that was there at the end what
  * the kernel counted meanwhile (`/proc/<pid>/task/<tid>/schedstat`): nanoseconds on a processor,
- * nanoseconds of waiting for one, and turns.
+ * nanoseconds of waiting for one, and turns; and of those that were not there at first when they began,
+ * by perf's clock.
  */
 export function endNotes(
   { before, after, seconds }: {
@@ -58,15 +62,19 @@ export function endNotes(
   },
 ): string {
   const earlier = new Map(before.map((thread) => [thread.tid, thread]));
-  const threads = after.map((thread) => {
-    const { pid, tid, comm } = thread;
+  const threads = after.flatMap((thread) => {
+    const { pid, tid, comm, startTicks } = thread;
     const start = earlier.get(tid);
     // One that was not there yet, or another of that number, has had all of its time meanwhile.
     const { runNs, delayNs, turns } = isSame(thread, start)
       ? start!
       : { runNs: 0, delayNs: 0, turns: 0 };
     const counted = [thread.runNs - runNs, thread.delayNs - delayNs, thread.turns - turns];
-    return `thread ${pid}/${tid} ${counted.join(" ")} ${onOneLine(comm)}`;
+    const started = `started ${pid}/${tid} ${(startTicks / TICKS_PER_SECOND).toFixed(2)}`;
+    return [
+      ...(start && isSame(thread, start) ? [] : [started]),
+      `thread ${pid}/${tid} ${counted.join(" ")} ${onOneLine(comm)}`,
+    ];
   });
   return lines([`duration ${seconds.toFixed(6)}`, ...threads]);
 }

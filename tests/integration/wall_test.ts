@@ -191,6 +191,25 @@ Deno.test("profile: --wall keeps what was recorded until Ctrl-C", async () => {
   assert.equal(sum(ofThread("holder"), () => true), lifeNs);
 });
 
+Deno.test("profile: --wall counts a process from when it enters the container", async () => {
+  await using daemon = await startDaemon({ args: BY_CGROUP });
+  await using container = makeContainer();
+  container.run(targets.idle);
+  await eventually(() => assert.equal(container.pids().length, 1));
+  const client = await startClient(daemon, container.id, "--wall", "-d", "20s");
+  await client.recording;
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  const { pid } = container.run(targets.spin);
+  await new Promise((resolve) => setTimeout(resolve, 4000));
+  client.interrupt();
+  await using run = await client.ended;
+  const samples = await samplesOf(run.path);
+  const entered = samples.filter((sample) => sample.pid === pid);
+  const lifeNs = sum(samples.filter((sample) => sample.pid !== pid), () => true);
+  const enteredNs = sum(entered, () => true);
+  assert.ok(enteredNs > 0 && enteredNs < lifeNs - 4e9, `${enteredNs} of ${lifeNs} ns`);
+});
+
 Deno.test("profileAll: results of threads' time are merged", async () => {
   await using daemon = await startDaemon({ args: BY_CGROUP });
   const containers = new AsyncDisposableStack();

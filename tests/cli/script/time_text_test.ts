@@ -343,6 +343,42 @@ Deno.test("createTimeTextMaker: leaves out what perf makes up when it attaches",
   assert.deepEqual(await timesOf(text), { "8 cpu-clock f": 6 });
 });
 
+/** What perf says of a thread that is there when it attaches. */
+const found = (tid: number, command = "web") =>
+  `${command}     0/0         0.000000000: PERF_RECORD_COMM: ${command}:7/${tid}\n`;
+
+Deno.test("createTimeTextMaker: counts a thread that entered from when it began", async () => {
+  const started = note(`started 7/9 ${at(30)}`) + note("duration 0.06");
+  const run = began(0) + running(5, "f") + running(50, "g", 9) + running(60, "h", 9) + started +
+    note("thread 7/8 60000000 0 1 web") + note("thread 7/9 30000000 0 1 entered");
+  assert.deepEqual(await timesOf(run), {
+    "8 cpu-clock f": 60,
+    "9 cpu-clock g": 20,
+    "9 cpu-clock h": 10,
+  });
+  const slept = began(0) + enter(50, 9) + block(52, "poll", 9) + running(62, "g", 9) + started;
+  assert.deepEqual(await timesOf(slept), {
+    "9 cpu-clock g": 2,
+    "9 offcpu-time [blocked before the recording began]": 20,
+    "9 offcpu-time poll": 10,
+  });
+});
+
+Deno.test("createTimeTextMaker: knows threads that sleep all the time from perf's list", async () => {
+  const text = found(8) + found(9, "a sleeper") + found(10, "perf-exec") + running(5, "f") +
+    running(25, "f");
+  assert.deepEqual(await timesOf(text), {
+    "8 cpu-clock f": 20,
+    "9 offcpu-time [blocked before the recording began]": 20,
+  });
+});
+
+Deno.test("createTimeTextMaker: has a frame for a stack that is empty", async () => {
+  const empty = line(5, 8, "          1 context-switches: \n\n");
+  const text = began(0) + running(5, "f") + empty + leave(5) + enter(15) + note("duration 0.015");
+  assert.deepEqual(await timesOf(text), { "8 cpu-clock f": 5, "8 offcpu-time [unknown]": 10 });
+});
+
 Deno.test("createTimeTextMaker: takes texts of two perfs that are mixed", async () => {
   // One is behind the other by 20 ms, and there is a pause in both.
   const text = began(0) + note("still") + note(`paused 0.05 ${at(80)}`) + running(20, "f") +

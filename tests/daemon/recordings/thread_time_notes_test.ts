@@ -74,7 +74,9 @@ Deno.test("endNotes: what the kernel counted of each thread meanwhile", () => {
     "# necoperf: duration 2.500000",
     "# necoperf: thread 7/7 500 0 2 web",
     "# necoperf: thread 7/8 0 0 0 pool 1",
+    "# necoperf: started 7/11 1.00",
     "# necoperf: thread 7/11 70 80 9 web",
+    "# necoperf: started 7/9 1.20",
     "# necoperf: thread 7/9 1900 3 2 web",
     "",
   ]);
@@ -87,7 +89,9 @@ Deno.test("endNotes: a thread's name makes no line of its own", () => {
   ];
   const text = endNotes({ seconds: 1, before: [], after });
   assert.deepEqual(text.split("\n").slice(1), [
+    "# necoperf: started 7/7 1.00",
     "# necoperf: thread 7/7 1 2 3 a?# necoperf",
+    "# necoperf: started 7/8 1.00",
     "# necoperf: thread 7/8 1 2 3 ",
     "",
   ]);
