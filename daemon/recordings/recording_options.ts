@@ -34,7 +34,7 @@ export const DEFAULT_LIMITS: Limits = {
   // `perf record` itself refuses more than this.
   maxStackSizeBytes: 65528,
   maxThreads: 2048,
-  threadTimeBytesPerSecond: 512 * 2 ** 10,
+  threadTimeBytesPerSecond: 384 * 2 ** 10,
   allowedEvents: COMMON_EVENTS,
 };
 
