@@ -93,6 +93,15 @@ Deno.test("profile: a laptop that reaches the API server alone profiles pods of 
   assert.equal(direct.status, ExitStatus.UNREACHABLE, direct.stderr);
 });
 
+Deno.test("profile: a laptop whose kubeconfig has a client certificate needs no more", async () => {
+  const view = await kubectl(["config", "view", "--minify", "--output=json"]);
+  const { user } = JSON.parse(view).users[0];
+  assert.ok(user["client-certificate"] ?? user["client-certificate-data"], view);
+  const args = ["-n", tenant.namespace, "web-1", "-d", "2s", "--service-account", TENANT_ACCOUNT];
+  const kubeconfig = Deno.env.get("KUBECONFIG")!;
+  assertDelivered(await runOnLaptop(args, { kubeconfig, tokenFile: "" }));
+});
+
 Deno.test("profile: all formats come through the API server", async () => {
   // One recording of a container at a time, hence two pods.
   const profileIn = async (pod: string, formats: string[]) => {
