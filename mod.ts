@@ -74,6 +74,7 @@ export {
   type AccessOptions,
   type DaemonCredentials,
   type PlainConnection,
+  type ServiceAccountCandidates,
   type TlsConnection,
 } from "./cli/client/daemon/daemon_credentials.ts";
 export type { TokenSource } from "./cli/client/daemon/bearer_token.ts";

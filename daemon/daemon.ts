@@ -129,10 +129,13 @@ export async function startDaemon(options: DaemonOptions, log: Log): Promise<Run
     onRefused: (reason) => metrics.connectionRefused(reason),
     maxRecordResponseBytes: options.maxRecordResponseBytes,
     stallSeconds: options.stallSeconds,
-    async describe(credentials) {
-      await admission.identify(credentials);
+    async describe(credentials, podNamespace) {
+      const caller = await admission.identify(credentials);
+      const rights = podNamespace === ""
+        ? undefined
+        : await admission.rightsIn(caller, podNamespace);
       const nodeName = options.auth.kind === "kubernetes" ? options.auth.nodeName : undefined;
-      const state = { versions, readiness: await readiness.get(), queue };
+      const state = { versions, readiness: await readiness.get(), queue, rights };
       return describeDaemon({ ...options, nodeName }, state);
     },
     lastCallsSeconds: LAST_CALLS_SECONDS,

@@ -16,7 +16,7 @@ import {
 import { DAEMON_LABEL, pickDaemon } from "../client/cluster/daemon_pod.ts";
 import type { Route, Via } from "../client/daemon/daemon_endpoint.ts";
 import { formatRule } from "../client/cluster/rbac_rule.ts";
-import { toEndpoint } from "../client/targets/find_daemon.ts";
+import { settleAccess, toEndpoint } from "../client/targets/find_daemon.ts";
 import { CliError, ExitStatus } from "../errors.ts";
 import {
   type Cluster,
@@ -70,20 +70,39 @@ export async function* examine(
 
   const mayGoOn = yield* examineRights(cluster, rightsNeeded(options, namespace));
   if (!mayGoOn) return;
-  const access = yield* attempt(() =>
+  const found = yield* attempt(() =>
     completeAccess(files, options.access, necoperfNamespace, {
       cluster,
       targetNamespace: namespace,
     })
   );
-  if (!access) return;
-  yield describeConnection(access);
-  yield* examineToken(cluster, access, namespace, signal);
-
+  if (!found) return;
+  yield describeConnection(found);
   const pods = yield* attempt(() => cluster.selectPods(necoperfNamespace, { label: DAEMON_LABEL }));
+  const access = found.candidates && pods
+    ? (yield* attempt(() => settle(found, cluster, pods, options, signal))) ?? found
+    : found;
+  yield* examineToken(cluster, access, namespace, signal);
   if (!pods) return;
   yield* examineNodes(cluster, pods, options);
   yield* examineDaemons(cluster, pods, access, options, signal);
+}
+
+/** Asks one of the daemons as which service account to call. */
+async function settle(
+  access: DaemonCredentials,
+  cluster: Cluster,
+  pods: Pod[],
+  options: DoctorOptions,
+  signal: AbortSignal,
+): Promise<DaemonCredentials> {
+  const nodeName = options.nodeName ?? pods.find((pod) => pod.nodeName !== undefined)?.nodeName;
+  if (nodeName === undefined) return access;
+  const place = { nodeName, namespace: options.necoperfNamespace };
+  const daemon = pickDaemon(pods.filter((pod) => pod.nodeName === nodeName), place);
+  const route: Route = { via: options.via ?? "auto" };
+  const endpoint = toEndpoint(daemon, { cluster, route, place, options });
+  return await settleAccess(access, { endpoint, nodeName, signal });
 }
 
 /** What a profile asks of the API server. */

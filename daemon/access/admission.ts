@@ -37,10 +37,25 @@ export type AdmissionAnswer =
     error: Error;
   };
 
+/** What somebody may record. */
+export interface ProfilingRights {
+  /** The user's side. */
+  user: boolean;
+  /** The kernel's side as well. */
+  kernel: boolean;
+}
+
 /** Decides who may record what. */
 export interface Admission {
   /** Who calls. Rejects with `UNAUTHENTICATED` or `UNAVAILABLE`. */
   identify(credentials: Credentials): Promise<Caller>;
+
+  /**
+   * What a caller may record of the pods of a namespace, whichever those are. It says nothing of what is
+   * there. Rejects with `INVALID_ARGUMENT` for a text that is not a namespace's name, and with
+   * `UNAVAILABLE`.
+   */
+  rightsIn(caller: Caller, podNamespace: string): Promise<ProfilingRights>;
 
   /**
    * Whether a container may be recorded, and what of it. Rejects when nobody can tell: with
@@ -61,6 +76,7 @@ export interface Admission {
 export function createOpenAdmission(lookup: ContainerLookup): Admission {
   return {
     identify: () => Promise.resolve(ANYONE),
+    rightsIn: () => Promise.resolve({ user: true, kernel: true }),
     async admit({ containerId, side, signal }) {
       const container = await lookup.find(containerId, signal);
       const { problem } = container;
@@ -91,6 +107,20 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
   const { lookup, owners, authenticator, authorizer } = parts;
   return {
     identify: (credentials) => authenticator.authenticate(credentials),
+
+    async rightsIn(caller, namespace) {
+      // RFC 1123's labels; of another form it would ask about all namespaces, or about none.
+      if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) {
+        throw new StatusError("INVALID_ARGUMENT", `${quote(namespace)} is not a namespace`);
+      }
+      const mayCreate = (resource: AccessQuestion["resource"]) =>
+        authorizer.allows(caller, { resource, namespace, name: "" });
+      const [user, kernel] = await Promise.all([
+        mayCreate("profiles"),
+        mayCreate("profiles/kernel"),
+      ]);
+      return { user, kernel: user && kernel };
+    },
 
     async admit({ caller, containerId, side, signal }) {
       // An id of another form is refused before any lookup, so that the refusal reveals nothing.

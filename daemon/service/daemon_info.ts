@@ -1,5 +1,6 @@
 import { toDuration } from "../../proto/duration.ts";
 import type { GetDaemonInfoResponse } from "../../proto/gen/necoperf/GetDaemonInfoResponse.ts";
+import type { ProfilingRights } from "../access/admission.ts";
 import { VERSION } from "../../version.ts";
 import type { PerfAndKernel } from "../perf/perf_version.ts";
 import type { Readiness } from "../operations/readiness.ts";
@@ -10,6 +11,8 @@ interface DaemonState {
   versions: PerfAndKernel;
   readiness: Readiness;
   queue: { running: number; waiting: number };
+  /** What the caller may profile where they asked about. */
+  rights?: ProfilingRights;
 }
 
 /** What a daemon was started with, as far as callers are told. */
@@ -25,7 +28,7 @@ interface DescribedOptions {
 /** What a daemon reports about itself to any caller: nothing of what it does for others. */
 export function describeDaemon(
   options: DescribedOptions,
-  { versions, readiness, queue }: DaemonState,
+  { versions, readiness, queue, rights }: DaemonState,
 ): GetDaemonInfoResponse {
   const { limits } = options;
   return {
@@ -38,6 +41,7 @@ export function describeDaemon(
     readiness: readiness.report,
     runningRecordings: queue.running,
     waitingRecordings: queue.waiting,
+    rights: rights && { profiles: rights.user, profilesKernel: rights.kernel },
     limits: {
       maxDuration: toDuration(limits.maxDurationSeconds),
       maxFrequency: limits.maxFrequencyHz,

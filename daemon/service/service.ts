@@ -49,8 +49,11 @@ export interface ServiceOptions {
   maxRecordResponseBytes: number;
   /** How long a caller may take nothing of a stream: it holds a file, or a place in a connection. */
   stallSeconds: number;
-  /** Tells who calls what the daemon is. Rejects with a `StatusError` for whom nobody knows. */
-  describe(credentials: Credentials): Promise<GetDaemonInfoResponse>;
+  /**
+   * Tells a caller what the daemon is and, unless the namespace is empty, what they may profile there.
+   * Rejects with a `StatusError` for a caller whom nobody knows and for what is no namespace.
+   */
+  describe(credentials: Credentials, podNamespace: string): Promise<GetDaemonInfoResponse>;
   /** Keeps a peer's connection while a call of it is under way; returns what ends that. */
   hold(peer: string): () => void;
   /** The connection on which a peer calls. */
@@ -138,7 +141,10 @@ export function createService(
       return {};
     }),
 
-    GetDaemonInfo: unary("GetDaemonInfo", ({ call }) => options.describe(call.credentials)),
+    GetDaemonInfo: unary(
+      "GetDaemonInfo",
+      ({ request, call }) => options.describe(call.credentials, request.podNamespace),
+    ),
   };
 }
 

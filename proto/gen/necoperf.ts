@@ -15,6 +15,7 @@ import type { PerfProfileRequest as _necoperf_PerfProfileRequest, PerfProfileReq
 import type { PerfProfileResponse as _necoperf_PerfProfileResponse, PerfProfileResponse__Output as _necoperf_PerfProfileResponse__Output } from './necoperf/PerfProfileResponse.ts';
 import type { PerfRecordRequest as _necoperf_PerfRecordRequest, PerfRecordRequest__Output as _necoperf_PerfRecordRequest__Output } from './necoperf/PerfRecordRequest.ts';
 import type { PerfRecordResponse as _necoperf_PerfRecordResponse, PerfRecordResponse__Output as _necoperf_PerfRecordResponse__Output } from './necoperf/PerfRecordResponse.ts';
+import type { ProfilingRights as _necoperf_ProfilingRights, ProfilingRights__Output as _necoperf_ProfilingRights__Output } from './necoperf/ProfilingRights.ts';
 import type { RecordOptions as _necoperf_RecordOptions, RecordOptions__Output as _necoperf_RecordOptions__Output } from './necoperf/RecordOptions.ts';
 import type { RecordingEvent as _necoperf_RecordingEvent, RecordingEvent__Output as _necoperf_RecordingEvent__Output } from './necoperf/RecordingEvent.ts';
 import type { RecordingLimits as _necoperf_RecordingLimits, RecordingLimits__Output as _necoperf_RecordingLimits__Output } from './necoperf/RecordingLimits.ts';
@@ -49,6 +50,7 @@ export interface ProtoGrpcType {
     PerfProfileResponse: MessageTypeDefinition<_necoperf_PerfProfileResponse, _necoperf_PerfProfileResponse__Output>
     PerfRecordRequest: MessageTypeDefinition<_necoperf_PerfRecordRequest, _necoperf_PerfRecordRequest__Output>
     PerfRecordResponse: MessageTypeDefinition<_necoperf_PerfRecordResponse, _necoperf_PerfRecordResponse__Output>
+    ProfilingRights: MessageTypeDefinition<_necoperf_ProfilingRights, _necoperf_ProfilingRights__Output>
     RecordOptions: MessageTypeDefinition<_necoperf_RecordOptions, _necoperf_RecordOptions__Output>
     RecordingEvent: MessageTypeDefinition<_necoperf_RecordingEvent, _necoperf_RecordingEvent__Output>
     RecordingLimits: MessageTypeDefinition<_necoperf_RecordingLimits, _necoperf_RecordingLimits__Output>

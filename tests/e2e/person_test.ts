@@ -236,6 +236,22 @@ Deno.test("necoperf-client: finds the account that may profile among others", as
         },
       });
     }
+    await t.step("a person who may request any token and ask nothing", async () => {
+      const person = await people.create("certificate");
+      await apply(
+        role(
+          namespace,
+          "tokens",
+          { apiGroups: [""], resources: ["serviceaccounts/token"], verbs: ["create"] },
+          { apiGroups: [""], resources: ["serviceaccounts"], verbs: ["list"] },
+        ),
+        bind(namespace, ["Role", "tokens"], person.subject),
+        bind(namespace, ["Role", "pods"], person.subject),
+        nearDaemons(person),
+      );
+      const run = await succeeds(() => runAs(person, namespace, "target"));
+      assertProfiled(run, `${namespace}/profiler`);
+    });
     await t.step("a person who may request a token of the one account", async () => {
       const person = await people.create("certificate");
       await apply(

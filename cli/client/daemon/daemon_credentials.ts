@@ -4,7 +4,7 @@ import type { ClientCertificate } from "./certificates.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { isLoopback } from "./loopback.ts";
 import type { Cluster } from "../cluster/kubernetes.ts";
-import { findServiceAccount } from "./find_service_account.ts";
+import { findServiceAccount, USUAL_SERVICE_ACCOUNT } from "./find_service_account.ts";
 import { fileExists } from "./small_file.ts";
 
 /** How the caller of a daemon proves who it is, and how it knows the daemon. */
@@ -38,10 +38,22 @@ export interface DaemonCredentials {
   token?: TokenSource;
   /** Whose token it is, where nobody has named a service account or a file. */
   foundServiceAccount?: { namespace: string; name: string };
+  /** Whose token it may be: `chooseServiceAccount` asks a daemon. */
+  candidates?: ServiceAccountCandidates;
   /** Why there is no token, where one was looked for; for messages. */
   noTokenBecause?: string;
   /** Whether the connection is encrypted, and by what the daemon is known. */
   connection: TlsConnection | PlainConnection;
+}
+
+/** Service accounts of a namespace of which a caller may have tokens, first those to be preferred. */
+export interface ServiceAccountCandidates {
+  /** Whose accounts they are. */
+  namespace: string;
+  /** What they are called. */
+  names: string[];
+  /** Has tokens of one made. */
+  tokenOf(name: string): TokenSource;
 }
 
 /** Encrypted, to a daemon that proves its name. There is no way back to plain text. */
@@ -205,6 +217,13 @@ async function completeToken(
   }
   const found = await findServiceAccount(cluster, namespace, (name) => requestOf(name)());
   if ("missing" in found) return { noTokenBecause: found.missing };
+  if ("candidates" in found) {
+    const tokenOf = (name: string) =>
+      tokenOnRequest(requestOf(name), {
+        first: name === USUAL_SERVICE_ACCOUNT ? found.usual : undefined,
+      });
+    return { candidates: { namespace, names: found.candidates, tokenOf } };
+  }
   const { name, issued } = found;
   return {
     token: tokenOnRequest(requestOf(name), { first: issued }),

@@ -6,18 +6,19 @@ import { forEachConcurrent } from "../for_each_concurrent.ts";
 /** The service account that `deploy/tenant` makes. */
 export const USUAL_SERVICE_ACCOUNT = "necoperf-client";
 
-/** Every namespace has it, for pods that name none. */
-const DEFAULT_SERVICE_ACCOUNT = "default";
-
 /** A namespace has a few; each that is looked at takes a request. */
 const MAX_ACCOUNTS = 32;
 
 /** Reviews that are under way at once. */
 const MAX_REVIEWS = 8;
 
-/** A service account with its first token, or why there is none. */
+/**
+ * A service account with its first token; several, of which a daemon can say whether they may profile,
+ * and the first token of `necoperf-client` if it is one of them; or why there is none.
+ */
 export type FoundServiceAccount =
   | { name: string; issued: IssuedToken }
+  | { candidates: string[]; usual?: IssuedToken }
   | { missing: string };
 
 /** What is asked of a cluster. */
@@ -30,9 +31,6 @@ type AskedCluster = Pick<
  * Finds the service account of a namespace as which the caller can call the daemons: one that the
  * caller may request tokens of and that may profile in the namespace. That is `necoperf-client`, else
  * the first by its name. `request` requests a token of one, for the daemons alone.
- *
- * Where the caller may not ask what an account may do, the daemon decides: about `necoperf-client`,
- * and about the only other one there is. Of several the caller has to name one.
  *
  * Nothing here is a reason not to call the daemon: failures of the API server, too, are why there is
  * no token. Rejects only with the `CliError` that the user interrupted it.
@@ -84,39 +82,50 @@ async function search(
     mayProfile(USUAL_SERVICE_ACCOUNT),
   ]);
   const takeUsual = usual && { name: USUAL_SERVICE_ACCOUNT, issued: usual };
-  if (takeUsual && usualMay !== false) return takeUsual;
+  if (takeUsual && usualMay) return takeUsual;
 
+  let others: string[];
+  let isOneUnknown: boolean;
+  try {
+    ({ others, isOneUnknown } = await listOthers(cluster, namespace));
+  } catch (error) {
+    if (takeUsual && !isInterrupted(error)) return takeUsual;
+    throw error;
+  }
+  if (usualMay === undefined) {
+    // The caller may not ask the API server what accounts may do.
+    const candidates = takeUsual ? [USUAL_SERVICE_ACCOUNT, ...others] : others;
+    if (candidates.length > 1) return { candidates, usual };
+  }
+  const fitting = usualMay === undefined ? others : await filterConcurrent(others, mayProfile);
+  for (const name of fitting) {
+    const issued = await tryRequest(name);
+    if (issued) return { name, issued };
+  }
+  // May profile some pods by their names, perhaps; else the daemon says what it lacks.
+  if (takeUsual) return takeUsual;
+  if (fitting.length === 0 && others.length > 0) {
+    return { missing: noneMayProfile(namespace, others) };
+  }
+  return { missing: noToken(namespace, isOneUnknown) };
+}
+
+function isInterrupted(error: unknown): boolean {
+  return error instanceof CliError && error.exitStatus === ExitStatus.INTERRUPTED;
+}
+
+/** Names of other accounts of which the caller may request tokens, and whether there may be more. */
+async function listOthers(
+  cluster: AskedCluster,
+  namespace: string,
+): Promise<{ others: string[]; isOneUnknown: boolean }> {
   const { any, names } = await cluster.readTokenRights(namespace);
   const listed = any ? await cluster.listServiceAccounts(namespace, MAX_ACCOUNTS) : [];
   const others = [...new Set([...names, ...listed ?? []])].filter((name) =>
     // Names of rules are anybody's words, and become part of a path and of messages.
     isObjectName(name) && name !== USUAL_SERVICE_ACCOUNT
-  ).sort().slice(0, MAX_ACCOUNTS);
-  const isKnown = usualMay !== undefined;
-  const candidates = isKnown ? await filterConcurrent(others, mayProfile) : withoutDefault(others);
-  if (isKnown || candidates.length === 1) {
-    for (const name of candidates) {
-      const issued = await tryRequest(name);
-      if (issued) return { name, issued };
-    }
-  }
-  // May profile some pods by their names, perhaps; else the daemon says what it lacks.
-  if (takeUsual) return takeUsual;
-  return {
-    missing: explain(namespace, {
-      others,
-      isListed: listed !== undefined,
-      any,
-      isKnown,
-      candidates,
-    }),
-  };
-}
-
-/** Nobody means the `default` one where there is another. */
-function withoutDefault(names: string[]): string[] {
-  const others = names.filter((name) => name !== DEFAULT_SERVICE_ACCOUNT);
-  return others.length > 0 ? others : names;
+  );
+  return { others: others.sort().slice(0, MAX_ACCOUNTS), isOneUnknown: listed === undefined };
 }
 
 async function filterConcurrent(
@@ -130,30 +139,18 @@ async function filterConcurrent(
   return names.filter((name) => fitting.has(name));
 }
 
-function explain(
-  namespace: string,
-  { others, isListed, any, isKnown, candidates }: {
-    others: string[];
-    isListed: boolean;
-    any: boolean;
-    isKnown: boolean;
-    /** Those that may profile, or could be the one. */
-    candidates: string[];
-  },
-): string {
-  if (!isKnown && candidates.length > 1) {
-    return `you may not ask which service account of namespace ${namespace} may profile ` +
-      `(${candidates.join(", ")}): choose with --service-account NAME`;
-  }
-  if (isKnown && others.length > 0 && candidates.length === 0) {
-    return `of the service accounts of namespace ${namespace} that you may request tokens of, none ` +
-      `may profile (${
-        others.join(", ")
-      }). A Role in namespace ${namespace} with this rule, bound to ` +
-      "one of them, allows it: {apiGroups: [necoperf.cybozu.io], resources: [profiles], verbs: " +
-      "[create]}";
-  }
-  const inOtherWays = any && !isListed
+/** Why there is no token where the accounts of which there are some may not profile. */
+export function noneMayProfile(namespace: string, names: string[]): string {
+  return `of the service accounts of namespace ${namespace} that you may request tokens of, none may ` +
+    `profile (${
+      names.join(", ")
+    }). A Role in namespace ${namespace} with this rule, bound to one of ` +
+    "them, allows it: {apiGroups: [necoperf.cybozu.io], resources: [profiles], verbs: [create]}";
+}
+
+/** Why there is no token where none may be requested of the accounts that are known. */
+function noToken(namespace: string, isOneUnknown: boolean): string {
+  const inOtherWays = isOneUnknown
     ? ", and you may not list the others to find one: name it with --service-account NAME"
     : "";
   return `you may not request a token of the service account ${USUAL_SERVICE_ACCOUNT} in namespace ` +

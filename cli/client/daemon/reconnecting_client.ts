@@ -194,7 +194,8 @@ function isCliError(error: unknown): error is CliError {
   return error instanceof CliError;
 }
 
-function nameDaemon({ address }: DaemonEndpoint, nodeName?: string): string {
+/** What messages call a daemon. */
+export function nameDaemon({ address }: DaemonEndpoint, nodeName?: string): string {
   return nodeName
     ? `the necoperf-daemon on ${nodeName} (${address})`
     : `the necoperf-daemon at ${address}`;

@@ -6,7 +6,8 @@ import {
   readAccessFiles,
 } from "../daemon/daemon_credentials.ts";
 import type { DaemonEndpoint, Route, Via } from "../daemon/daemon_endpoint.ts";
-import type { DaemonReference } from "../daemon/reconnecting_client.ts";
+import { chooseServiceAccount } from "../daemon/choose_service_account.ts";
+import { type DaemonReference, nameDaemon } from "../daemon/reconnecting_client.ts";
 import { DAEMON_LABEL, type DaemonPod, pickDaemon } from "../cluster/daemon_pod.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { type Cluster, type ClusterOptions, openCluster } from "../cluster/kubernetes.ts";
@@ -95,11 +96,24 @@ export async function findDaemon(
   const { cluster, necoperfNamespace, route, access } = await openNamespace(reference, signal);
   const place = { nodeName, namespace: necoperfNamespace };
   const pod = await findDaemonPod(cluster, place);
+  const endpoint = toEndpoint(pod, { cluster, route, place, options: reference });
   return {
-    endpoint: toEndpoint(pod, { cluster, route, place, options: reference }),
+    endpoint,
     nodeName,
-    access: await access,
+    access: await settleAccess(await access, { endpoint, nodeName, signal }),
   };
+}
+
+/** Asks a daemon, where the API server could not be asked, as which service account to call. */
+export function settleAccess(
+  access: DaemonCredentials,
+  { endpoint, nodeName, signal = new AbortController().signal }: {
+    endpoint: DaemonEndpoint;
+    nodeName: string;
+    signal?: AbortSignal;
+  },
+): Promise<DaemonCredentials> {
+  return chooseServiceAccount({ endpoint, name: nameDaemon(endpoint, nodeName), access, signal });
 }
 
 /**

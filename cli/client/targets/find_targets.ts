@@ -3,8 +3,10 @@ import {
   findDaemonPods,
   type NamespaceReference,
   openNamespace,
+  settleAccess,
   toEndpoint,
 } from "./find_daemon.ts";
+import type { DaemonCredentials } from "../daemon/daemon_credentials.ts";
 import type { Cluster, PodSelectors } from "../cluster/kubernetes.ts";
 import { forEachConcurrent } from "../for_each_concurrent.ts";
 import type { Pod } from "../cluster/pod.ts";
@@ -69,6 +71,7 @@ export async function findTargets(
   const nodeNames = [...new Set(containers.map(({ nodeName }) => nodeName))];
   const daemons = await findDaemonPods(cluster, nodeNames, necoperfNamespace);
   const targets: Target[] = [];
+  let settled: DaemonCredentials | undefined;
   for (const { id, name: container, nodeName, cpu, pod } of spread(containers)) {
     const daemon = daemons.get(nodeName)!;
     if (daemon instanceof CliError) {
@@ -76,10 +79,12 @@ export async function findTargets(
       continue;
     }
     const place = { nodeName, namespace: necoperfNamespace };
+    const endpoint = toEndpoint(daemon, { cluster, route, place, options: reference });
+    settled ??= await settleAccess(await access, { endpoint, nodeName, signal });
     targets.push({
       containerId: id,
-      endpoint: toEndpoint(daemon, { cluster, route, place, options: reference }),
-      access: await access,
+      endpoint,
+      access: settled,
       pod: { namespace: pod.namespace, name: pod.name, container, nodeName, cpu },
     });
   }

@@ -7,6 +7,7 @@ import {
   type NamespaceReference,
   openDaemon,
   openNamespace,
+  settleAccess,
   toEndpoint,
 } from "./find_daemon.ts";
 import { type CpuResources, pickContainer } from "./pick_container.ts";
@@ -64,10 +65,11 @@ export async function findTarget(reference: PodReference, signal?: AbortSignal):
   const { id, name: container, nodeName, cpu } = pickContainer(pod, reference.container);
   const place = { nodeName, namespace: necoperfNamespace };
   const daemon = await findDaemonPod(cluster, place);
+  const endpoint = toEndpoint(daemon, { cluster, route, place, options: reference });
   return {
     containerId: id,
-    endpoint: toEndpoint(daemon, { cluster, route, place, options: reference }),
-    access: await access,
+    endpoint,
+    access: await settleAccess(await access, { endpoint, nodeName, signal }),
     pod: { namespace: pod.namespace, name: pod.name, container, nodeName, cpu },
   };
 }

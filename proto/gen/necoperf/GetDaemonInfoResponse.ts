@@ -1,6 +1,7 @@
 // Original file: proto/necoperf.proto
 
 import type { RecordingLimits as _necoperf_RecordingLimits, RecordingLimits__Output as _necoperf_RecordingLimits__Output } from '../necoperf/RecordingLimits.ts';
+import type { ProfilingRights as _necoperf_ProfilingRights, ProfilingRights__Output as _necoperf_ProfilingRights__Output } from '../necoperf/ProfilingRights.ts';
 
 export interface GetDaemonInfoResponse {
   /**
@@ -28,6 +29,10 @@ export interface GetDaemonInfoResponse {
   'runningRecordings'?: (number);
   'waitingRecordings'?: (number);
   'limits'?: (_necoperf_RecordingLimits | null);
+  /**
+   * Missing when nothing was asked.
+   */
+  'rights'?: (_necoperf_ProfilingRights | null);
 }
 
 export interface GetDaemonInfoResponse__Output {
@@ -56,4 +61,8 @@ export interface GetDaemonInfoResponse__Output {
   'runningRecordings': (number);
   'waitingRecordings': (number);
   'limits': (_necoperf_RecordingLimits__Output | null);
+  /**
+   * Missing when nothing was asked.
+   */
+  'rights': (_necoperf_ProfilingRights__Output | null);
 }

@@ -59,16 +59,16 @@ export interface NecoPerfClient extends grpc.Client {
   fetchResult(argument: _necoperf_FetchResultRequest, options?: grpc.CallOptions): grpc.ClientReadableStream<_necoperf_FetchResultResponse__Output>;
   
   /**
-   * Describes this daemon and its limits, to any caller that it accepts. For
-   * diagnosis.
+   * Describes this daemon and its limits to any caller that it accepts, and what
+   * that caller may profile in a namespace.
    */
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   GetDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   /**
-   * Describes this daemon and its limits, to any caller that it accepts. For
-   * diagnosis.
+   * Describes this daemon and its limits to any caller that it accepts, and what
+   * that caller may profile in a namespace.
    */
   getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
   getDaemonInfo(argument: _necoperf_GetDaemonInfoRequest, metadata: grpc.Metadata, callback: grpc.requestCallback<_necoperf_GetDaemonInfoResponse__Output>): grpc.ClientUnaryCall;
@@ -174,8 +174,8 @@ export interface NecoPerfHandlers extends grpc.UntypedServiceImplementation {
   FetchResult: grpc.handleServerStreamingCall<_necoperf_FetchResultRequest__Output, _necoperf_FetchResultResponse>;
   
   /**
-   * Describes this daemon and its limits, to any caller that it accepts. For
-   * diagnosis.
+   * Describes this daemon and its limits to any caller that it accepts, and what
+   * that caller may profile in a namespace.
    */
   GetDaemonInfo: grpc.handleUnaryCall<_necoperf_GetDaemonInfoRequest__Output, _necoperf_GetDaemonInfoResponse>;
   

@@ -16,6 +16,7 @@ const INFO: DaemonInfo = {
   runningRecordings: 2,
   waitingRecordings: 1,
   limits: null,
+  rights: null,
 };
 
 function levels(info: Partial<DaemonInfo>): string[] {

@@ -56,6 +56,7 @@ function clusterOf(
 async function nameIn(namespace: Namespace): Promise<string> {
   const found = await clusterOf(namespace).find();
   if ("missing" in found) return found.missing;
+  if ("candidates" in found) return found.candidates.join();
   assert.equal(found.issued.token, `token of ${found.name}`);
   return found.name;
 }
@@ -85,19 +86,17 @@ Deno.test("findServiceAccount: takes the first by its name that may profile", as
 
 Deno.test("findServiceAccount: leaves to the daemon what the caller may not ask", async () => {
   const mayAsk = false;
-  assert.equal(await nameIn({ accounts: ["a", "necoperf-client"], mayAsk }), "necoperf-client");
-  assert.equal(await nameIn({ accounts: ["default", "profiler"], mayAsk }), "profiler");
+  assert.equal(await nameIn({ accounts: ["necoperf-client"], mayAsk }), "necoperf-client");
   assert.equal(await nameIn({ accounts: ["default"], mayAsk }), "default");
   assert.equal(await nameIn({ accounts: ["a", "b"], tokens: ["b"], mayAsk }), "b");
-});
-
-Deno.test("findServiceAccount: does not guess which of several may profile", async () => {
-  const { find, requested } = clusterOf({ accounts: ["b", "a", "default"], mayAsk: false });
-  assert.deepEqual(await find(), {
-    missing: "you may not ask which service account of namespace shop may profile (a, b): choose " +
-      "with --service-account NAME",
-  });
+  const { find, requested } = clusterOf({ accounts: ["b", "a", "default"], mayAsk });
+  assert.deepEqual(await find(), { candidates: ["a", "b", "default"], usual: undefined });
   assert.deepEqual(requested, ["necoperf-client"]);
+  const withUsual = await clusterOf({ accounts: ["a", "necoperf-client"], mayAsk }).find();
+  assert.deepEqual(withUsual, {
+    candidates: ["necoperf-client", "a"],
+    usual: { token: "token of necoperf-client", lifetimeSeconds: 600 },
+  });
 });
 
 Deno.test("findServiceAccount: takes necoperf-client for want of one that may profile", async () => {
