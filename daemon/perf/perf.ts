@@ -27,8 +27,9 @@ const SCRIPT_DEADLINE_MS = 500;
  * it needs a fifth of a second of a processor, for which it may have to wait.
  */
 const ATTACH_DEADLINE_MS = { idle: 30_000, max: 120_000 };
-/** How long it may take to end when its time is over. */
+/** How long it may take to end when its time is over, and so long again while it waits for a processor. */
 const END_DEADLINE_MS = 10_000;
+const MAX_END_MS = 60_000;
 /**
  * Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack, and of threads that
  * switch often there are many samples.
@@ -133,7 +134,7 @@ export async function startPerfRecord(
     // The header comes when the events are open and the ring buffers are there.
     const refusal = await Promise.race([output.begun, attachment.refusal]);
     if (refusal === undefined) {
-      return runningRecord(attempt, { output, attachment }, target.durationSeconds);
+      return runningRecord(attempt, { output, attachment, readUsage }, target.durationSeconds);
     }
     await output.cancel();
     signal.throwIfAborted();
@@ -203,16 +204,27 @@ function awaitAttached(
 
 function runningRecord(
   { process, command, release }: Spawned,
-  { output, attachment }: { output: ReadAhead; attachment: Attachment },
+  { output, attachment, readUsage }: {
+    output: ReadAhead;
+    attachment: Attachment;
+    readUsage?: ReadUsage;
+  },
   durationSeconds: number,
 ): PerfRecord {
   let overdue = false;
   const end = () => {
     // A slow reader is not perf's fault.
     if (output.isFull) return endLater(END_DEADLINE_MS);
+    if (!readUsage) return giveUp();
+    stopDeadline();
+    const limits = { idleMs: 1000, maxMs: MAX_END_MS, readUsage };
+    stopDeadline = startIdleDeadline(process.pid, limits, giveUp);
+  };
+  const giveUp = () => {
     overdue = true;
     terminate(process, 0);
   };
+  let stopDeadline = () => {};
   let timer: ReturnType<typeof setTimeout> | undefined;
   let ended = false;
   const endLater = (milliseconds: number) => {
@@ -244,12 +256,12 @@ function runningRecord(
       const status = await process.status;
       ended = true;
       clearTimeout(timer);
+      stopDeadline();
       release();
       const wholeDuration = status.success;
       if (overdue) {
-        const words = `It did not end in ${
-          END_DEADLINE_MS / 1000
-        } s when it had to, and was killed.`;
+        const seconds = END_DEADLINE_MS / 1000;
+        const words = `It did not end in ${seconds} s when it had to, and was killed.`;
         return { wholeDuration, failure: perfError("perf record", words) };
       }
       if (endedInOrder(status)) return { wholeDuration };
