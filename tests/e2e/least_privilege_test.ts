@@ -83,7 +83,7 @@ function refused(status: number, words: RegExp): Break {
 /** Recordings are made, and do not say what CPU limits did, for this reason. */
 function knowsNoLimits(words: RegExp): Break {
   return async ({ namespace, http }) => {
-    await eventually(async () => (await fetch(`${http}/healthz`)).body?.cancel());
+    await eventually(async () => (await fetch(`${http}/healthz`)).body?.cancel(), 100);
     const args = ["target", "-d", "1s", "--json", "--necoperf-namespace", namespace];
     const run = await runClient(tenant, args);
     assert.equal(run.status, 0, run.stderr);
