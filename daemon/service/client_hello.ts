@@ -6,7 +6,7 @@ const MAJOR_VERSION = 3;
 /** A record's header, and that of a handshake message. */
 const RECORD_HEADER_BYTES = 5;
 const MESSAGE_HEADER_BYTES = 4;
-/** Those of today's clients have up to 2 KB, of which the most is a key that quanta cannot break. */
+/** Today's clients send up to 2 KB, most of it a post-quantum key share. */
 const MAX_MESSAGE_BYTES = 16 * 1024;
 
 /**
