@@ -26,8 +26,8 @@ const KEPT_PREFIXES = [
 
 /**
  * How many files of tests run at once with `--parallel`, unless `DENO_JOBS` says: more than there
- * are processors, for most of the integration tests' time is a recording's, and never so many that
- * their perfs and containers are in each other's way.
+ * are processors, for many wait for the programs that they start, and never so many that these are
+ * in each other's way.
  */
 const JOBS = Math.min(4, navigator.hardwareConcurrency + 1);
 
