@@ -274,11 +274,11 @@ Deno.test("access: a right that is taken away counts after seconds", async () =>
 
 Deno.test("access: nobody is let in while the API server cannot be asked", async () => {
   await using odd = await startOddDaemon(node, caller, (container) => {
-    container.args.push("--kube-api=https://10.255.255.1:1");
+    container.args.push("--kube-api=https://127.0.0.1:1");
   });
   await eventually(async () => (await fetch(`${odd.http}/healthz`)).body?.cancel(), 60);
   const run = await runClient(caller, [
-    ...["target", "-d", "1s", "--necoperf-namespace", odd.namespace],
+    ...["target", "-d", "1s", "--retry-timeout", "2s", "--necoperf-namespace", odd.namespace],
   ]);
   assertRefused(run, ExitStatus.UNREACHABLE, "API server");
 });

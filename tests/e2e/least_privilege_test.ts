@@ -72,7 +72,8 @@ async function ends({ namespace }: OddDaemon): Promise<void> {
 function refused(status: number, words: RegExp): Break {
   return async ({ namespace, http }) => {
     await eventually(async () => (await fetch(`${http}/healthz`)).body?.cancel());
-    const args = ["target", "-d", "1s", "--necoperf-namespace", namespace];
+    // It stays as it is, however often the client asks.
+    const args = ["target", "-d", "1s", "--retry-timeout", "2s", "--necoperf-namespace", namespace];
     const run = await runClient(tenant, args);
     assert.equal(run.status, status, run.stderr);
     assert.match(run.stderr, words);
