@@ -114,7 +114,7 @@ Deno.test("profile: --wall says what threads do with all of their time", async (
   const lifeOf = (command: string) => sum(lives.get(command) ?? [], () => true);
   const lifeNs = lifeOf("sleeper");
   // perf's own time, and what a busy machine takes to begin and to end it.
-  assert.ok(lifeNs > 5.9e9 && lifeNs < 8e9, `${lifeNs / 1e9} s`);
+  assert.ok(lifeNs > 5.9e9 && lifeNs < 30e9, `${lifeNs / 1e9} s`);
   for (const command of ["waits", "holder", "locker", "socket reader", "spinner"]) {
     assert.equal(lifeOf(command), lifeNs, command);
   }
