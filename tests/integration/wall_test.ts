@@ -220,6 +220,11 @@ Deno.test("profileAll: results of threads' time are merged", async () => {
     return container;
   });
   await eventually(() => ids.forEach((container) => assert.equal(container.pids().length, 1)));
+  await eventually(() =>
+    ids.flatMap((container) => container.pids()).forEach((pid) =>
+      assert.equal([...Deno.readDirSync(`/proc/${pid}/task`)].length, 3)
+    )
+  );
   const outputDirectory = await Deno.makeTempDir();
   try {
     const opened = await Promise.all(
@@ -237,7 +242,10 @@ Deno.test("profileAll: results of threads' time are merged", async () => {
     const processes = Map.groupBy(merged, ({ pid }) => pid);
     assert.equal(processes.size, 2);
     // Of three threads.
-    for (const samples of processes.values()) assert.ok(sum(samples, () => true) > 3 * 0.9e9);
+    for (const samples of processes.values()) {
+      const lifeNs = sum(samples, () => true);
+      assert.ok(lifeNs > 3 * 0.9e9, `${lifeNs} ns`);
+    }
     assert.doesNotMatch(await Deno.readTextFile(mergedPath!), /PERF_RECORD|thread-time/);
   } finally {
     await Deno.remove(outputDirectory, { recursive: true });
