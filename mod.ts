@@ -60,9 +60,8 @@ export type {
 } from "./cli/client/daemon/daemon_endpoint.ts";
 export type { DaemonReference } from "./cli/client/daemon/reconnecting_client.ts";
 export type { RecordingHooks, RecordingOrder } from "./cli/client/recording/recording.ts";
+export type { CpuBandwidth, CpuCounters } from "./proto/cpu_counters.ts";
 export type {
-  CpuBandwidth,
-  CpuCounters,
   DownloadEvent,
   RecordingEvent,
   RecordingSummary,

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Completeness } from "../proto/completeness.ts";
+import type { CpuBandwidth, CpuCounters } from "../proto/cpu_counters.ts";
 import type { Side } from "../proto/side.ts";
 
-export type { Completeness, Side };
+export type { Completeness, CpuBandwidth, CpuCounters, Side };
 
 /** A side, or what the caller may see of both. */
 export type RequestedSide = Side | "allowed";
@@ -45,33 +46,6 @@ export interface PerfDataCounts {
   lostSamples: number;
   /** Times the kernel took no samples for a while, because they took too long. */
   throttled: number;
-}
-
-/** A CPU limit, and how often it was used up: the kernel's CFS bandwidth control. */
-export interface CpuBandwidth {
-  /** Processor time that may be used in each period. Not there: as much as there is. */
-  quotaSeconds?: number;
-  periodSeconds: number;
-  /** Periods in which something ran. */
-  periods: number;
-  /** Of those, periods in which the quota was used up. */
-  throttledPeriods: number;
-  /** How long it was stopped for that, summed over the processors. */
-  throttledSeconds: number;
-}
-
-/** What a container's cgroup counted between two readings. What is not there is not known. */
-export interface CpuCounters {
-  elapsedSeconds: number;
-  /** Processor time. */
-  usedSeconds?: number;
-  bandwidth?: CpuBandwidth;
-  /** Of all containers of the pod. */
-  podBandwidth?: CpuBandwidth;
-  /** How long at least one thread could have run and did not. */
-  pressureSeconds?: number;
-  /** Where that is not known: how long its threads could have run and did not, summed over them. */
-  delaySeconds?: number;
 }
 
 /** What was found out of a container's use of processors, and why it is not more. */

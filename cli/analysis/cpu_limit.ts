@@ -1,5 +1,6 @@
 import { formatCpuQuantity } from "../client/cluster/cpu_quantity.ts";
-import type { CpuBandwidth, RecordingSummary } from "../client/recording/recording_event.ts";
+import type { CpuBandwidth } from "../../proto/cpu_counters.ts";
+import type { RecordingSummary } from "../client/recording/recording_event.ts";
 import type { CpuResources } from "../client/targets/pick_container.ts";
 
 /** What a container's CPU limit did to it while it was recorded. */

@@ -1,3 +1,4 @@
+import { isDnsLabel } from "./dns_label.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { Authorizer } from "./authorizer.ts";
 import { ANYONE, type Caller, type Credentials, type Grant } from "../caller.ts";
@@ -109,8 +110,8 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
     identify: (credentials) => authenticator.authenticate(credentials),
 
     async rightsIn(caller, namespace) {
-      // RFC 1123's labels; of another form it would ask about all namespaces, or about none.
-      if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) {
+      // Of another form it would ask about all namespaces, or about none.
+      if (!isDnsLabel(namespace)) {
         throw new StatusError("INVALID_ARGUMENT", `${quote(namespace)} is not a namespace`);
       }
       const mayCreate = (resource: AccessQuestion["resource"]) =>

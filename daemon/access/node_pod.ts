@@ -1,4 +1,5 @@
 import { isContainerId, stripRuntime } from "../../proto/container_id.ts";
+import { isDnsLabel } from "./dns_label.ts";
 
 /**
  * The parts of a pod that identify its containers.
@@ -62,7 +63,7 @@ export function toNodePod(pod: ApiPod, nodeName: string): NodePod {
   ].map(({ name, containerID = "", state }) => ({
     ...{ id: stripRuntime(containerID), name, running: state?.running !== undefined },
   }))
-    .filter(({ id, name }) => isContainerId(id) && isContainerName(name));
+    .filter(({ id, name }) => isContainerId(id) && isDnsLabel(name));
   const staticUid = staticUidOf(pod, nodeName);
   const runtimeClass = spec?.runtimeClassName;
   return {
@@ -71,11 +72,6 @@ export function toNodePod(pod: ApiPod, nodeName: string): NodePod {
     ...(runtimeClass && { runtimeClass }),
     containers,
   };
-}
-
-/** A DNS label. The API server takes any text in a status. */
-function isContainerName(name: string): boolean {
-  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name);
 }
 
 /**

@@ -14,9 +14,7 @@ const MAX_MESSAGE_BYTES = 16 * 1024;
  * of them.
  */
 export function startsWithClientHello(bytes: Uint8Array): boolean | undefined {
-  const known: [offset: number, value: number][] = [
-    ...[[0, HANDSHAKE], [1, MAJOR_VERSION], [RECORD_HEADER_BYTES, CLIENT_HELLO]],
-  ] as [number, number][];
+  const known = [[0, HANDSHAKE], [1, MAJOR_VERSION], [RECORD_HEADER_BYTES, CLIENT_HELLO]];
   if (known.some(([at, value]) => at < bytes.length && bytes[at] !== value)) return false;
   if (bytes.length < RECORD_HEADER_BYTES + MESSAGE_HEADER_BYTES) return undefined;
   const recordBytes = bytes[3] << 8 | bytes[4];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type CpuLimit, findCpuLimit } from "../../../cli/analysis/cpu_limit.ts";
-import type { CpuBandwidth, CpuCounters } from "../../../cli/client/recording/recording_event.ts";
+import type { CpuBandwidth, CpuCounters } from "../../../proto/cpu_counters.ts";
 import { documentedJson, fieldsOf } from "../../testing/documented_json.ts";
 import { SUMMARY } from "../summary.ts";
 
