@@ -4,7 +4,6 @@
  */
 import assert from "node:assert/strict";
 import { isKernelAddress } from "../../cli/script/frame_kind.ts";
-import { parsePerfScript } from "../../cli/script/parse.ts";
 import type { Sample } from "../../cli/script/sample.ts";
 import { onlyResult, runClient } from "../testing/client.ts";
 import { apply, kubectl } from "../testing/cluster.ts";
@@ -17,7 +16,13 @@ import {
   type Tenant,
   TENANT_ACCOUNT,
 } from "../testing/tenant.ts";
-import { countBetween, readWaitsLine } from "../testing/thread_time.ts";
+import {
+  assertWaits,
+  countBetween,
+  readWaitsLine,
+  samplesOf,
+  sumOf,
+} from "../testing/thread_time.ts";
 
 let tenant: Tenant;
 
@@ -35,16 +40,6 @@ Deno.test.afterAll(async () => {
   await removeDaemons();
 });
 
-async function samplesOf(text: string): Promise<Sample[]> {
-  const samples: Sample[] = [];
-  for await (const sample of parsePerfScript(new Blob([text]).stream())) samples.push(sample);
-  return samples;
-}
-
-function sum(samples: Sample[], isWanted: (sample: Sample) => boolean): number {
-  return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
-}
-
 const isInKernel = ({ frames }: Sample) => frames.some(({ address }) => isKernelAddress(address));
 
 /** Holds what was recorded of `waits` against what it has counted itself. */
@@ -53,9 +48,9 @@ async function checkTimes(samples: Sample[]): Promise<void> {
     samples,
     ({ pid, tid, command }) => command === "waits" && pid !== tid ? "born" : command,
   );
-  const lifeNs = sum(threads.get("sleeper")!, () => true);
+  const lifeNs = sumOf(threads.get("sleeper")!, () => true);
   for (const name of ["waits", "holder", "locker", "file locker", "pipe reader", "spinner"]) {
-    assert.equal(sum(threads.get(name)!, () => true), lifeNs, name);
+    assert.equal(sumOf(threads.get(name)!, () => true), lifeNs, name);
   }
   const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
   const logs = await kubectl(["logs", `--namespace=${tenant.namespace}`, "target"]);
@@ -65,20 +60,9 @@ async function checkTimes(samples: Sample[]): Promise<void> {
     end,
   );
   const delays = [...threads].filter(([name]) => name !== "spinner").map(([, samples]) =>
-    sum(samples, ({ event }) => event === "run-delay")
+    sumOf(samples, ({ event }) => event === "run-delay")
   );
-  for (const [name, ns] of Object.entries(known)) {
-    const event = name === "spin" ? "cpu-clock" : "offcpu-time";
-    const found = sum(
-      samples,
-      (sample) =>
-        sample.event === event && sample.frames.some(({ symbol }) => symbol === `waits_${name}`),
-    );
-    // How long threads waited for a processor after each wait is known of all of them together: on a
-    // node that is busy with other things that makes some longer, some shorter.
-    const within = 0.05 * ns + Math.max(...delays) / 2;
-    assert.ok(Math.abs(found - ns) < within, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
-  }
+  assertWaits(samples, known, delays);
 }
 
 Deno.test("profile: --wall without profiles/kernel has the user's side of all of the time", async () => {

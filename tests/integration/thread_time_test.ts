@@ -9,7 +9,7 @@ import { createTimeTextMaker } from "../../cli/script/time_text.ts";
 import { inChunks } from "../cli/script/recordings.ts";
 import { findPerfs } from "../testing/perfs.ts";
 import { buildTargets } from "../testing/targets.ts";
-import { recordSwitches, startWaits } from "../testing/thread_time.ts";
+import { recordSwitches, startWaits, sumOf } from "../testing/thread_time.ts";
 
 const EVENTS = ["cpu-clock", "offcpu-time", "run-delay"];
 
@@ -25,11 +25,6 @@ async function samplesOf(text: string): Promise<Sample[]> {
   const samples: Sample[] = [];
   for await (const sample of parsePerfScript(timeText(text))) samples.push(sample);
   return samples;
-}
-
-/** Nanoseconds of the samples that are wanted. */
-function sum(samples: Sample[], isWanted: (sample: Sample) => boolean): number {
-  return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
 }
 
 function assertNear(actual: number, wanted: number, within: number, what: string): void {
@@ -72,7 +67,8 @@ for (const perf of findPerfs()) {
       const samples = await samplesOf(text);
       const lifeNs = seconds * 1e9;
       for (const { tid, command, runNs, delayNs } of counted.values()) {
-        const of = (event: string) => sum(samples, (one) => one.tid === tid && one.event === event);
+        const of = (event: string) =>
+          sumOf(samples, (one) => one.tid === tid && one.event === event);
         const [running, blocked, waiting] = EVENTS.map(of);
         assertNear(running + blocked + waiting, lifeNs, 0.02 * lifeNs, `${command}: life`);
         assertNear(running, runNs, 0.02 * runNs + 2e6, `${command}: running`);
@@ -82,11 +78,11 @@ for (const perf of findPerfs()) {
       const chat = samples.filter(({ command, event }) =>
         command === "chatty" && event === "offcpu-time"
       );
-      const atPipes = sum(
+      const atPipes = sumOf(
         chat,
         ({ frames }) => frames.some(({ symbol }) => /^__libc_(read|write)$/.test(symbol)),
       );
-      const blockedChat = sum(chat, () => true);
+      const blockedChat = sumOf(chat, () => true);
       assertNear(atPipes, blockedChat, 0.1 * blockedChat, "chatty: at pipes");
       // How long threads waited for a processor after each wait is known of all their waits together:
       // on a machine that is busy with other things that makes some of them longer, some shorter.
@@ -97,7 +93,7 @@ for (const perf of findPerfs()) {
         const isThere = ({ event, frames }: Sample) =>
           event === (name === "spin" ? "cpu-clock" : "offcpu-time") &&
           frames.some(({ symbol }) => symbol === `waits_${name}`);
-        assertNear(sum(samples, isThere), ns, within * ns + latencyNs, name);
+        assertNear(sumOf(samples, isThere), ns, within * ns + latencyNs, name);
       }
     });
   }

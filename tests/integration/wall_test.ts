@@ -6,14 +6,18 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { profileAll } from "../../cli/client/recording/profile_all.ts";
 import { openTarget } from "../../cli/client/targets/target.ts";
-import { parsePerfScript } from "../../cli/script/parse.ts";
-import type { Sample } from "../../cli/script/sample.ts";
 import { permissionFlags } from "../../permissions.ts";
 import { makeContainer } from "../testing/container_cgroup.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
 import { buildTargets } from "../testing/targets.ts";
-import { countBetween, readWaitsLine } from "../testing/thread_time.ts";
+import {
+  assertWaits,
+  countBetween,
+  readWaitsLine,
+  samplesOf,
+  sumOf,
+} from "../testing/thread_time.ts";
 
 const targets = await buildTargets();
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
@@ -63,17 +67,6 @@ async function startClient(daemon: TestDaemon, containerId: string, ...args: str
   return { recording: recording.promise, interrupt, ended: ended() };
 }
 
-async function samplesOf(path: string): Promise<Sample[]> {
-  using file = await Deno.open(path);
-  const samples: Sample[] = [];
-  for await (const sample of parsePerfScript(file.readable)) samples.push(sample);
-  return samples;
-}
-
-function sum(samples: Sample[], isWanted: (sample: Sample) => boolean): number {
-  return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
-}
-
 /** A container with a `waits` in it. */
 async function startWaits(...args: string[]) {
   const container = makeContainer();
@@ -105,13 +98,13 @@ Deno.test("profile: --wall says what threads do with all of their time", async (
   await using waits = await startWaits();
   await using run = await runClient(daemon, waits.id, "--wall", "-d", "6");
   assert.equal(run.status, 0, run.said);
-  const samples = await samplesOf(run.path);
+  const samples = await samplesOf(await Deno.readTextFile(run.path));
   // A thread that is born has the first one's name until it takes one of its own.
   const lives = Map.groupBy(
     samples.filter(({ command, pid, tid }) => command !== "waits" || pid === tid),
     ({ command }) => command,
   );
-  const lifeOf = (command: string) => sum(lives.get(command) ?? [], () => true);
+  const lifeOf = (command: string) => sumOf(lives.get(command) ?? [], () => true);
   const lifeNs = lifeOf("sleeper");
   // perf's own time, and what a busy machine takes to begin and to end it.
   assert.ok(lifeNs > 5.9e9 && lifeNs < 30e9, `${lifeNs / 1e9} s`);
@@ -123,18 +116,8 @@ Deno.test("profile: --wall says what threads do with all of their time", async (
   const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
   const known = await waits.between(end - lifeNs / 1e9, end);
   const delays = ["waits", "sleeper", "holder", "locker", "file locker", "socket reader"]
-    .map((name) => sum(lives.get(name) ?? [], ({ event }) => event === "run-delay"));
-  for (const [name, ns] of Object.entries(known)) {
-    const event = name === "spin" ? "cpu-clock" : "offcpu-time";
-    const found = sum(
-      samples,
-      (sample) =>
-        sample.event === event && sample.frames.some(({ symbol }) => symbol === `waits_${name}`),
-    );
-    // What a busy machine takes is known of all waits of a thread together.
-    const within = 0.05 * ns + Math.max(...delays) / 2;
-    assert.ok(Math.abs(found - ns) < within, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
-  }
+    .map((name) => sumOf(lives.get(name) ?? [], ({ event }) => event === "run-delay"));
+  assertWaits(samples, known, delays);
 });
 
 Deno.test("profile: --off-cpu gives what blocked, in every format", async () => {
@@ -142,7 +125,7 @@ Deno.test("profile: --off-cpu gives what blocked, in every format", async () => 
   await using waits = await startWaits();
   await using run = await runClient(daemon, waits.id, "--off-cpu", "-d", "1");
   assert.equal(run.status, 0, run.said);
-  const samples = await samplesOf(run.path);
+  const samples = await samplesOf(await Deno.readTextFile(run.path));
   assert.deepEqual([...new Set(samples.map(({ event }) => event))], ["offcpu-time"]);
   await using folded = await runClient(
     daemon,
@@ -159,19 +142,19 @@ Deno.test("profile: --wall of a container that switches too often is thinned, an
   await using run = await runClient(daemon, waits.id, "--wall", "-d", "10");
   assert.equal(run.status, 0, run.said);
   assert.match(run.said, /thinned: threads were watched for \S+ s of \S+ s/);
-  const samples = await samplesOf(run.path);
+  const samples = await samplesOf(await Deno.readTextFile(run.path));
   const byThread = Map.groupBy(samples, ({ tid }) => tid);
   const chatty = [...byThread.values()].filter(([{ command }]) => command === "chatty");
   assert.equal(chatty.length, 2);
-  const lives = chatty.map((samples) => sum(samples, () => true));
+  const lives = chatty.map((samples) => sumOf(samples, () => true));
   assert.equal(lives[0], lives[1]);
   for (const samples of chatty) {
     const blocked = samples.filter(({ event }) => event === "offcpu-time");
-    const reading = sum(
+    const reading = sumOf(
       blocked,
       ({ frames }) => frames.some(({ symbol }) => symbol === "__libc_read"),
     );
-    assert.ok(reading > 0.8 * sum(blocked, () => true));
+    assert.ok(reading > 0.8 * sumOf(blocked, () => true));
   }
 });
 
@@ -184,11 +167,11 @@ Deno.test("profile: --wall keeps what was recorded until Ctrl-C", async () => {
   client.interrupt();
   await using run = await client.ended;
   assert.equal(run.status, 7, run.said);
-  const samples = await samplesOf(run.path);
+  const samples = await samplesOf(await Deno.readTextFile(run.path));
   const ofThread = (name: string) => samples.filter(({ command }) => command === name);
-  const lifeNs = sum(ofThread("sleeper"), () => true);
+  const lifeNs = sumOf(ofThread("sleeper"), () => true);
   assert.ok(lifeNs > 1e9 && lifeNs < 60e9, `${lifeNs}`);
-  assert.equal(sum(ofThread("holder"), () => true), lifeNs);
+  assert.equal(sumOf(ofThread("holder"), () => true), lifeNs);
 });
 
 Deno.test("profile: --wall counts a process from when it enters the container", async () => {
@@ -203,10 +186,10 @@ Deno.test("profile: --wall counts a process from when it enters the container", 
   await new Promise((resolve) => setTimeout(resolve, 4000));
   client.interrupt();
   await using run = await client.ended;
-  const samples = await samplesOf(run.path);
+  const samples = await samplesOf(await Deno.readTextFile(run.path));
   const entered = samples.filter((sample) => sample.pid === pid);
-  const lifeNs = sum(samples.filter((sample) => sample.pid !== pid), () => true);
-  const enteredNs = sum(entered, () => true);
+  const lifeNs = sumOf(samples.filter((sample) => sample.pid !== pid), () => true);
+  const enteredNs = sumOf(entered, () => true);
   assert.ok(enteredNs > 0 && enteredNs < lifeNs - 4e9, `${enteredNs} of ${lifeNs} ns`);
 });
 
@@ -238,12 +221,12 @@ Deno.test("profileAll: results of threads' time are merged", async () => {
       mergedName: "both",
     });
     assert.deepEqual(failures.map(({ error }) => error.message), []);
-    const merged = await samplesOf(mergedPath!);
+    const merged = await samplesOf(await Deno.readTextFile(mergedPath!));
     const processes = Map.groupBy(merged, ({ pid }) => pid);
     assert.equal(processes.size, 2);
     // Of three threads.
     for (const samples of processes.values()) {
-      const lifeNs = sum(samples, () => true);
+      const lifeNs = sumOf(samples, () => true);
       assert.ok(lifeNs > 3 * 0.9e9, `${lifeNs} ns`);
     }
     assert.doesNotMatch(await Deno.readTextFile(mergedPath!), /PERF_RECORD|thread-time/);

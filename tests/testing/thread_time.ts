@@ -4,6 +4,9 @@
  *
  * @module
  */
+import assert from "node:assert/strict";
+import { parsePerfScript } from "../../cli/script/parse.ts";
+import type { Sample } from "../../cli/script/sample.ts";
 import { TextLineStream } from "../../daemon/perf/text_lines.ts";
 import { wait as waitUnless } from "../../wait.ts";
 import type { Perf } from "./perfs.ts";
@@ -265,4 +268,36 @@ export function countBetween(said: WaitsLine[], from: number, to: number): Recor
     counts[name] = at(to) - at(from);
   }
   return counts;
+}
+
+/** The samples in a perf script's text. */
+export async function samplesOf(text: string): Promise<Sample[]> {
+  return await Array.fromAsync(parsePerfScript(new Blob([text]).stream()));
+}
+
+/** Nanoseconds of the samples that are wanted. */
+export function sumOf(samples: Sample[], isWanted: (sample: Sample) => boolean): number {
+  return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
+}
+
+/**
+ * Holds what samples have of the ways to wait of `waits`, in nanoseconds, against what it has counted
+ * itself. How long threads waited for a processor after each wait is known of all waits of a thread
+ * together: on a busy machine that makes some longer, some shorter, up to half of a thread's `delays`.
+ */
+export function assertWaits(
+  samples: Sample[],
+  known: Record<string, number>,
+  delays: number[],
+): void {
+  for (const [name, ns] of Object.entries(known)) {
+    const event = name === "spin" ? "cpu-clock" : "offcpu-time";
+    const found = sumOf(
+      samples,
+      (sample) =>
+        sample.event === event && sample.frames.some(({ symbol }) => symbol === `waits_${name}`),
+    );
+    const within = 0.05 * ns + Math.max(...delays) / 2;
+    assert.ok(Math.abs(found - ns) < within, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
+  }
 }
