@@ -12,8 +12,8 @@ export interface SwitchHandler {
   sample(thread: NamedThread, timeNs: number, of: SampleOf, stack: string): void;
   /** A thread got a processor, gave it up to wait for something, or was taken off it. */
   switched(thread: NamedThread, timeNs: number, how: "in" | "out" | "preempted"): void;
-  /** A thread has begun, by the doing of another. */
-  began(thread: NamedThread, timeNs: number): void;
+  /** A thread has begun, started by another; which one is not always told. */
+  began(thread: NamedThread, timeNs: number, parentTid: number | undefined): void;
   /** A thread has ended. */
   ended(thread: NamedThread, timeNs: number): void;
   /** A thread was there when perf attached to it. */
@@ -47,7 +47,8 @@ const MAX_STACK_LENGTH = 128 * 1024;
 const HEADER =
   /^(?:(\S.{0,62}?)\s+)?(\d+)\/(\d+)\s+(?:\[-?\d+\]\s+)?(\d{1,9}\.\d{6,9}):\s+(?:(\d+)\s+)?(\S+?):?(?:\s(.*))?$/s;
 const MAX_HEADER_LENGTH = 8 * 1024;
-const PIDS = /^\(?(\d+):(\d+)\)/;
+/** A thread, and after that the one that started it or its process's first one. */
+const PIDS = /^\((\d+):(\d+)\)(?::\(\d+:(\d+)\))?/;
 
 const NAMED = /^(?:exec: )?(.{0,63}):(\d+)\/(\d+)$/s;
 
@@ -107,7 +108,10 @@ export function createSwitchTextReader(handler: SwitchHandler): SwitchTextReader
       else if (rest === "OUT preempt") handler.switched(thread, ns, "preempted");
     } else if (name.startsWith("PERF_RECORD_FORK(")) {
       const child = PIDS.exec(name.slice("PERF_RECORD_FORK".length));
-      if (child) handler.began({ command, pid: Number(child[1]), tid: Number(child[2]) }, ns);
+      if (!child) return;
+      const [, pid, tid, parentTid] = child;
+      const parent = parentTid === undefined ? undefined : Number(parentTid);
+      handler.began({ command, pid: Number(pid), tid: Number(tid) }, ns, parent);
     } else if (name.startsWith("PERF_RECORD_EXIT(")) {
       const ended = PIDS.exec(name.slice("PERF_RECORD_EXIT".length));
       if (ended) handler.ended({ command, pid: Number(ended[1]), tid: Number(ended[2]) }, ns);

@@ -91,6 +91,8 @@ type Seen = Record<TimeKind, number>;
  */
 export class ThreadAccount {
   command: string;
+  /** The thread that started it, where that was seen. */
+  parentTid: number | undefined;
   /** How long it waited for a processor each time that it was woken up, when `parts` could tell. */
   latencyNs: number | undefined;
   readonly #parts = new Map<string, Part>();

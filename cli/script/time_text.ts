@@ -55,7 +55,7 @@ const LEAST_GAP = 0.7;
 /** From one event to the next where threads switch very often, as they do where there are pauses. */
 const SMALL_GAP_NS = 50e6;
 const MAX_ENDED = 100_000;
-const MAX_STILL = 100_000;
+const MAX_NAMED = 100_000;
 const CHUNK_LENGTH = 64 * 1024;
 
 const SWITCHES = /(^|[/,])(context-switches|cs)\b/;
@@ -65,8 +65,19 @@ interface Pause {
   ns: number;
   /** When it ended; not there when the daemon has not said. */
   endNs?: number;
-  /** The threads that did not run in it; not there when nothing is known of any. */
+  /** The threads that did not run in it, with their processes; not there when nothing is known. */
   still?: Map<number, number>;
+  /** The threads that alone are watched until the next pause; not there when all are. */
+  watched?: Map<number, number>;
+}
+
+/** A time in which not all threads were watched. */
+interface Rest {
+  sinceNs: number;
+  /** Those that were not. */
+  others: ThreadAccount[];
+  /** Those that were, by their ids. */
+  watched: Set<number>;
 }
 
 /** A part of a thread's time as it is written. */
@@ -118,9 +129,14 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   let sampledSwitches = 0;
 
   let still: Pause["still"];
+  let watched: Pause["watched"];
   const pauses: Pause[] = [];
   let pauseCount = 0;
   let pausedNs = 0;
+  let rest: Rest | undefined;
+  let restedNs = 0;
+  /** For how long threads were watched in rests, and what they started with them. */
+  const watchedInRestsNs = new Map<number, number>();
   let lastPause: { startNs: number; endNs: number; still?: Pause["still"] } | undefined;
 
   const reader = createSwitchTextReader({
@@ -144,10 +160,14 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         thread.leave(timeNs, how === "preempted");
       }
     },
-    began(named, timeNs) {
+    began(named, timeNs, parentTid) {
       advance(timeNs);
       drop(named.tid, timeNs);
-      hold(new ThreadAccount(named.pid, named.tid, named.command, timeNs, true));
+      const thread = new ThreadAccount(named.pid, named.tid, named.command, timeNs, true);
+      thread.parentTid = parentTid;
+      // perf hears of what watched threads start.
+      rest?.watched.add(named.tid);
+      hold(thread);
     },
     ended({ tid }, timeNs) {
       advance(timeNs);
@@ -179,13 +199,10 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         if (isNumber(words[0])) durationNs = Number(words[0]) * 1e9;
         break;
       case "still":
-        still ??= new Map();
-        for (const word of words) {
-          const [pid, tid] = word.split("/");
-          if (isNumber(pid) && isNumber(tid) && still.size < MAX_STILL) {
-            still.set(Number(tid), Number(pid));
-          }
-        }
+        still = addThreads(still, words);
+        break;
+      case "watched":
+        watched = addThreads(watched, words);
         break;
       case "paused":
         if (isNumber(words[0])) {
@@ -194,9 +211,9 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
           // The daemon that knows when it ended has looked at the threads as well.
           const looked = endNs === undefined ? undefined : new Map<number, number>();
           const ns = Number(words[0]) * 1e9;
-          pauses.push({ ns, endNs: isOurs ? endNs : undefined, still: still ?? looked });
+          pauses.push({ ns, endNs: isOurs ? endNs : undefined, still: still ?? looked, watched });
         }
-        still = undefined;
+        still = watched = undefined;
         break;
       case "started": {
         const [pid, tid] = (words[0] ?? "").split("/");
@@ -234,17 +251,19 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
         if (timeNs < endNs - ns / 2) break;
         startNs = Math.max(lastNs, Math.min(endNs - ns, timeNs - ns));
       } else if (gapNs < LEAST_GAP * ns) break;
-      const { still } = pauses.shift()!;
+      const pause = pauses.shift()!;
       // Where something happens all the time, the pause is from one event to the next.
-      if (gapNs < ns + SMALL_GAP_NS) pauseAll(lastNs, timeNs, still);
-      else pauseAll(startNs, Math.min(startNs + ns, timeNs), still);
+      const isBusy = rest === undefined && !pause.watched && gapNs < ns + SMALL_GAP_NS;
+      if (isBusy) pauseAll(lastNs, timeNs, pause);
+      else pauseAll(startNs, Math.min(startNs + ns, timeNs), pause);
     }
     lastNs = Math.max(lastNs, timeNs);
   }
 
-  function pauseAll(startNs: number, endNs: number, still: Pause["still"]): void {
+  function pauseAll(startNs: number, endNs: number, { still, watched }: Pause): void {
     if (endNs <= startNs) return;
-    for (const [tid, pid] of still ?? []) {
+    endRest(startNs);
+    for (const [tid, pid] of [...still ?? [], ...watched ?? []]) {
       if (!threads.has(tid)) hold(new ThreadAccount(pid, tid, "", beganNs!, false));
     }
     for (const thread of threads.values()) {
@@ -254,6 +273,23 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     pausedNs += endNs - startNs;
     lastNs = endNs;
     lastPause = { startNs, endNs, still };
+    if (!watched) return;
+    const others = [...threads.values()].filter(({ tid }) => !watched.has(tid));
+    rest = { sinceNs: endNs, others, watched: new Set(watched.keys()) };
+  }
+
+  /** Ends the time in which some threads were not watched. */
+  function endRest(timeNs: number): void {
+    if (!rest) return;
+    const { sinceNs, others, watched } = rest;
+    rest = undefined;
+    for (const thread of others) thread.pause(sinceNs, timeNs, false, bucketNs);
+    const ns = Math.max(0, timeNs - sinceNs);
+    restedNs += ns;
+    for (const tid of watched) {
+      if (watchedInRestsNs.size > 4 * maxThreads) break;
+      watchedInRestsNs.set(tid, (watchedInRestsNs.get(tid) ?? 0) + ns);
+    }
   }
 
   function threadOf({ pid, tid, command }: NamedThread, timeNs: number): ThreadAccount {
@@ -307,24 +343,31 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     return stack;
   }
 
-  /** What is guessed of threads that have ended. */
-  function guessOfEnded(): Guess {
-    // Others like them came and went in the pauses.
+  /** What is guessed of a thread that has ended. */
+  function guessOfEnded({ parentTid }: ThreadAccount, latencyNs: number): Guess {
+    if (pauseCount === 0) return { latencyNs };
+    // Others like it came and went when nobody watched.
     const recordedNs = lastNs - (beganNs ?? lastNs);
-    const factor = pauseCount > 0 ? recordedNs / Math.max(1, recordedNs - pausedNs) : undefined;
+    const inRestsNs = watchedInRestsNs.get(parentTid ?? NaN) ?? 0;
+    const watchedNs = recordedNs - pausedNs - restedNs + inRestsNs;
+    return { factor: recordedNs / Math.max(1, watchedNs), latencyNs };
+  }
+
+  /** How long threads waited for a processor each time that they woke up, on average. */
+  function usualLatencyNs(): number {
     const latencies = [...threads.values()].flatMap(({ latencyNs }) => latencyNs ?? []);
-    const latencyNs = latencies.reduce((sum, ns) => sum + ns, 0) / (latencies.length || 1);
-    return { factor, latencyNs };
+    return latencies.reduce((sum, ns) => sum + ns, 0) / (latencies.length || 1);
   }
 
   /** Takes what threads have done. */
   function take(of: Iterable<ThreadAccount>, how: "at the end" | "ended" | "so far"): Given[] {
     const all: Given[] = [];
-    const guess = how === "ended" ? guessOfEnded() : {};
+    const latencyNs = how === "ended" ? usualLatencyNs() : 0;
     for (const thread of of) {
       let exactNs = 0;
       let roundedNs = 0;
       const total = how === "at the end" ? totals.get(thread.tid) : undefined;
+      const guess = how === "ended" ? guessOfEnded(thread, latencyNs) : {};
       for (const part of thread.parts(total, guess)) {
         exactNs += part.ns;
         const periodNs = Math.round(exactNs) - roundedNs;
@@ -390,6 +433,7 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     beganNs ??= lastNs;
     const endNs = Math.max(lastNs, durationNs === undefined ? lastNs : beganNs + durationNs);
     advance(endNs);
+    endRest(endNs);
     const isTotalOfAll = totals.size > 0;
     for (const [tid, { pid, command }] of totals) {
       const thread = threads.get(tid);
@@ -419,12 +463,13 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
   function tellThinned(recordedNs: number): void {
     const seconds = (ns: number) => `${Number((ns / 1e9).toPrecision(3))} s`;
     if (pauseCount > 0) {
-      notes +=
-        `${TIME_NOTE}thinned: threads were watched for ${seconds(recordedNs - pausedNs)} of ` +
-        `${
-          seconds(recordedNs)
-        }, so as not to slow them down; the rest is estimated from that and ` +
-        "from what the kernel counted\n";
+      const watchedNs = recordedNs - pausedNs;
+      const watched = restedNs > 0
+        ? `threads that switch often were watched for ${seconds(watchedNs - restedNs)} of ` +
+          `${seconds(recordedNs)}, the others for ${seconds(watchedNs)}`
+        : `threads were watched for ${seconds(watchedNs)} of ${seconds(recordedNs)}`;
+      notes += `${TIME_NOTE}thinned: ${watched}, so as not to slow them down; the rest is ` +
+        "estimated from that and from what the kernel counted\n";
     }
     if (sampledSwitches < 0.9 * switches) {
       notes += `${TIME_NOTE}thinned: ${sampledSwitches.toLocaleString("en")} of ` +
@@ -450,4 +495,15 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
 
 function isNumber(word: string | undefined): word is string {
   return word !== undefined && /^\d{1,18}(\.\d{1,9})?$/.test(word);
+}
+
+/** Adds what `PID/TID` words name to threads, with their processes. */
+function addThreads(threads = new Map<number, number>(), words: string[]): Map<number, number> {
+  for (const word of words) {
+    const [pid, tid] = word.split("/");
+    if (isNumber(pid) && isNumber(tid) && threads.size < MAX_NAMED) {
+      threads.set(Number(tid), Number(pid));
+    }
+  }
+  return threads;
 }

@@ -67,6 +67,8 @@ export interface RecordExit {
 /** What a `perf record` is started on. */
 export interface RecordTarget {
   pids: readonly number[];
+  /** The threads of those that are sampled, and what they start. Default: all. */
+  tids?: readonly number[];
   durationSeconds: number;
   /** perf.data that may wait in memory; above it perf waits until `output` is read. */
   backlogBytes: number;

@@ -1,7 +1,8 @@
 import type { PerfOptions } from "../recording.ts";
 
 /**
- * The command line of a `perf record` that samples processes and writes to its standard output.
+ * The command line of a `perf record` that samples processes, or some of their threads, and writes to
+ * its standard output.
  *
  * It holds only checked values. The recording ends by itself: `sleep` is perf's workload, and perf
  * ends with it even when nobody is there any more to stop it. perf takes commands (`ping`, `stop`)
@@ -11,7 +12,12 @@ import type { PerfOptions } from "../recording.ts";
  */
 export function recordArguments(
   options: PerfOptions,
-  target: { pids: readonly number[]; durationSeconds: number; mmapPages: number },
+  target: {
+    pids: readonly number[];
+    tids?: readonly number[];
+    durationSeconds: number;
+    mmapPages: number;
+  },
 ): string[] {
   return [
     "record",
@@ -28,7 +34,10 @@ export function recordArguments(
     ...eventArguments(options),
     ...callGraphArguments(options),
     ...sideArguments(options),
-    `--pid=${target.pids.join()}`,
+    // Of threads perf would leave out what they start if it were not told (cmd_record).
+    ...(target.tids
+      ? [`--tid=${target.tids.join()}`, "--inherit"]
+      : [`--pid=${target.pids.join()}`]),
     "--",
     "sleep",
     target.durationSeconds.toFixed(3),

@@ -35,6 +35,13 @@ export interface Attached {
   attached: Promise<void>;
 }
 
+/** How perf is attached to processes that are known already. */
+interface AttachToOptions {
+  backlogBytes?: number;
+  /** Finds the ids of threads of these processes, which are guarded by then. */
+  chooseThreads?: (pids: readonly number[]) => Promise<number[]>;
+}
+
 /**
  * Attaches perf to a container's processes, and makes sure that it samples those and no others: they
  * come and go, and their ids are given away again. Aborting `signal` ends each perf that it started.
@@ -91,13 +98,13 @@ export class Attacher {
   }
 
   /**
-   * Starts perf on those of the processes that are still there; resolves with nothing when all have
-   * gone.
+   * Starts perf on those of the processes that are still there, or on the threads of them that
+   * `chooseThreads` finds; resolves with nothing when all have gone.
    */
   async attachTo(
     entered: readonly number[],
     durationSeconds: number,
-    backlogBytes = FOLLOWER_BACKLOG_BYTES,
+    { backlogBytes = FOLLOWER_BACKLOG_BYTES, chooseThreads }: AttachToOptions = {},
   ): Promise<Attached | undefined> {
     for (let attempt = 1;; attempt++) {
       try {
@@ -107,8 +114,10 @@ export class Attacher {
         const pids = entered.filter((pid) => left.includes(pid));
         if (pids.length === 0) return undefined;
         const threads = this.#requireFew(await guard.note(pids));
+        const tids = await chooseThreads?.(pids);
+        if (tids?.length === 0) return undefined;
         const { onOutput } = this.parts;
-        const target = { pids, durationSeconds, backlogBytes, onOutput };
+        const target = { pids, tids, durationSeconds, backlogBytes, onOutput };
         return { ...await this.#startRecord(target, guard, { mayStream: false }), threads };
       } catch (error) {
         if (!isOutdated(error) || attempt >= MAX_ATTACH_ATTEMPTS) throw error;

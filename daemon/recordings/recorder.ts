@@ -154,8 +154,13 @@ class Recording {
     const { options, observer } = this;
     const { perf: first, pids, threads, late, attached } = await this.#attacher.attachAll();
     const counter = new PerfDataCounter(pids, threads);
-    const attachAgain = (seconds: number) => this.#attachAgain(counter, seconds);
-    const perf = this.#main = this.#threadTime?.inBursts(first, attachAgain) ?? first;
+    const perf = this.#main = this.#threadTime?.inBursts(first, {
+      attach: (seconds) => this.#attachAgain(counter, seconds),
+      attachToThreads: async (pids, chooseThreads, seconds) => {
+        const some = { backlogBytes: BACKLOG_BYTES, chooseThreads };
+        return (await this.#attacher.attachTo(pids, seconds, some))?.perf;
+      },
+    }) ?? first;
     let startedAt: number | undefined;
     const elapsedSeconds = () =>
       startedAt === undefined
@@ -300,7 +305,8 @@ class Recording {
     const others = [...this.#perfs.values()].filter((other) => other !== counter);
     const pids = (await this.#attacher.processes())
       .filter((pid) => !others.some((other) => other.follows(pid)));
-    const attached = await this.#attacher.attachTo(pids, durationSeconds, BACKLOG_BYTES);
+    const backlogBytes = BACKLOG_BYTES;
+    const attached = await this.#attacher.attachTo(pids, durationSeconds, { backlogBytes });
     if (attached) counter.attachTo(attached.pids, attached.threads);
     return attached?.perf;
   }

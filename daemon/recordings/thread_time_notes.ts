@@ -6,6 +6,7 @@
  */
 import type { ThreadTimes } from "../containers/container.ts";
 import type { ThreadTime } from "../recording.ts";
+import { isSameThread } from "./quiet_threads.ts";
 
 /** How many threads one line names: it has less than 4 KiB. */
 const THREADS_PER_LINE = 128;
@@ -22,30 +23,39 @@ export function beginningNotes(threadTime: ThreadTime, beganAt: number | undefin
 }
 
 /**
- * What stands between two bursts: the threads that have not had a turn between looks before and after
- * the pause, how long it was, and when it ended, by perf's clock.
+ * What stands at the end of a pause: the threads that have not had a turn between looks before and
+ * after it; those that are watched from now on, where others are not; how long the pause was, and when
+ * it ended, by perf's clock.
  */
 export function pauseNotes(
-  { before, after, seconds, endedAt }: {
+  { before, after, watched, seconds, endedAt }: {
     before: readonly ThreadTimes[];
     after: readonly ThreadTimes[];
+    watched: readonly ThreadTimes[];
     seconds: number;
     endedAt: number | undefined;
   },
 ): string {
-  const turns = new Map(before.map((thread) => [thread.tid, thread]));
-  const still = after
-    .filter((thread) =>
-      isSame(thread, turns.get(thread.tid)) &&
-      thread.turns === turns.get(thread.tid)!.turns
-    )
-    .map(({ pid, tid }) => `${pid}/${tid}`);
-  const notes: string[] = [];
-  for (let at = 0; at < still.length; at += THREADS_PER_LINE) {
-    notes.push(`still ${still.slice(at, at + THREADS_PER_LINE).join(" ")}`);
-  }
+  const earlier = new Map(before.map((thread) => [thread.tid, thread]));
+  const still = after.filter((thread) => {
+    const start = earlier.get(thread.tid);
+    return isSameThread(thread, start) && thread.turns === start.turns;
+  });
   const end = endedAt === undefined ? "" : ` ${endedAt}`;
-  return lines([...notes, `paused ${seconds.toFixed(6)}${end}`]);
+  return lines([
+    ...named("still", still),
+    ...named("watched", watched),
+    `paused ${seconds.toFixed(6)}${end}`,
+  ]);
+}
+
+function named(what: string, threads: readonly ThreadTimes[]): string[] {
+  const notes: string[] = [];
+  for (let at = 0; at < threads.length; at += THREADS_PER_LINE) {
+    const ids = threads.slice(at, at + THREADS_PER_LINE).map(({ pid, tid }) => `${pid}/${tid}`);
+    notes.push(`${what} ${ids.join(" ")}`);
+  }
+  return notes;
 }
 
 /**
@@ -66,21 +76,16 @@ export function endNotes(
     const { pid, tid, comm, startTicks } = thread;
     const start = earlier.get(tid);
     // One that was not there yet, or another of that number, has had all of its time meanwhile.
-    const { runNs, delayNs, turns } = isSame(thread, start)
-      ? start!
-      : { runNs: 0, delayNs: 0, turns: 0 };
+    const isOld = isSameThread(thread, start);
+    const { runNs, delayNs, turns } = isOld ? start : { runNs: 0, delayNs: 0, turns: 0 };
     const counted = [thread.runNs - runNs, thread.delayNs - delayNs, thread.turns - turns];
     const started = `started ${pid}/${tid} ${(startTicks / TICKS_PER_SECOND).toFixed(2)}`;
     return [
-      ...(start && isSame(thread, start) ? [] : [started]),
+      ...(isOld ? [] : [started]),
       `thread ${pid}/${tid} ${counted.join(" ")} ${onOneLine(comm)}`,
     ];
   });
   return lines([`duration ${seconds.toFixed(6)}`, ...threads]);
-}
-
-function isSame(thread: ThreadTimes, other: ThreadTimes | undefined): boolean {
-  return thread.startTicks === other?.startTicks && thread.pid === other.pid;
 }
 
 function lines(notes: readonly string[]): string {

@@ -7,6 +7,7 @@ import { BACKLOG_BYTES } from "./attach.ts";
 import { Bursts } from "./bursts.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { Limits } from "./recording_options.ts";
+import { isSameThread, QUIET_SHARE, quietThreads } from "./quiet_threads.ts";
 import { beginningNotes, endNotes, pauseNotes } from "./thread_time_notes.ts";
 
 /** A copied stack is many bytes, which cost a target little: it may have so many times more. */
@@ -17,9 +18,17 @@ const LOST_EVENT_BYTES = 64;
 const MIN_BURST_MS = 250;
 /** More would fill perf's backlog, and a perf that has to wait does not end when it is told to. */
 const MAX_BURST_BYTES = BACKLOG_BYTES / 2;
-/** How many threads are looked at before and after a pause, and how long that may put it off. */
+/**
+ * How many threads are looked at before and after a pause, and so may be watched in the next one, and
+ * how long that may put it off.
+ */
 const MAX_STILL_THREADS = 256;
 const MAX_LOOK_MS = 500;
+/**
+ * How often fewer threads are chosen in one pause: a target could have one after the other switch as
+ * soon as perf is attached, which costs the node a fifth of a second of a processor each time.
+ */
+const MAX_NARROWINGS = 3;
 
 /** What threads' time is recorded with. */
 interface ThreadTimeParts {
@@ -36,57 +45,94 @@ interface ThreadTimeParts {
   abort: AbortSignal;
 }
 
+/** How perf is attached again; each rejects with a `StatusError` when it is not possible now. */
+interface AgainParts {
+  /** Attaches to everything; resolves with nothing when there is nothing any more. */
+  attach(durationSeconds: number): Promise<PerfRecord | undefined>;
+  /**
+   * Attaches to those threads of some processes that `choose` finds, when others cannot take their
+   * ids any more; resolves with nothing when it finds none.
+   */
+  attachToThreads(
+    pids: readonly number[],
+    choose: (pids: readonly number[]) => Promise<number[]>,
+    durationSeconds: number,
+  ): Promise<PerfRecord | undefined>;
+}
+
+/** Threads as they were looked at. */
+interface Look {
+  threads: readonly ThreadTimes[];
+  /** As `performance.now()` has it. */
+  at: number;
+}
+
 /**
  * What a recording of threads' time has beyond one of samples: it pauses when perf writes too much,
- * and tells what the kernel has counted of the threads.
+ * for threads that switch often, and tells what the kernel has counted of the threads.
  */
 export class ThreadTimeRecording {
+  readonly #bytesPerSecond: number;
   readonly #budget: ByteBudget;
   #bursts: Bursts | undefined;
-  #burstBeganAt = 0;
-  #burstBytes = 0;
-  /** Whether there is a pause, or about to be one. */
+  /** When the last pause was over, and what has been written since. */
+  #resumedAt = 0;
+  #writtenBytes = 0;
+  /** Whether perf is not attached to everything, or about not to be. */
   #pausing = false;
-  /** Aborts when a burst may not be any longer. */
+  /** Aborts when it may not be any longer that perf is attached as it is. */
   #muchWritten = new AbortController();
+  /** The threads that perf is attached to when it is not to all, and what they may cost. */
+  #quiet: { threads: readonly ThreadTimes[]; budget: ByteBudget } | undefined;
+  /** How often fewer of them were chosen since perf was attached to all. */
+  #narrowings = 0;
   #beganAt = 0;
   #begun = false;
   #uptime: Promise<number | undefined> = Promise.resolve(undefined);
   /** What the kernel had counted at the beginning; nothing where it does not tell. */
   #atBeginning: Promise<ThreadTimes[] | undefined> = Promise.resolve(undefined);
-  #beforePause: ThreadTimes[] = [];
+  /** Threads when the last pause was over, and before the next one began. */
+  #afterPause: Promise<Look> = Promise.resolve({ threads: [], at: 0 });
+  #beforePause: Look = { threads: [], at: 0 };
   /** The processes that were recorded when they were last looked at. */
   #pids: readonly number[] = [];
 
   constructor(private readonly parts: ThreadTimeParts) {
     const { limits: { threadTimeBytesPerSecond }, options: { callGraph } } = parts;
-    const factor = callGraph === "dwarf" ? DWARF_FACTOR : 1;
-    this.#budget = new ByteBudget(threadTimeBytesPerSecond * factor);
+    this.#bytesPerSecond = threadTimeBytesPerSecond * (callGraph === "dwarf" ? DWARF_FACTOR : 1);
+    this.#budget = new ByteBudget(this.#bytesPerSecond);
   }
 
   /** perf has written so many bytes. */
   took(bytes: number): void {
     this.#budget.take(bytes);
-    this.#burstBytes += bytes;
-    if (this.#burstBytes > MAX_BURST_BYTES) this.#muchWritten.abort();
+    this.#quiet?.budget.take(bytes);
+    this.#writtenBytes += bytes;
+    const isMuch = this.#quiet?.budget.isOverdrawn ?? this.#writtenBytes > MAX_BURST_BYTES;
+    if (isMuch) this.#muchWritten.abort();
     if (this.#bursts && this.#budget.isOverdrawn && !this.#pausing) this.#pause(this.#bursts);
   }
 
-  /** perf has lost so many events: they cost the target as much as those that it has written. */
+  /**
+   * perf has lost so many events, which cost the target as much as those that it has written. That is
+   * heard of late: quiet threads did not cause it.
+   */
   lost(events: number): void {
     if (events > 0) this.#budget.take(events * LOST_EVENT_BYTES);
   }
 
-  /** A perf record that pauses, out of one that does not and of those that `attach` begins. */
-  inBursts(
-    first: PerfRecord,
-    attach: (durationSeconds: number) => Promise<PerfRecord | undefined>,
-  ): PerfRecord {
+  /** A perf record that pauses, out of one that does not and of those that come after it. */
+  inBursts(first: PerfRecord, again: AgainParts): PerfRecord {
     const { options: { durationSeconds }, abort } = this.parts;
-    this.#burstBeganAt = performance.now();
-    const rested = (signal: AbortSignal) => this.#budget.full(signal);
-    const resumed = (seconds: number) => this.#resumed(seconds);
-    return this.#bursts = new Bursts(first, { rested, attach, resumed, durationSeconds, abort });
+    this.#resumedAt = performance.now();
+    return this.#bursts = new Bursts(first, {
+      ...{ durationSeconds, abort },
+      rested: (signal) => this.#budget.full(signal),
+      attach: (seconds) => again.attach(seconds),
+      attachToQuiet: (seconds) => this.#attachToQuiet(again, seconds),
+      quietIsOver: (signal) => this.#quietIsOver(signal),
+      resumed: (seconds) => this.#resumed(seconds),
+    });
   }
 
   /** Resolves when there is no pause. */
@@ -105,6 +151,7 @@ export class ThreadTimeRecording {
     this.#beganAt = performance.now();
     this.#uptime = lookup.uptime();
     this.#atBeginning = lookup.threadTimes(pids, limits.maxThreads).catch(() => undefined);
+    this.#afterPause = lookOf(this.#atBeginning);
     // It may be looked at again.
     this.#uptime.catch(() => {});
   }
@@ -126,29 +173,72 @@ export class ThreadTimeRecording {
     return endNotes({ seconds, ...known });
   }
 
+  /** Watches everything no longer, when it has been watched for a while. */
   async #pause(bursts: Bursts): Promise<void> {
     this.#pausing = true;
-    const { lookup, paused, abort } = this.parts;
+    const { paused, abort } = this.parts;
     const signal = AbortSignal.any([abort, this.#muchWritten.signal]);
-    await wait(this.#burstBeganAt + MIN_BURST_MS - performance.now(), signal);
-    // While perf still samples: a thread that has a turn in between is not taken for one without.
-    this.#beforePause = await Promise.race([
-      lookup.threadTimes(this.#pids, MAX_STILL_THREADS).catch(() => []),
-      wait(MAX_LOOK_MS, abort).then(() => []),
-    ]);
+    await wait(this.#resumedAt + MIN_BURST_MS - performance.now(), signal);
+    await this.#lookBeforePause();
     paused();
     bursts.pause();
   }
 
+  /** While perf still samples: a thread that has a turn in between is not taken for one without. */
+  async #lookBeforePause(): Promise<void> {
+    const { lookup, abort } = this.parts;
+    const looking = lookup.threadTimes(this.#pids, MAX_STILL_THREADS).catch(() => []);
+    const late = wait(MAX_LOOK_MS, abort).then(() => []);
+    this.#beforePause = await lookOf(Promise.race([looking, late]));
+  }
+
+  /** Attaches to the threads that can be watched while the budget fills up again. */
+  async #attachToQuiet(again: AgainParts, seconds: number): Promise<PerfRecord | undefined> {
+    const { lookup, limits } = this.parts;
+    const [start, end] = [await this.#afterPause, this.#beforePause];
+    const wanted = quietThreads({
+      ...{ before: start.threads, after: end.threads, seconds: (end.at - start.at) / 1000 },
+      bytes: this.#writtenBytes,
+    }, this.#bytesPerSecond);
+    if (wanted.length === 0) return undefined;
+    const noted = new Map(wanted.map((thread) => [thread.tid, thread]));
+    const pids = [...new Set(wanted.map(({ pid }) => pid))];
+    let threads: ThreadTimes[] = [];
+    const perf = await again.attachToThreads(pids, async (pids) => {
+      const left = await lookup.threadTimes(pids, limits.maxThreads);
+      threads = left.filter((thread) => isSameThread(thread, noted.get(thread.tid)));
+      return threads.map(({ tid }) => tid);
+    }, seconds);
+    if (perf) this.#quiet = { threads, budget: new ByteBudget(this.#bytesPerSecond * QUIET_SHARE) };
+    return perf;
+  }
+
+  /** Resolves when perf may be attached to everything again, or must not be to these threads. */
+  async #quietIsOver(signal: AbortSignal): Promise<{ mayBeFewer: boolean }> {
+    await this.#budget.full(AbortSignal.any([signal, this.#muchWritten.signal]));
+    if (!signal.aborted) await this.#lookBeforePause();
+    const mayBeFewer = this.#muchWritten.signal.aborted && !signal.aborted &&
+      this.#narrowings++ < MAX_NARROWINGS;
+    // Of the others nothing was written.
+    const { threads } = this.#beforePause;
+    const watched = new Set(this.#quiet?.threads.map(({ tid }) => tid));
+    if (mayBeFewer) this.#beforePause.threads = threads.filter(({ tid }) => watched.has(tid));
+    this.#quiet = undefined;
+    return { mayBeFewer };
+  }
+
   /** perf samples again, or will not any more. */
   async #resumed(seconds: number): Promise<void> {
-    this.#burstBeganAt = performance.now();
-    this.#burstBytes = 0;
+    this.#resumedAt = performance.now();
+    this.#writtenBytes = 0;
     this.#muchWritten = new AbortController();
-    this.#pausing = false;
+    this.#pausing = this.#quiet !== undefined;
+    if (!this.#quiet) this.#narrowings = 0;
+    const watched = this.#quiet?.threads ?? [];
     const endedAt = await this.parts.lookup.uptime();
-    const after = await this.#threads(MAX_STILL_THREADS) ?? [];
-    await this.parts.write(pauseNotes({ before: this.#beforePause, after, seconds, endedAt }));
+    this.#afterPause = lookOf(this.#threads(MAX_STILL_THREADS));
+    const [before, after] = [this.#beforePause.threads, (await this.#afterPause).threads];
+    await this.parts.write(pauseNotes({ before, after, watched, seconds, endedAt }));
   }
 
   /** Looks at the threads; resolves with nothing when the node does not tell. */
@@ -169,4 +259,10 @@ export class ThreadTimeRecording {
       throw error;
     }
   }
+}
+
+/** Says when threads were looked at. */
+async function lookOf(looking: Promise<readonly ThreadTimes[] | undefined>): Promise<Look> {
+  const threads = await looking ?? [];
+  return { threads, at: performance.now() };
 }

@@ -62,7 +62,7 @@ async function checkTimes(samples: Sample[]): Promise<void> {
   const delays = [...threads].filter(([name]) => name !== "spinner").map(([, samples]) =>
     sumOf(samples, ({ event }) => event === "run-delay")
   );
-  assertWaits(samples, known, delays);
+  assertWaits(samples, known, { delays, within: 0.05 });
 }
 
 Deno.test("profile: --wall without profiles/kernel has the user's side of all of the time", async () => {

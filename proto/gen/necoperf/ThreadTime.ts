@@ -6,9 +6,10 @@
  * Lines of the daemon's own begin with `# necoperf: `: `thread-time all` or
  * `thread-time off-cpu`, the first one; `began TIME`; `paused SECONDS TIME` where
  * the recording paused until then, after `still PID/TID ...` of threads that had
- * no turn meanwhile; and at the end `duration SECONDS` and, of each thread that is
- * left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it, running
- * and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
+ * no turn meanwhile, and `watched PID/TID ...` of those that are recorded alone
+ * until the next pause; and at the end `duration SECONDS` and, of each thread that
+ * is left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it,
+ * running and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
  */
 export const ThreadTime = {
   /**
@@ -31,9 +32,10 @@ export const ThreadTime = {
  * Lines of the daemon's own begin with `# necoperf: `: `thread-time all` or
  * `thread-time off-cpu`, the first one; `began TIME`; `paused SECONDS TIME` where
  * the recording paused until then, after `still PID/TID ...` of threads that had
- * no turn meanwhile; and at the end `duration SECONDS` and, of each thread that is
- * left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it, running
- * and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
+ * no turn meanwhile, and `watched PID/TID ...` of those that are recorded alone
+ * until the next pause; and at the end `duration SECONDS` and, of each thread that
+ * is left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it,
+ * running and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
  */
 export type ThreadTime =
   /**
@@ -58,8 +60,9 @@ export type ThreadTime =
  * Lines of the daemon's own begin with `# necoperf: `: `thread-time all` or
  * `thread-time off-cpu`, the first one; `began TIME`; `paused SECONDS TIME` where
  * the recording paused until then, after `still PID/TID ...` of threads that had
- * no turn meanwhile; and at the end `duration SECONDS` and, of each thread that is
- * left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it, running
- * and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
+ * no turn meanwhile, and `watched PID/TID ...` of those that are recorded alone
+ * until the next pause; and at the end `duration SECONDS` and, of each thread that
+ * is left, `thread PID/TID NS NS TURNS COMM`: what the kernel counted of it,
+ * running and waiting for a processor. A TIME is perf's, of CLOCK_BOOTTIME.
  */
 export type ThreadTime__Output = typeof ThreadTime[keyof typeof ThreadTime]

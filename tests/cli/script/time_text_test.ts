@@ -248,6 +248,48 @@ Deno.test("createTimeTextMaker: lets threads that ended stand for others that ca
   });
 });
 
+Deno.test("createTimeTextMaker: knows the time of threads that are watched while others are not", async () => {
+  const text = began(0) +
+    // All are watched: the one chats, the other blocks.
+    running(5, "g", 9) + switching(5, "poll", 9) + leave(5, 9) +
+    running(10, "chat") + switching(20, "pipe") + leave(20) + enter(40) + running(40, "chat") +
+    note("still 7/9") + note("watched 7/9") + note(`paused 0.02 ${at(60)}`) +
+    // The other alone.
+    enter(65, 9) + running(70, "g", 9) + switching(71, "lock", 9) + leave(71, 9) + enter(110, 9) +
+    note(`paused 0.02 ${at(140)}`) +
+    running(150, "chat") + running(150, "g", 9) + note("duration 0.15") +
+    note("thread 7/8 75000000 0 1 web") + note("thread 7/9 51000000 0 1 web");
+  assert.deepEqual(await timesOf(text), {
+    // It was blocked for 20 of the 50 ms that it was watched.
+    "8 cpu-clock chat": 75,
+    "8 offcpu-time pipe": 75,
+    // Nothing is estimated but that it ran for 20 ms in the second pause.
+    "9 cpu-clock g": 51,
+    "9 offcpu-time poll": 60,
+    "9 offcpu-time lock": 39,
+  });
+  assert.match(
+    await textOf(text),
+    /thinned: threads that switch often were watched for 0\.05 s of 0\.15 s, the others for 0\.11 s, so/,
+  );
+});
+
+Deno.test("createTimeTextMaker: threads stand for others as long as those that start them were watched", async () => {
+  const born = (ms: number, tid: number, parent: number, lifeMs: number) =>
+    line(ms, parent, `PERF_RECORD_FORK(7:${tid}):(7:${parent})\n`) + enter(ms, tid) +
+    running(ms + lifeMs, "f", tid) + exit(ms + lifeMs, tid);
+  // All are watched for 140 of 200 ms, thread 9 for 180, and thread 20 as one that it has started.
+  const text = began(0) + running(40, "main") + note("watched 7/9") +
+    note(`paused 0.01 ${at(50)}`) + born(60, 20, 9, 9) + born(70, 21, 20, 9) +
+    note(`paused 0.01 ${at(100)}`) + born(110, 22, 8, 7) + running(200, "main") +
+    note("duration 0.2") + note("thread 7/8 200000000 0 1 web") + note("thread 7/9 0 0 0 web");
+  const times = await timesOf(text);
+  assert.equal(times["20 cpu-clock f"], 10);
+  assert.equal(times["21 cpu-clock f"], 10);
+  assert.equal(times["22 cpu-clock f"], 10);
+  assert.equal(times["9 offcpu-time [blocked before the recording began]"], 200);
+});
+
 Deno.test("createTimeTextMaker: gives only what blocked where nothing else was recorded", async () => {
   const text = note("thread-time off-cpu") + began(0) + block(5, "poll") + note("duration 0.02");
   assert.deepEqual(await timesOf(text), { "8 offcpu-time poll": 10 });

@@ -24,6 +24,13 @@ Deno.test("recordArguments: perf record samples the processes and ends by itself
   assert.deepEqual(args.slice(-3), ["--", "sleep", "1.250"]);
 });
 
+Deno.test("recordArguments: perf record samples threads alone, and what those start", () => {
+  const args = recordArguments(OPTIONS, { ...TARGET, tids: [13, 346] });
+  assert.ok(args.includes("--tid=13,346"));
+  assert.ok(args.includes("--inherit"));
+  assert.ok(!args.some((arg) => arg.startsWith("--pid")));
+});
+
 Deno.test("recordArguments: a very short duration is still one that sleep takes", () => {
   const args = recordArguments(OPTIONS, { ...TARGET, durationSeconds: 1e-9 });
   assert.equal(args.at(-1), "0.000");

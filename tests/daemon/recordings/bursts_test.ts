@@ -13,6 +13,7 @@ class StandIn implements PerfRecord {
   readonly exit: Promise<RecordExit>;
   stops = 0;
   flushes = 0;
+  #hasEnded = false;
   readonly #exited = Promise.withResolvers<RecordExit>();
   #controller!: ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
@@ -25,12 +26,14 @@ class StandIn implements PerfRecord {
   }
 
   end(exit: RecordExit): void {
-    this.#controller.close();
+    if (!this.#hasEnded) this.#controller.close();
+    this.#hasEnded = true;
     this.#exited.resolve(exit);
   }
 
   stop(): void {
-    if (this.stops++ === 0) this.end({ wholeDuration: false });
+    this.stops++;
+    this.end({ wholeDuration: false });
   }
 
   flush(): void {
@@ -53,15 +56,27 @@ interface Started {
   abort: AbortController;
 }
 
+type Attach = (perfs: StandIn[], durationSeconds: number) => StandIn | undefined;
+
+/** Parts without quiet threads, whose rests end at once. */
+const PARTS = {
+  rested: () => Promise.resolve(),
+  attachToQuiet: () => Promise.resolve(undefined),
+  quietIsOver: () => assert.fail("no thread is quiet"),
+  durationSeconds: 60,
+  abort: new AbortController().signal,
+};
+
 /** Bursts of a recording of 60 s, whose rests end at once. `attach` says what is attached to next. */
 function start(
-  attach: (perfs: StandIn[], durationSeconds: number) => StandIn | undefined,
+  attach: Attach,
+  more: Partial<ConstructorParameters<typeof Bursts>[1]> = {},
 ): Started {
   const perfs = [new StandIn(60, [HEADER + "a", "b"])];
   const abort = new AbortController();
   const pauses = { count: 0 };
   const bursts = new Bursts(perfs[0], {
-    rested: () => Promise.resolve(),
+    ...PARTS,
     attach(durationSeconds) {
       const perf = attach(perfs, durationSeconds);
       if (perf) perfs.push(perf);
@@ -72,8 +87,8 @@ function start(
       pauses.count++;
       return Promise.resolve();
     },
-    durationSeconds: 60,
     abort: abort.signal,
+    ...more,
   });
   const text = (async () => {
     let all = "";
@@ -120,7 +135,7 @@ Deno.test("Bursts: a pause that begins before the words about the last one are w
   const perfs = [new StandIn(60, [HEADER + "a"])];
   const pauses: number[] = [];
   const bursts = new Bursts(perfs[0], {
-    rested: () => Promise.resolve(),
+    ...PARTS,
     attach(durationSeconds) {
       perfs.push(again(perfs, durationSeconds));
       return Promise.resolve(perfs.at(-1));
@@ -130,8 +145,6 @@ Deno.test("Bursts: a pause that begins before the words about the last one are w
       if (pauses.push(seconds) === 1) bursts.pause();
       return written.promise;
     },
-    durationSeconds: 60,
-    abort: new AbortController().signal,
   });
   bursts.pause();
   await new Promise((resolve) => setTimeout(resolve));
@@ -188,14 +201,103 @@ Deno.test("Bursts: a pause to the end of the time is a whole recording", async (
   const first = new StandIn(0.3, [HEADER]);
   const pauses: number[] = [];
   const bursts = new Bursts(first, {
+    ...PARTS,
     rested: (signal) => new Promise((resolve) => signal.addEventListener("abort", () => resolve())),
     attach: () => assert.fail("it was attached again"),
     resumed: (seconds) => Promise.resolve(void pauses.push(seconds)),
     durationSeconds: 0.3,
-    abort: new AbortController().signal,
   });
   await bursts.attached;
   bursts.pause();
   assert.deepEqual(await bursts.exit, { wholeDuration: true });
   assert.equal(pauses.length, 1);
+});
+
+/** Attaches to quiet threads as well, and ends that as often as there is an answer. */
+function startWithQuiet(answers: { mayBeFewer: boolean }[], exit?: RecordExit) {
+  const quiet: StandIn[] = [];
+  const set = start(again, {
+    attachToQuiet(durationSeconds) {
+      if (quiet.length === answers.length) return Promise.resolve(undefined);
+      quiet.push(new StandIn(durationSeconds, [HEADER + `quiet${quiet.length} `]));
+      return Promise.resolve(quiet.at(-1));
+    },
+    async quietIsOver(signal) {
+      const at = quiet.length - 1;
+      if (exit) {
+        quiet[at].end(exit);
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      }
+      return answers[at];
+    },
+  });
+  return { ...set, quiet };
+}
+
+Deno.test("Bursts: in a rest quiet threads are recorded, fewer when they cost too much", async () => {
+  const answers = [{ mayBeFewer: true }, { mayBeFewer: false }];
+  const { bursts, pauses, perfs, quiet, text } = startWithQuiet(answers);
+  bursts.pause();
+  await bursts.sampling;
+  assert.deepEqual(quiet.map(({ stops }) => stops), [1, 1]);
+  perfs[1].end({ wholeDuration: true });
+  assert.deepEqual(await bursts.exit, { wholeDuration: true });
+  assert.equal(await text, HEADER + "ab" + "quiet0 " + "quiet1 " + "1z");
+  assert.equal(pauses.count, 3);
+});
+
+Deno.test("Bursts: it ends while quiet threads are recorded, when the time is over", async () => {
+  const set = startWithQuiet([{ mayBeFewer: false }], { wholeDuration: true });
+  set.bursts.pause();
+  assert.deepEqual(await set.bursts.exit, { wholeDuration: true });
+  assert.equal(await set.text, HEADER + "ab" + "quiet0 ");
+  assert.equal(set.perfs.length, 1);
+});
+
+Deno.test("Bursts: a perf record of quiet threads that fails ends it", async () => {
+  const failure = new StatusError("INTERNAL", "perf record failed");
+  const set = startWithQuiet([{ mayBeFewer: false }], { wholeDuration: false, failure });
+  set.bursts.pause();
+  assert.deepEqual(await set.bursts.exit, { wholeDuration: false, failure });
+});
+
+Deno.test("Bursts: when all quiet threads have ended the others are recorded", async () => {
+  const set = startWithQuiet([{ mayBeFewer: false }], { wholeDuration: false });
+  set.bursts.pause();
+  await set.bursts.sampling;
+  set.perfs[1].end({ wholeDuration: true });
+  assert.deepEqual(await set.bursts.exit, { wholeDuration: true });
+  assert.equal(await set.text, HEADER + "ab" + "quiet0 " + "1z");
+});
+
+Deno.test("Bursts: stopped while quiet threads are recorded it keeps those, and begins nothing", async () => {
+  const quiet = new StandIn(60, [HEADER + "quiet"]);
+  const watching = Promise.withResolvers<void>();
+  const set = start(again, {
+    attachToQuiet: () => Promise.resolve(quiet),
+    quietIsOver(signal) {
+      watching.resolve();
+      return new Promise((resolve) =>
+        signal.addEventListener("abort", () => resolve({ mayBeFewer: false }))
+      );
+    },
+  });
+  set.bursts.pause();
+  await watching.promise;
+  set.bursts.flush();
+  set.bursts.stop();
+  assert.deepEqual(await set.bursts.exit, { wholeDuration: false });
+  assert.equal(await set.text, HEADER + "ab" + "quiet");
+  assert.deepEqual([quiet.flushes, set.perfs.length], [1, 1]);
+});
+
+Deno.test("Bursts: quiet threads that cannot be attached to are left out", async () => {
+  const set = start(again, {
+    attachToQuiet: () => Promise.reject(new StatusError("FAILED_PRECONDITION", "they change")),
+  });
+  set.bursts.pause();
+  await set.bursts.sampling;
+  set.perfs[1].end({ wholeDuration: true });
+  assert.deepEqual(await set.bursts.exit, { wholeDuration: true });
+  assert.equal(await set.text, HEADER + "ab" + "1z");
 });

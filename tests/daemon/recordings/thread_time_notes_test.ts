@@ -34,18 +34,21 @@ Deno.test("pauseNotes: threads that had no turn are named, those that had one or
     thread(12, [1, 0, 7]),
   ];
   assert.equal(
-    pauseNotes({ before, after, seconds: 0.25, endedAt: 12.5 }),
+    pauseNotes({ before, after, watched: [], seconds: 0.25, endedAt: 12.5 }),
     "# necoperf: still 7/7 7/12\n# necoperf: paused 0.250000 12.5\n",
   );
   assert.equal(
-    pauseNotes({ before: [], after, seconds: 2, endedAt: undefined }),
-    "# necoperf: paused 2.000000\n",
+    pauseNotes({ before: [], after, watched: after.slice(3), seconds: 2, endedAt: undefined }),
+    "# necoperf: watched 7/10 7/11 7/12\n# necoperf: paused 2.000000\n",
   );
 });
 
 Deno.test("pauseNotes: many threads take several lines", () => {
   const threads = Array.from({ length: 300 }, (_, index) => thread(1_000_000 + index, [1, 0, 3]));
-  const text = pauseNotes({ before: threads, after: threads, seconds: 1, endedAt: 1 });
+  const text = pauseNotes({
+    ...{ before: threads, after: threads, watched: [] },
+    ...{ seconds: 1, endedAt: 1 },
+  });
   const lines = text.split("\n").slice(0, -1);
   assert.equal(lines.length, 4);
   assert.ok(lines.every((line) => line.length < 4096));

@@ -37,11 +37,22 @@ function standIn(): PerfRecord & { stopped: boolean } {
   return perf;
 }
 
-/** A node on which process 7 has a thread that does nothing, and one that has a turn at each look. */
-function node({ tells = true } = {}) {
+/**
+ * A node on which process 7 has a thread that does nothing, and one that has a turn at each look. With
+ * `reused` the first one is another from the third look on.
+ */
+function node({ tells = true, reused = false } = {}) {
   let looks = 0;
   const threads = (): ThreadTimes[] => [
-    { pid: 7, tid: 7, startTicks: 1, comm: "main", runNs: 5, delayNs: 6, turns: 7 },
+    {
+      pid: 7,
+      tid: 7,
+      startTicks: reused && looks > 2 ? 2 : 1,
+      comm: "main",
+      runNs: 5,
+      delayNs: 6,
+      turns: 7,
+    },
     { pid: 7, tid: 8, startTicks: 1, comm: "web", runNs: looks * 10, delayNs: 0, turns: looks },
     { pid: 9, tid: 9, startTicks: 1, comm: "another's", runNs: 1, delayNs: 1, turns: 1 },
   ];
@@ -57,7 +68,9 @@ function node({ tells = true } = {}) {
   };
 }
 
-function start(options: { tells?: boolean; budget?: number; pids?: number[] } = {}) {
+function start(
+  options: { tells?: boolean; reused?: boolean; budget?: number; pids?: number[] } = {},
+) {
   const written: string[] = [];
   const pauses = { begun: Promise.withResolvers<void>() };
   const recording = new ThreadTimeRecording({
@@ -106,9 +119,12 @@ Deno.test("ThreadTimeRecording: where the node does not tell there are no thread
 Deno.test("ThreadTimeRecording: pauses when the budget is overdrawn, and tells of it afterwards", async () => {
   const { recording, written, pauses } = start({ budget: 100_000 });
   const perfs = [standIn()];
-  const bursts = recording.inBursts(perfs[0], () => {
-    perfs.push(standIn());
-    return Promise.resolve(perfs.at(-1));
+  const bursts = recording.inBursts(perfs[0], {
+    attach() {
+      perfs.push(standIn());
+      return Promise.resolve(perfs.at(-1));
+    },
+    attachToThreads: () => Promise.resolve(undefined),
   });
   recording.look([7]);
   await recording.begin();
@@ -133,7 +149,10 @@ Deno.test("ThreadTimeRecording: pauses when the budget is overdrawn, and tells o
 Deno.test("ThreadTimeRecording: lost events count as if they had been written", async () => {
   const { recording, pauses } = start({ budget: 1000 });
   const perf = standIn();
-  const bursts = recording.inBursts(perf, () => Promise.resolve(undefined));
+  const bursts = recording.inBursts(perf, {
+    attach: () => Promise.resolve(undefined),
+    attachToThreads: () => Promise.resolve(undefined),
+  });
   recording.look([7]);
   await recording.begin();
   recording.lost(10_000);
@@ -142,4 +161,84 @@ Deno.test("ThreadTimeRecording: lost events count as if they had been written", 
   assert.equal(perf.stopped, true);
   bursts.stop();
   await bursts.exit;
+});
+
+Deno.test("ThreadTimeRecording: watches quiet threads until it may watch all, and says which", async () => {
+  const { recording, written, pauses } = start({ budget: 100_000 });
+  const perfs = [standIn()];
+  const quiet: number[][] = [];
+  const add = () => {
+    perfs.push(standIn());
+    return Promise.resolve(perfs.at(-1));
+  };
+  const bursts = recording.inBursts(perfs[0], {
+    attach: add,
+    async attachToThreads(pids, choose) {
+      quiet.push(pids as number[], await choose(pids));
+      return add();
+    },
+  });
+  recording.look([7]);
+  await recording.begin();
+  recording.took(250_000);
+  await pauses.begun.promise;
+  await recording.sampling();
+  // The one that has a turn at each look would take more than half of the budget.
+  assert.deepEqual(quiet, [[7], [7]]);
+  assert.deepEqual(perfs.map(({ stopped }) => stopped), [true, true, false]);
+  bursts.stop();
+  await bursts.exit;
+  assert.match(
+    written[1],
+    /^# necoperf: still 7\/7\n# necoperf: watched 7\/7\n# necoperf: paused \S+ 12\.34\n$/,
+  );
+  assert.match(written[2], /^# necoperf: still 7\/7\n# necoperf: paused \S+ 12\.34\n$/);
+  assert.equal(written.length, 3);
+});
+
+Deno.test("ThreadTimeRecording: a quiet thread whose id is another's by now is not attached to", async () => {
+  const { recording } = start({ budget: 1000, reused: true });
+  const chosen = Promise.withResolvers<number[]>();
+  const bursts = recording.inBursts(standIn(), {
+    attach: () => assert.fail("the budget is not full"),
+    async attachToThreads(pids, choose) {
+      chosen.resolve(await choose(pids));
+      return undefined;
+    },
+  });
+  recording.look([7]);
+  await recording.begin();
+  recording.took(1_000_000);
+  assert.deepEqual(await chosen.promise, []);
+  bursts.stop();
+  await bursts.exit;
+});
+
+Deno.test("ThreadTimeRecording: quiet threads that are not quiet are left before the budget is full", async () => {
+  const { recording, written } = start({ budget: 1000 });
+  const perfs = [standIn()];
+  let attempts = 0;
+  const bursts = recording.inBursts(perfs[0], {
+    attach: () => assert.fail("the budget is not full"),
+    async attachToThreads(pids, choose) {
+      if (attempts++ > 0) return undefined;
+      await choose(pids);
+      perfs.push(standIn());
+      return perfs[1];
+    },
+  });
+  recording.look([7]);
+  await recording.begin();
+  recording.took(1_000_000);
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      if (written.length < 2) return;
+      clearInterval(timer);
+      resolve();
+    }, 10);
+  });
+  recording.took(2_000);
+  await perfs[1].exit;
+  bursts.stop();
+  assert.deepEqual(await bursts.exit, { wholeDuration: false });
 });
