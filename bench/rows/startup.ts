@@ -13,9 +13,6 @@ import { interleave } from "../measure.ts";
 import { clientCommand } from "../programs.ts";
 import type { Row } from "../row.ts";
 
-/** Both are run as a shell runs them: bash and zsh say so in this variable. */
-const BY_SHELL = { _: Deno.execPath() };
-
 const RESULT = new TextEncoder().encode("web 1 1.0: cpu-clock:\n\t1 main (/web)\n\n");
 
 /** Row 5: how soon the client does what it is asked. */
@@ -49,10 +46,9 @@ export const startup: Row = {
           ),
           ...[join(directory, main), ...args],
         ],
-        env: BY_SHELL,
         stdin: "null",
       });
-    const source = (args: string[]) => clientCommand(args, { env: BY_SHELL });
+    const source = (args: string[]) => clientCommand(args);
     const kubectl = (args: string[]) => new Deno.Command("kubectl", { args, stdin: "null" });
 
     const untilEnd = async (command: Deno.Command) => {

@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { resolve } from "node:path";
 import process from "node:process";
 import { type Dispatcher, request } from "undici";
@@ -11,6 +10,7 @@ import { kubeconfigError, reasonOf } from "./kubeconfig_error.ts";
 import { readCertificates, readPem } from "./kubeconfig_pem.ts";
 import { systemAuthorities } from "./kubeconfig_server.ts";
 import { proxyFromEnvironment } from "./proxy_from_environment.ts";
+import { readTokenClaims } from "./token_claims.ts";
 
 /** `config` of kubectl's own `auth-provider` for OpenID Connect, and where it stands. */
 interface OidcProvider {
@@ -74,13 +74,8 @@ const LEEWAY_MS = 10_000;
 
 /** When a JSON Web Token ends, in milliseconds since 1970; what does not say so may be good for ever. */
 function endOf(idToken: string): number {
-  try {
-    const [, payload] = idToken.split(".");
-    const { exp } = JSON.parse(Buffer.from(payload, "base64url").toString());
-    return typeof exp === "number" ? exp * 1000 : Infinity;
-  } catch {
-    return Infinity;
-  }
+  const exp = readTokenClaims(idToken)?.exp;
+  return typeof exp === "number" ? exp * 1000 : Infinity;
 }
 
 async function renew(

@@ -1,5 +1,6 @@
 import { TOKEN_AUDIENCE } from "../../../proto/defaults.ts";
 import type { IssuedToken } from "../cluster/kubernetes.ts";
+import { readTokenClaims } from "../cluster/token_claims.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import { fileError, readSmallFile } from "./small_file.ts";
 
@@ -89,7 +90,7 @@ function findFlaw(token: string): string | undefined {
  * daemon decides on them.
  */
 function isForNecoPerf(token: string): boolean {
-  const claims = readClaims(token);
+  const claims = readTokenClaims(token);
   // A service account's old kind of token names no audience: it is for the API server.
   return claims === undefined || [claims.aud].flat().includes(TOKEN_AUDIENCE);
 }
@@ -99,22 +100,6 @@ function isForNecoPerf(token: string): boolean {
  * verified: that is for those whom it is shown to.
  */
 export function tokenSubject(token: string): string | undefined {
-  const subject = readClaims(token)?.sub;
+  const subject = readTokenClaims(token)?.sub;
   return typeof subject === "string" ? subject : undefined;
-}
-
-/** What a JSON Web Token claims (RFC 7519), not verified; `undefined` for other tokens. */
-function readClaims(token: string): { aud?: unknown; sub?: unknown } | undefined {
-  const parts = token.split(".");
-  if (parts.length !== 3) return undefined;
-  try {
-    const bytes = Uint8Array.from(
-      atob(parts[1].replaceAll("-", "+").replaceAll("_", "/")),
-      (character) => character.charCodeAt(0),
-    );
-    const claims = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof claims === "object" && claims !== null ? claims : undefined;
-  } catch {
-    return undefined;
-  }
 }
