@@ -29,10 +29,7 @@ let tenant: Tenant;
 Deno.test.beforeAll(async () => {
   await deployDaemons("cgroup");
   tenant = await createTenant();
-  const pod = targetPod(tenant.namespace, "target", { waits: TARGET.waits });
-  // What it runs is to be what it wants to, and not what a limit lets it.
-  for (const container of pod.spec.containers) delete container.resources.limits.cpu;
-  await startPods(tenant, pod);
+  await startPods(tenant, podOf("target", TARGET.waits));
 });
 
 Deno.test.afterAll(async () => {
@@ -40,10 +37,20 @@ Deno.test.afterAll(async () => {
   await removeDaemons();
 });
 
+/** A pod that runs what it wants to, and not what a limit lets it. */
+function podOf(name: string, command: string[]) {
+  const pod = targetPod(tenant.namespace, name, { waits: command });
+  for (const container of pod.spec.containers) delete container.resources.limits.cpu;
+  return pod;
+}
+
 const isInKernel = ({ frames }: Sample) => frames.some(({ address }) => isKernelAddress(address));
 
-/** Holds what was recorded of `waits` against what it has counted itself. */
-async function checkTimes(samples: Sample[]): Promise<void> {
+/** Holds what was recorded of a pod's `waits` against what it has counted itself. */
+async function checkTimes(
+  samples: Sample[],
+  { pod = "target", within = 0.05 } = {},
+): Promise<void> {
   const threads = Map.groupBy(
     samples,
     ({ pid, tid, command }) => command === "waits" && pid !== tid ? "born" : command,
@@ -53,16 +60,16 @@ async function checkTimes(samples: Sample[]): Promise<void> {
     assert.equal(sumOf(threads.get(name)!, () => true), lifeNs, name);
   }
   const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
-  const logs = await kubectl(["logs", `--namespace=${tenant.namespace}`, "target"]);
+  const logs = await kubectl(["logs", `--namespace=${tenant.namespace}`, pod]);
   const known = countBetween(
     logs.trimEnd().split("\n").map(readWaitsLine),
     end - lifeNs / 1e9,
     end,
   );
-  const delays = [...threads].filter(([name]) => name !== "spinner").map(([, samples]) =>
+  const delays = [...threads].filter(([name]) => !/spinner|chatty/.test(name)).map(([, samples]) =>
     sumOf(samples, ({ event }) => event === "run-delay")
   );
-  assertWaits(samples, known, { delays, within: 0.05 });
+  assertWaits(samples, known, { delays, within });
 }
 
 Deno.test("profile: --wall without profiles/kernel has the user's side of all of the time", async () => {
@@ -105,4 +112,16 @@ Deno.test("profile: --off-cpu has what blocked alone, and pods with merged resul
   const folded = onlyResult(run);
   assert.match(folded, /^locker;.*waits_lock.* \d{8,}$/m);
   assert.doesNotMatch(folded, /waits_spin/);
+});
+
+Deno.test("profile: --wall has the waits of threads beside others that switch too often", async () => {
+  const [namespace, name] = [tenant.namespace, "chatty"];
+  await startPods(tenant, podOf(name, [...TARGET.waits, "chatty"]));
+  try {
+    const run = await runClient(tenant, [name, "--wall", "-d", "15s"]);
+    assert.match(run.stderr, /thinned: threads that switch often were watched for/);
+    await checkTimes(await samplesOf(onlyResult(run)), { pod: name, within: 0.1 });
+  } finally {
+    await kubectl(["delete", "pod", `--namespace=${namespace}`, name, "--wait=false"]);
+  }
 });
