@@ -55,6 +55,7 @@ async function startCi(
     esac`,
   );
   await write("project/.ci/images", `${step}\nstep images-$1`);
+  await write("project/.ci/cluster-network", `${step}\nstep cluster-network`);
   if (testbed) {
     for (const name of ["build", "up", "down", "compile-toolchain"]) {
       const call = `echo ${name} >>${directory}/calls`;
@@ -175,6 +176,23 @@ Deno.test(".ci/run: fails when the images or the cluster cannot be had", async (
     assert.deepEqual(calls(ci).filter((call) => call === "down"), started ? ["down"] : []);
   }
 });
+
+for (
+  const { failures, end } of [
+    { failures: 1, end: `${PASSED} passed, 0 failed` },
+    { failures: 2, end: `${PASSED - 111} passed, 1 failed` },
+  ]
+) {
+  Deno.test(`.ci/run: a cluster without a network is started again once: ${failures}`, async () => {
+    // One line for each time that it was looked for.
+    const script = `echo >>"$0.looks"; [ "$(wc -l <"$0.looks")" -gt ${failures} ]`;
+    await using ci = await startCi({ ...TESTS, "cluster-network": script });
+    const { lines } = await ci.output;
+    assert.equal(lines.at(-1), end);
+    const started = calls(ci).filter((call) => call === "up" || call === "down");
+    assert.deepEqual(started, ["up", "down", "up", "down"]);
+  });
+}
 
 Deno.test(".ci/run: uses a cluster that runs, of the same Kubernetes, and leaves it running", async () => {
   {
