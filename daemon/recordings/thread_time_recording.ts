@@ -22,7 +22,7 @@ const MAX_BURST_BYTES = BACKLOG_BYTES / 2;
  * How many threads are looked at before and after a pause, and so may be watched in the next one, and
  * how long that may put it off.
  */
-const MAX_STILL_THREADS = 256;
+const MAX_STILL_THREADS = 1024;
 const MAX_LOOK_MS = 500;
 /**
  * How often fewer threads are chosen in one pause: a target could have one after the other switch as
