@@ -161,8 +161,9 @@ export function createSwitchTextReader(handler: SwitchHandler): SwitchTextReader
     },
     timeNs,
     seconds(timeNs) {
-      const whole = Math.floor(timeNs / NANO);
-      return `${whole + (baseSeconds ?? 0)}.${`${timeNs - whole * NANO}`.padStart(9, "0")}`;
+      const ns = Math.round(timeNs);
+      const whole = Math.floor(ns / NANO);
+      return `${whole + (baseSeconds ?? 0)}.${`${ns - whole * NANO}`.padStart(9, "0")}`;
     },
   };
 }

@@ -16,13 +16,7 @@ import {
   type Tenant,
   TENANT_ACCOUNT,
 } from "../testing/tenant.ts";
-import {
-  assertWaits,
-  countBetween,
-  readWaitsLine,
-  samplesOf,
-  sumOf,
-} from "../testing/thread_time.ts";
+import { assertWaits, countWhenWritten, samplesOf, sumOf } from "../testing/thread_time.ts";
 
 let tenant: Tenant;
 
@@ -60,12 +54,8 @@ async function checkTimes(
     assert.equal(sumOf(threads.get(name)!, () => true), lifeNs, name);
   }
   const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
-  const logs = await kubectl(["logs", `--namespace=${tenant.namespace}`, pod]);
-  const known = countBetween(
-    logs.trimEnd().split("\n").map(readWaitsLine),
-    end - lifeNs / 1e9,
-    end,
-  );
+  const logs = () => kubectl(["logs", `--namespace=${tenant.namespace}`, pod]);
+  const known = await countWhenWritten(logs, end - lifeNs / 1e9, end);
   const delays = [...threads].filter(([name]) => !/spinner|chatty/.test(name)).map(([, samples]) =>
     sumOf(samples, ({ event }) => event === "run-delay")
   );

@@ -163,7 +163,11 @@ exampleTest(
     assert(hottest.includes("syscall.Fsync"), hottest.join());
     const sync = secondsOf(stacks, (_, functions) => functions.includes("main.appendToJournal"));
     assert(sync.blocked > 0, "it never waits for the disk");
-    const query = secondsOf(stacks, (_, functions) => functions.includes("main.query"));
+    // Go 1.19's scheduler is called by what ran last on the thread (newer ones' by nobody).
+    const query = secondsOf(
+      stacks,
+      (_, functions) => functions.includes("main.query") && !functions.includes("runtime.mcall"),
+    );
     assert(query.blocked < 0.05 * time.blockedSeconds, `${query.blocked} s in query`);
   },
 );

@@ -11,13 +11,7 @@ import { makeContainer } from "../testing/container_cgroup.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
 import { buildTargets } from "../testing/targets.ts";
-import {
-  assertWaits,
-  countBetween,
-  readWaitsLine,
-  samplesOf,
-  sumOf,
-} from "../testing/thread_time.ts";
+import { assertWaits, countWhenWritten, samplesOf, sumOf } from "../testing/thread_time.ts";
 
 const targets = await buildTargets();
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
@@ -72,18 +66,11 @@ async function startWaits(...args: string[]) {
   const container = makeContainer();
   const printed = await Deno.makeTempFile();
   container.run("sh", "-c", `exec "$@" >${printed}`, "sh", targets.waits, ...args);
-  const lines = async () =>
-    (await Deno.readTextFile(printed)).trimEnd().split("\n").map(readWaitsLine);
-  await eventually(async () => assert.ok((await lines()).length > 8));
+  const read = () => Deno.readTextFile(printed);
+  await eventually(async () => assert.ok((await read()).split("\n").length > 9));
   return {
     id: container.id,
-    async between(from: number, to: number) {
-      return await eventually(async () => {
-        const said = await lines();
-        assert.ok(said.at(-1)!.seconds > to);
-        return countBetween(said, from, to);
-      });
-    },
+    between: (from: number, to: number) => countWhenWritten(read, from, to),
     async [Symbol.asyncDispose]() {
       await container[Symbol.asyncDispose]();
       await Deno.remove(printed);

@@ -218,12 +218,7 @@ export async function startWaits(path: string, ...args: string[]): Promise<Waits
       said.push(readWaitsLine(line));
     }
   })();
-  const checkHeard = (seconds: number) => {
-    if (!said.some((line) => line.name === "spin" && line.seconds > seconds)) {
-      throw new Error("not yet");
-    }
-  };
-  await eventually(() => checkHeard(0));
+  await eventually(() => assert.notEqual(said.length, 0));
   return {
     pid: process.pid,
     async pids() {
@@ -231,10 +226,7 @@ export async function startWaits(path: string, ...args: string[]): Promise<Waits
       const children = (await Deno.readTextFile(path)).split(" ").filter((pid) => pid.trim());
       return [process.pid, ...children.map(Number)];
     },
-    async between(from, to) {
-      await eventually(() => checkHeard(to));
-      return countBetween(said, from, to);
-    },
+    between: (from, to) => eventually(() => countBetween(said, from, to)),
     async [Symbol.asyncDispose]() {
       process.kill("SIGKILL");
       await process.status;
@@ -244,7 +236,7 @@ export async function startWaits(path: string, ...args: string[]): Promise<Waits
 }
 
 /** Reads a line that `waits` has printed. */
-export function readWaitsLine(line: string): WaitsLine {
+function readWaitsLine(line: string): WaitsLine {
   const [seconds, name, ns] = line.split(" ");
   return { seconds: Number(seconds), name, ns: Number(ns) };
 }
@@ -256,12 +248,32 @@ interface WaitsLine {
   ns: number;
 }
 
-/** What lines of `waits` count from one time to another, by the name of the way. */
-export function countBetween(said: WaitsLine[], from: number, to: number): Record<string, number> {
+/**
+ * What lines that `read` gives of `waits` count from one time to another, by the name of the way. Waits
+ * until they have been written.
+ */
+export function countWhenWritten(
+  read: () => Promise<string>,
+  from: number,
+  to: number,
+): Promise<Record<string, number>> {
+  return eventually(async () => {
+    // What is written last may be a part of a line.
+    const lines = (await read()).split("\n").slice(0, -1);
+    return countBetween(lines.map(readWaitsLine), from, to);
+  });
+}
+
+/** What lines of `waits` count from one time to another; throws where they do not go so far. */
+function countBetween(said: WaitsLine[], from: number, to: number): Record<string, number> {
+  const byName = Map.groupBy(said, ({ name }) => name);
+  if (byName.size === 0) throw new Error("it has said nothing");
   const counts: Record<string, number> = {};
-  for (const [name, lines] of Map.groupBy(said, ({ name }) => name)) {
+  for (const [name, lines] of byName) {
     const at = (seconds: number) => {
-      const next = Math.max(1, lines.findIndex((line) => line.seconds >= seconds));
+      const index = lines.findIndex((line) => line.seconds >= seconds);
+      if (index < 0) throw new Error(`it has said nothing of ${name} since ${seconds} s`);
+      const next = Math.max(1, index);
       const [a, b] = [lines[next - 1], lines[next]];
       return a.ns + (b.ns - a.ns) * (seconds - a.seconds) / (b.seconds - a.seconds);
     };

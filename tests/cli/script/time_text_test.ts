@@ -213,6 +213,15 @@ Deno.test("createTimeTextMaker: estimates pauses by what was seen and what the k
   );
 });
 
+Deno.test("createTimeTextMaker: writes times of nine decimals, also where seconds make no whole number", async () => {
+  // 8.001451 s are 8001450999.999999 ns in floating point.
+  const text = began(0) + running(1, "f") + note("duration 8.001451");
+  assert.match(await textOf(text), /^web 7\/8 1008\.001451000: 8001451000 cpu-clock: $/m);
+  const paused = began(0) + running(1, "f") + note(`paused 8.001451`) + running(9000, "f");
+  const times = [...(await textOf(paused)).matchAll(/^web \S+ (\S+):/gm)].map(([, time]) => time);
+  assert.deepEqual(times.filter((time) => !/^\d+\.\d{9}$/.test(time)), []);
+});
+
 Deno.test("createTimeTextMaker: knows where a thread was that did not run in a pause", async () => {
   const text = began(0) + running(2, "f") + switching(10, "poll") + leave(10) +
     running(10, "g", 9) + switching(11, "work", 9) + leave(11, 9) + note("still 7/8") +
