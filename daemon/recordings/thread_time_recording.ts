@@ -14,8 +14,12 @@ import { beginningNotes, endNotes, pauseNotes } from "./thread_time_notes.ts";
 const DWARF_FACTOR = 8;
 /** What an event has on average: two switches and a sample with a short stack have 185. */
 const LOST_EVENT_BYTES = 64;
-/** A shorter burst would see the beginning or the end of few waits, and both of hardly any. */
+/**
+ * A shorter burst would see the beginning or the end of few waits, and both of hardly any; but where
+ * very much is written waits are short, and a burst of so many seconds' budget is enough.
+ */
 const MIN_BURST_MS = 250;
+const MAX_BURST_SECONDS = 4;
 /** More would fill perf's backlog, and a perf that has to wait does not end when it is told to. */
 const MAX_BURST_BYTES = BACKLOG_BYTES / 2;
 /**
@@ -74,6 +78,7 @@ interface Look {
 export class ThreadTimeRecording {
   readonly #bytesPerSecond: number;
   readonly #budget: ByteBudget;
+  readonly #maxBurstBytes: number;
   #bursts: Bursts | undefined;
   /** When the last pause was over, and what has been written since. */
   #resumedAt = 0;
@@ -101,6 +106,7 @@ export class ThreadTimeRecording {
     const { limits: { threadTimeBytesPerSecond }, options: { callGraph } } = parts;
     this.#bytesPerSecond = threadTimeBytesPerSecond * (callGraph === "dwarf" ? DWARF_FACTOR : 1);
     this.#budget = new ByteBudget(this.#bytesPerSecond);
+    this.#maxBurstBytes = Math.min(MAX_BURST_BYTES, this.#bytesPerSecond * MAX_BURST_SECONDS);
   }
 
   /** perf has written so many bytes. */
@@ -108,7 +114,7 @@ export class ThreadTimeRecording {
     this.#budget.take(bytes);
     this.#quiet?.budget.take(bytes);
     this.#writtenBytes += bytes;
-    const isMuch = this.#quiet?.budget.isOverdrawn ?? this.#writtenBytes > MAX_BURST_BYTES;
+    const isMuch = this.#quiet?.budget.isOverdrawn ?? this.#writtenBytes > this.#maxBurstBytes;
     if (isMuch) this.#muchWritten.abort();
     if (this.#bursts && this.#budget.isOverdrawn && !this.#pausing) this.#pause(this.#bursts);
   }

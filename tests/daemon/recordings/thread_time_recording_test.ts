@@ -146,6 +146,27 @@ Deno.test("ThreadTimeRecording: pauses when the budget is overdrawn, and tells o
   assert.ok(Number(seconds) > 1.5, `${seconds} s`);
 });
 
+Deno.test("ThreadTimeRecording: a burst that writes very much is a short one", async () => {
+  const { recording, pauses } = start({ budget: 100_000 });
+  const perf = standIn();
+  const bursts = recording.inBursts(perf, {
+    attach: () => Promise.resolve(undefined),
+    attachToThreads: () => Promise.resolve(undefined),
+  });
+  recording.look([7]);
+  await recording.begin();
+  // As long as any other.
+  const usual = new Promise<string>((resolve) => setTimeout(() => resolve("usual"), 200));
+  recording.took(390_000);
+  assert.equal(perf.stopped, false);
+  recording.took(20_000);
+  const short = pauses.begun.promise.then(() => "short");
+  assert.equal(await Promise.race([short, usual]), "short");
+  await usual;
+  bursts.stop();
+  await bursts.exit;
+});
+
 Deno.test("ThreadTimeRecording: lost events count as if they had been written", async () => {
   const { recording, pauses } = start({ budget: 1000 });
   const perf = standIn();
