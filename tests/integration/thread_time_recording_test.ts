@@ -40,7 +40,7 @@ interface Notes {
   all: string[];
   began?: number;
   durationSeconds: number;
-  pauses: { seconds: number; end?: number; still: string[] }[];
+  pauses: { seconds: number; end?: number; still: string[]; watched: string[] }[];
   /** By `pid/tid`. */
   threads: Map<string, { runNs: number; delayNs: number; turns: number; comm: string }>;
 }
@@ -49,14 +49,17 @@ function readNotes(text: string): Notes {
   const all = [...text.matchAll(/^# necoperf: (.*)$/gm)].map(([, note]) => note);
   const notes: Notes = { all, durationSeconds: NaN, pauses: [], threads: new Map() };
   let still: string[] = [];
+  let watched: string[] = [];
   for (const [word, ...rest] of all.map((note) => note.split(" "))) {
     if (word === "began") notes.began = Number(rest[0]);
     if (word === "duration") notes.durationSeconds = Number(rest[0]);
     if (word === "still") still.push(...rest);
+    if (word === "watched") watched.push(...rest);
     if (word === "paused") {
       const [seconds, end] = rest.map(Number);
-      notes.pauses.push({ seconds, end, still });
+      notes.pauses.push({ seconds, end, still, watched });
       still = [];
+      watched = [];
     }
     if (word === "thread") {
       const [id, run, delay, turns, ...comm] = rest;
@@ -213,9 +216,20 @@ Deno.test("StartRecording: threads that switch too often are recorded in bursts,
   });
   assert.equal(finished.completeness, "COMPLETENESS_FULL");
   const { pauses, threads, durationSeconds } = readNotes(text);
-  const pausedSeconds = pauses.reduce((sum, { seconds }) => sum + seconds, 0);
-  assert.ok(pausedSeconds > 1 && pausedSeconds < durationSeconds, `${JSON.stringify(pauses)}`);
   const switches = readSwitches(text);
+  // From a pause to the next one all are watched, or some.
+  let restedSeconds = 0;
+  for (const [count, { seconds, end, watched }] of pauses.entries()) {
+    const next = pauses[count + 1];
+    const restEnd = next && watched.length > 0 ? next.end! - next.seconds : end!;
+    restedSeconds += seconds + restEnd - end!;
+    const others = switches.filter((one) =>
+      one.seconds > end! + 0.02 && one.seconds < restEnd - 0.02 && !watched.includes(one.id)
+    );
+    assert.deepEqual(others, []);
+  }
+  assert.ok(pauses.some(({ watched }) => watched.includes(`${sleeper}/${sleeper}`)));
+  assert.ok(restedSeconds > 1 && restedSeconds < durationSeconds, `${JSON.stringify(pauses)}`);
   const times = [...switches.map(({ seconds }) => seconds), Infinity].sort((a, b) => a - b);
   const gaps = times.slice(1).map((to, index) => ({ from: times[index], to }))
     .filter(({ from, to }) => to - from > 0.1);
@@ -237,9 +251,9 @@ Deno.test("StartRecording: threads that switch too often are recorded in bursts,
 });
 
 Deno.test("StartRecording: what enters the container in a pause is recorded after it", async () => {
-  await using daemon = await startDaemon({ args: [...BY_CGROUP, "--thread-time-budget", "128Ki"] });
+  await using daemon = await startDaemon({ args: [...BY_CGROUP, "--thread-time-budget", "256Ki"] });
   await using container = makeContainer();
-  container.run(targets.pingPong, "1000");
+  container.run(targets.pingPong, "200");
   await eventually(() => assert.equal(threadsOf(container).length, 2));
   let entered = 0;
   const { text, finished } = await record(

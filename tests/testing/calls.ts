@@ -11,6 +11,7 @@ import type {
 } from "../../proto/gen/necoperf/RecordingEvent.ts";
 import type { StartRecordingRequest } from "../../proto/gen/necoperf/StartRecordingRequest.ts";
 import type { TestDaemon } from "./daemon.ts";
+import { eventually } from "./process.ts";
 
 type Client = Pick<TestDaemon, "client">;
 
@@ -65,7 +66,11 @@ export function deleteResult({ client }: Client, recordingId: string): Promise<v
 
 /** Nothing is left of any recording: no perf, no workload of one, no file. */
 export async function assertNothingLeft(daemon: TestDaemon): Promise<void> {
-  assert.deepEqual(await findChildren(daemon.pid), [], "processes of the daemon");
+  const children = await findChildren(daemon.pid);
+  const running = children.filter((line) => !line.endsWith("<defunct>"));
+  assert.deepEqual(running, [], "processes of the daemon");
+  // What has ended is waited for by the runtime, a moment later.
+  await eventually(async () => assert.deepEqual(await findChildren(daemon.pid), []));
   assert.deepEqual([...Deno.readDirSync(daemon.workDir)], [], "files in the work directory");
 }
 
