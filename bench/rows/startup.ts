@@ -48,7 +48,6 @@ export const startup: Row = {
         ],
         stdin: "null",
       });
-    const source = (args: string[]) => clientCommand(args);
     const kubectl = (args: string[]) => new Deno.Command("kubectl", { args, stdin: "null" });
 
     const untilEnd = async (command: Deno.Command) => {
@@ -73,12 +72,12 @@ export const startup: Row = {
       const repeats = quick ? 3 : 41;
       const help = await interleave({
         bundled: () => untilEnd(bundled(["--help"])),
-        source: () => untilEnd(source(["--help"])),
+        source: () => untilEnd(clientCommand(["--help"])),
         kubectl: () => untilEnd(kubectl(["version", "--client"])),
       }, repeats);
       const request = await interleave({
         bundled: () => untilRequest(bundled(profile)),
-        source: () => untilRequest(source(profile)),
+        source: () => untilRequest(clientCommand(profile)),
         kubectl: () => untilEnd(kubectl(get)),
       }, repeats);
       for (

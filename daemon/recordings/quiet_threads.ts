@@ -1,4 +1,5 @@
 import type { ThreadTimes } from "../containers/container.ts";
+import { sameThreadIn } from "./same_thread.ts";
 
 /** The part of a budget that quiet threads may take together: with the rest it fills up again. */
 export const QUIET_SHARE = 0.5;
@@ -23,19 +24,14 @@ export function quietThreads(
   { before, after, seconds, bytes }: WatchedThreads,
   bytesPerSecond: number,
 ): ThreadTimes[] {
-  const earlier = new Map(before.map((thread) => [thread.tid, thread]));
+  const startOf = sameThreadIn(before);
   const threads = after.flatMap((thread) => {
-    const start = earlier.get(thread.tid);
-    return isSameThread(thread, start) ? { thread, turns: thread.turns - start.turns } : [];
+    const start = startOf(thread);
+    return start ? { thread, turns: thread.turns - start.turns } : [];
   });
   const turns = threads.reduce((sum, { turns }) => sum + turns, 0);
   let left = bytesPerSecond * QUIET_SHARE * seconds * turns / bytes;
   return threads.sort((a, b) => a.turns - b.turns)
     .filter(({ turns }) => (left -= turns) >= 0)
     .map(({ thread }) => thread);
-}
-
-/** Whether two looks saw the same thread: its id may have become another's in between. */
-export function isSameThread<T extends ThreadTimes>(thread: T, other?: T): other is T {
-  return thread.startTicks === other?.startTicks && thread.pid === other.pid;
 }

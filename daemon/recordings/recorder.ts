@@ -305,8 +305,9 @@ class Recording {
     const others = [...this.#perfs.values()].filter((other) => other !== counter);
     const pids = (await this.#attacher.processes())
       .filter((pid) => !others.some((other) => other.follows(pid)));
-    const backlogBytes = BACKLOG_BYTES;
-    const attached = await this.#attacher.attachTo(pids, durationSeconds, { backlogBytes });
+    const attached = await this.#attacher.attachTo(pids, durationSeconds, {
+      backlogBytes: BACKLOG_BYTES,
+    });
     if (attached) counter.attachTo(attached.pids, attached.threads);
     return attached?.perf;
   }

@@ -6,7 +6,7 @@
  */
 import type { ThreadTimes } from "../containers/container.ts";
 import type { ThreadTime } from "../recording.ts";
-import { isSameThread } from "./quiet_threads.ts";
+import { sameThreadIn } from "./same_thread.ts";
 
 /** How many threads one line names: it has less than 4 KiB. */
 const THREADS_PER_LINE = 128;
@@ -24,8 +24,8 @@ export function beginningNotes(threadTime: ThreadTime, beganAt: number | undefin
 
 /**
  * What stands at the end of a pause: the threads that have not had a turn between looks before and
- * after it; those that are watched from now on, where others are not; how long the pause was, and when
- * it ended, by perf's clock.
+ * after it; those that are watched from now on, where others are not; how long the pause was, and
+ * when it ended, by perf's clock.
  */
 export function pauseNotes(
   { before, after, watched, seconds, endedAt }: {
@@ -36,11 +36,8 @@ export function pauseNotes(
     endedAt: number | undefined;
   },
 ): string {
-  const earlier = new Map(before.map((thread) => [thread.tid, thread]));
-  const still = after.filter((thread) => {
-    const start = earlier.get(thread.tid);
-    return isSameThread(thread, start) && thread.turns === start.turns;
-  });
+  const startOf = sameThreadIn(before);
+  const still = after.filter((thread) => thread.turns === startOf(thread)?.turns);
   const end = endedAt === undefined ? "" : ` ${endedAt}`;
   return lines([
     ...named("still", still),
@@ -71,17 +68,16 @@ export function endNotes(
     seconds: number;
   },
 ): string {
-  const earlier = new Map(before.map((thread) => [thread.tid, thread]));
+  const startOf = sameThreadIn(before);
   const threads = after.flatMap((thread) => {
     const { pid, tid, comm, startTicks } = thread;
-    const start = earlier.get(tid);
+    const start = startOf(thread);
     // One that was not there yet, or another of that number, has had all of its time meanwhile.
-    const isOld = isSameThread(thread, start);
-    const { runNs, delayNs, turns } = isOld ? start : { runNs: 0, delayNs: 0, turns: 0 };
+    const { runNs, delayNs, turns } = start ?? { runNs: 0, delayNs: 0, turns: 0 };
     const counted = [thread.runNs - runNs, thread.delayNs - delayNs, thread.turns - turns];
     const started = `started ${pid}/${tid} ${(startTicks / TICKS_PER_SECOND).toFixed(2)}`;
     return [
-      ...(isOld ? [] : [started]),
+      ...(start ? [] : [started]),
       `thread ${pid}/${tid} ${counted.join(" ")} ${onOneLine(comm)}`,
     ];
   });

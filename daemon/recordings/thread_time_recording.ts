@@ -7,7 +7,8 @@ import { BACKLOG_BYTES } from "./attach.ts";
 import { Bursts } from "./bursts.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { Limits } from "./recording_options.ts";
-import { isSameThread, QUIET_SHARE, quietThreads } from "./quiet_threads.ts";
+import { QUIET_SHARE, quietThreads } from "./quiet_threads.ts";
+import { sameThreadIn } from "./same_thread.ts";
 import { beginningNotes, endNotes, pauseNotes } from "./thread_time_notes.ts";
 
 /** A copied stack is many bytes, which cost a target little: it may have so many times more. */
@@ -207,12 +208,12 @@ export class ThreadTimeRecording {
       bytes: this.#writtenBytes,
     }, this.#bytesPerSecond);
     if (wanted.length === 0) return undefined;
-    const noted = new Map(wanted.map((thread) => [thread.tid, thread]));
+    const isWanted = sameThreadIn(wanted);
     const pids = [...new Set(wanted.map(({ pid }) => pid))];
     let threads: ThreadTimes[] = [];
     const perf = await again.attachToThreads(pids, async (pids) => {
       const left = await lookup.threadTimes(pids, limits.maxThreads);
-      threads = left.filter((thread) => isSameThread(thread, noted.get(thread.tid)));
+      threads = left.filter((thread) => isWanted(thread));
       return threads.map(({ tid }) => tid);
     }, seconds);
     if (perf) this.#quiet = { threads, budget: new ByteBudget(this.#bytesPerSecond * QUIET_SHARE) };
@@ -225,10 +226,12 @@ export class ThreadTimeRecording {
     if (!signal.aborted) await this.#lookBeforePause();
     const mayBeFewer = this.#muchWritten.signal.aborted && !signal.aborted &&
       this.#narrowings++ < MAX_NARROWINGS;
-    // Of the others nothing was written.
-    const { threads } = this.#beforePause;
-    const watched = new Set(this.#quiet?.threads.map(({ tid }) => tid));
-    if (mayBeFewer) this.#beforePause.threads = threads.filter(({ tid }) => watched.has(tid));
+    if (mayBeFewer) {
+      // Of the others nothing was written.
+      const watched = new Set(this.#quiet?.threads.map(({ tid }) => tid));
+      const { threads, at } = this.#beforePause;
+      this.#beforePause = { threads: threads.filter(({ tid }) => watched.has(tid)), at };
+    }
     this.#quiet = undefined;
     return { mayBeFewer };
   }

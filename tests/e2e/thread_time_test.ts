@@ -59,7 +59,7 @@ async function checkTimes(
   const delays = [...threads].filter(([name]) => !/spinner|chatty/.test(name)).map(([, samples]) =>
     sumOf(samples, ({ event }) => event === "run-delay")
   );
-  assertWaits(samples, known, { delays, within: isThinned ? 0.1 : 0.05, isThinned });
+  assertWaits(samples, known, { delays, isThinned });
 }
 
 Deno.test("profile: --wall without profiles/kernel has the user's side of all of the time", async () => {

@@ -249,8 +249,8 @@ interface WaitsLine {
 }
 
 /**
- * What lines that `read` gives of `waits` count from one time to another, by the name of the way. Waits
- * until they have been written.
+ * What lines that `read` gives of `waits` count from one time to another, by the name of the way.
+ * Waits until they have been written.
  */
 export function countWhenWritten(
   read: () => Promise<string>,
@@ -292,22 +292,21 @@ export function sumOf(samples: Sample[], isWanted: (sample: Sample) => boolean):
   return samples.filter(isWanted).reduce((sum, { period }) => sum + period!, 0);
 }
 
-/**
- * What threads that live for 50 ms may be off by in a recording that was thinned: those that come and
- * go where nobody looks are estimated by a few others.
- */
-const BORN_WITHIN = 0.5;
+/** By what part of it a time may be off; and in a recording that was thinned. */
+const WITHIN = 0.05;
+const THINNED_WITHIN = 0.1;
+/** The same for threads that live for 50 ms: those that nobody saw are estimated by a few others. */
+const THINNED_BORN_WITHIN = 0.5;
 
 /**
  * Holds what samples have of the ways to wait of `waits`, in nanoseconds, against what it has counted
- * itself; they may be off by so much of it, in a recording that was thinned or not. How long threads waited for a processor after each wait is
- * known of all waits of a thread together: on a busy machine that makes some longer, some shorter, up
- * to half of a thread's `delays`.
+ * itself. How long threads waited for a processor after each wait is known of all waits of a thread
+ * together: on a busy machine that makes some longer, some shorter, up to half of a thread's `delays`.
  */
 export function assertWaits(
   samples: Sample[],
   known: Record<string, number>,
-  { delays, within, isThinned = false }: { delays: number[]; within: number; isThinned?: boolean },
+  { delays, isThinned = false }: { delays: number[]; isThinned?: boolean },
 ): void {
   for (const [name, ns] of Object.entries(known)) {
     const event = name === "spin" ? "cpu-clock" : "offcpu-time";
@@ -316,8 +315,8 @@ export function assertWaits(
       (sample) =>
         sample.event === event && sample.frames.some(({ symbol }) => symbol === `waits_${name}`),
     );
-    const part = isThinned && name === "born" ? BORN_WITHIN : within;
-    const most = part * ns + Math.max(...delays) / 2;
+    const thinnedWithin = name === "born" ? THINNED_BORN_WITHIN : THINNED_WITHIN;
+    const most = (isThinned ? thinnedWithin : WITHIN) * ns + Math.max(...delays) / 2;
     assert.ok(Math.abs(found - ns) < most, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
   }
 }

@@ -146,8 +146,9 @@ Deno.test("ThreadTimeRecording: pauses when the budget is overdrawn, and tells o
   assert.ok(Number(seconds) > 1.5, `${seconds} s`);
 });
 
-Deno.test("ThreadTimeRecording: a burst that writes very much is a short one", async () => {
-  const { recording, pauses } = start({ budget: 100_000 });
+/** Begins a recording of one burst, after which there is nothing to attach to. */
+async function startBurst(budget: number) {
+  const { recording, pauses } = start({ budget });
   const perf = standIn();
   const bursts = recording.inBursts(perf, {
     attach: () => Promise.resolve(undefined),
@@ -155,6 +156,11 @@ Deno.test("ThreadTimeRecording: a burst that writes very much is a short one", a
   });
   recording.look([7]);
   await recording.begin();
+  return { recording, pauses, perf, bursts };
+}
+
+Deno.test("ThreadTimeRecording: a burst that writes very much is a short one", async () => {
+  const { recording, pauses, perf, bursts } = await startBurst(100_000);
   // As long as any other.
   const usual = new Promise<string>((resolve) => setTimeout(() => resolve("usual"), 200));
   recording.took(390_000);
@@ -168,14 +174,7 @@ Deno.test("ThreadTimeRecording: a burst that writes very much is a short one", a
 });
 
 Deno.test("ThreadTimeRecording: lost events count as if they had been written", async () => {
-  const { recording, pauses } = start({ budget: 1000 });
-  const perf = standIn();
-  const bursts = recording.inBursts(perf, {
-    attach: () => Promise.resolve(undefined),
-    attachToThreads: () => Promise.resolve(undefined),
-  });
-  recording.look([7]);
-  await recording.begin();
+  const { recording, pauses, perf, bursts } = await startBurst(1000);
   recording.lost(10_000);
   recording.took(1);
   await pauses.begun.promise;
