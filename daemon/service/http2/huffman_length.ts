@@ -24,13 +24,12 @@ const { nextState, symbols, isPadding } = buildTables();
 export function huffmanDecodedLength(bytes: Uint8Array): number {
   let state = 0;
   let length = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    for (const nibble of [bytes[at] >> 4, bytes[at] & 15]) {
-      const step = state * 16 + nibble;
-      length += symbols[step];
-      state = nextState[step];
-      if (state < 0) throw new RangeError("a Huffman-coded string contains EOS");
-    }
+  for (let nibbles = 0; nibbles < bytes.length * 2; nibbles++) {
+    const byte = bytes[nibbles >> 1];
+    const step = state * 16 + (nibbles % 2 === 0 ? byte >> 4 : byte & 15);
+    length += symbols[step];
+    state = nextState[step];
+    if (state < 0) throw new RangeError("a Huffman-coded string contains EOS");
   }
   if (!isPadding[state]) throw new RangeError("a Huffman-coded string is not padded with ones");
   return length;
