@@ -169,6 +169,12 @@ export const ATTACKS: Record<string, (peer: Peer) => Promise<void>> = {
     const padding = [255, ...new Uint8Array(255)];
     await flood(h2.frame(h2.DATA, padding, { flags: h2.PADDED, streamId: 1 }))({ send });
   },
+  "data of calls that are over": async ({ send }) => {
+    await send(call(1), h2.frame(h2.RST_STREAM, h2.uint32(8), { streamId: 1 }));
+    await flood(h2.frame(h2.DATA, new Uint8Array(16_000), { streamId: 1 }))({ send });
+  },
+  "long frames of no known type": flood(h2.frame(99, new Uint8Array(16_000))),
+  "long farewells": flood(h2.frame(h2.GOAWAY, new Uint8Array(16_000))),
   "farewells": flood(h2.frame(h2.GOAWAY, new Uint8Array(8))),
   "calls without a message": streams((id) => [call(id, CHECK, h2.END_STREAM)]),
   "long paths that nobody reads the answers of": streams((id) => [

@@ -24,7 +24,10 @@ const MAX_BLOCK_BYTES = HEADER_LIST_LIMITS.maxSizeBytes;
 
 /** The frames that a peer may send at once when none of them carries or gets anything. */
 const MAX_CREDITS = 500;
-/** How many more it may send for each answer, for what the frames carry either way, and as time passes. */
+/**
+ * How many more it may send for each answer, for what the frames carry either way, and as time passes.
+ * Bytes that carry nothing for a call take as many as they would have given.
+ */
 const CREDITS_PER_ANSWER = 3;
 const BYTES_PER_CREDIT = 256;
 const CREDITS_PER_SECOND = 50;
@@ -109,11 +112,11 @@ export class Http2Guard {
       if (frame.type === FrameType.HEADERS) {
         const end = this.#readHeaderBlock(bytes, at, frame);
         if (end === undefined) break;
-        this.#takeCredit();
+        this.#takeCredits();
         at = end;
         blocks++;
       } else {
-        this.#takeCredit();
+        this.#takeCredits();
         this.#onFrame(frame);
         at += FRAME_HEADER_BYTES;
         this.#payloadLeft = frame.payloadBytes;
@@ -199,7 +202,11 @@ export class Http2Guard {
       throw floodError("a SETTINGS frame has too many settings");
     }
     if (type === FrameType.RST_STREAM) this.#close(streamId);
-    if (type !== FrameType.DATA || !stream) return;
+    if (type !== FrameType.DATA || !stream) {
+      // Nobody reads data of a call that is over, or that there never was, and other frames are short.
+      this.#takeCredits(payloadBytes / BYTES_PER_CREDIT);
+      return;
+    }
     this.#addCredits(payloadBytes / BYTES_PER_CREDIT);
     this.#count(stream, payloadBytes * DATA_COPIES);
     if (flags & Flag.END_STREAM) this.#end(streamId, "peerEnded");
@@ -231,13 +238,14 @@ export class Http2Guard {
     this.account.add(bytes);
   }
 
-  #takeCredit(): void {
-    if (this.#credits < 1) {
+  #takeCredits(count = 1): void {
+    if (this.#credits < count) {
       const now = this.now();
       this.#addCredits((now - this.#creditedAt) / 1000 * CREDITS_PER_SECOND);
       this.#creditedAt = now;
     }
-    if (--this.#credits < 0) throw floodError("too many frames for what they carry");
+    this.#credits -= count;
+    if (this.#credits < 0) throw floodError("too many frames for what they carry");
   }
 
   #addCredits(count: number): void {

@@ -150,6 +150,27 @@ for (const [what, flood] of Object.entries(NEXT_TO_NOTHING)) {
   });
 }
 
+const BYTES_FOR_NOBODY: Record<string, Uint8Array> = {
+  "DATA of a call that is over": h2.frame(h2.DATA, new Uint8Array(10_000), { streamId: 1 }),
+  "DATA of no call": h2.frame(h2.DATA, new Uint8Array(10_000), { streamId: 5 }),
+  "GOAWAY with a long text": h2.frame(h2.GOAWAY, new Uint8Array(10_000)),
+  "long frames of an unknown type": h2.frame(99, new Uint8Array(10_000), { streamId: 3 }),
+};
+
+for (const [what, flood] of Object.entries(BYTES_FOR_NOBODY)) {
+  Deno.test(`Http2Guard: passes 100 kB of ${what}, and refuses 150 kB`, () => {
+    const { receive } = startGuard();
+    const reset = h2.frame(h2.RST_STREAM, h2.uint32(8), { streamId: 1 });
+    receive(h2.headerBlock(1, FIELDS), reset, h2.headerBlock(3, FIELDS));
+    const ten = h2.concat(...new Array(10).fill(flood));
+    assert.deepEqual(receive(ten), ten);
+    assert.throws(
+      () => receive(...new Array(5).fill(flood)),
+      (error: GuardError) => error.reason === "flood",
+    );
+  });
+}
+
 Deno.test("Http2Guard: passes a frame of 32 settings, and refuses one of more", () => {
   const settings = (count: number) => h2.frame(h2.SETTINGS, new Uint8Array(count * 6));
   const { receive } = startGuard();
