@@ -7,29 +7,22 @@ import type {
   RecordingOptions,
   RecordingSummary,
 } from "../recording.ts";
-import { UserSideFilter } from "../perf/user_side_filter.ts";
 import { StatusError } from "../status_error.ts";
-import { wait } from "../../wait.ts";
-import { type Attached, Attacher, BACKLOG_BYTES, tooManyThreads } from "./attach.ts";
-import { conversionTimeout, deliverData, deliverText, type ResultWriter } from "./deliver.ts";
+import { Attacher, BACKLOG_BYTES, tooManyThreads } from "./attach.ts";
+import { conversionTimeout, type ResultWriter } from "./deliver.ts";
+import { EnteredProcesses } from "./entered_processes.ts";
 import { ErrorGroup } from "./error_group.ts";
-import { IdleTimer } from "./idle_timer.ts";
-import { recordInGroups } from "./record_in_groups.ts";
+import { PerfRecords } from "./perf_records.ts";
 import type { Limits } from "./recording_options.ts";
 import { ThreadTimeRecording } from "./thread_time_recording.ts";
 
-/**
- * After which silence perf is made to write out what it has, of all processors as whenever it writes.
- * Symbols are looked up when a sample is first read, so this bounds how much a container that ends
- * takes with it.
- */
-const FLUSH_INTERVAL_MS = 200;
 const PROGRESS_INTERVAL_MS = 500;
 /**
  * How long a perf record has to end when its time is over before that is what perf script takes: one
  * that perf script holds up does not end by itself.
  */
 const OVERDUE_MS = 15_000;
+
 /** What a recording reports while it goes on. */
 export interface RecordingObserver {
   started(processes: number): void;
@@ -83,10 +76,8 @@ export function record(
 }
 
 class Recording {
-  readonly #counters: PerfDataCounter[] = [];
-  /** Those that run, and what counts their samples. */
-  readonly #perfs = new Map<PerfRecord, PerfDataCounter>();
-  #missedProcesses = 0;
+  readonly #records: PerfRecords;
+  readonly #entered: EnteredProcesses;
   #recounting = false;
   readonly #group = new ErrorGroup();
   /** Ends all perfs: the caller wants no result any more, or a part of the recording has failed. */
@@ -109,17 +100,16 @@ class Recording {
     private readonly observer: RecordingObserver,
   ) {
     this.#abort = AbortSignal.any([control.abort, this.#group.signal]);
-    const { lookup, limits, perf: { startRecord } } = parts;
-    const abort = this.#abort;
+    const { lookup, limits, perf: { startRecord, startScript } } = parts;
+    const [abort, group] = [this.#abort, this.#group];
+    this.#writer = output.getWriter();
     const { threadTime } = options;
     this.#threadTime = threadTime && new ThreadTimeRecording({
       ...{ lookup, limits, abort, options: { ...options, threadTime } },
       processes: () => this.#attacher.processes(),
       write: (lines) => this.#writer.write(new TextEncoder().encode(lines)),
       // What has entered is recorded with all others after the pause.
-      paused: () => {
-        for (const perf of this.#perfs.keys()) if (perf !== this.#main) perf.stop();
-      },
+      paused: () => this.#records.stop(this.#main),
     });
     this.#attacher = new Attacher(
       {
@@ -129,9 +119,21 @@ class Recording {
       },
       container,
       options,
-      this.#abort,
+      abort,
     );
-    this.#writer = output.getWriter();
+    this.#records = new PerfRecords({
+      ...{ options, startScript, writer: this.#writer, group, abort },
+      onChunk: (lostSamples) => {
+        this.#threadTime?.lost(lostSamples);
+        group.run(this.#limitThreads()).catch(() => {});
+      },
+    });
+    this.#entered = new EnteredProcesses({
+      ...{ lookup, container, options, group, attacher: this.#attacher, records: this.#records },
+      sampling: async () => await this.#threadTime?.sampling(),
+      onExit: (exit) => this.#noteFailure(exit),
+      onMissed: (processes, reason) => observer.missed(processes, reason),
+    });
   }
 
   async run(): Promise<RecordingSummary> {
@@ -182,7 +184,7 @@ class Recording {
       observer.started(pids.length);
       if (sampled.signal.aborted) return;
       progress = setInterval(
-        () => observer.progress(elapsedSeconds(), this.#counts()),
+        () => observer.progress(elapsedSeconds(), this.#records.counts()),
         PROGRESS_INTERVAL_MS,
       );
       limitConversion(options.durationSeconds * 1000 + OVERDUE_MS);
@@ -201,16 +203,18 @@ class Recording {
       const lastLines = await this.#threadTime?.end();
       // perf's own clock starts before its word that it samples is heard here.
       const sampledSeconds = exit.wholeDuration ? options.durationSeconds : elapsedSeconds();
-      observer.progress(sampledSeconds, this.#counts());
+      observer.progress(sampledSeconds, this.#records.counts());
       observer.converting();
       return { ...exit, sampledSeconds, lastLines };
     });
     // Every part is waited for, so that nothing of a recording goes on after it.
     await Promise.allSettled([
       this.#group.run(exit),
-      this.#group.run(this.#deliver(perf, counter, { attached: begun, stop: this.control.stop })),
       this.#group.run(
-        started.then(() => this.#followEntered(late, sampled.signal, elapsedSeconds)),
+        this.#records.deliver(perf, counter, { attached: begun, stop: this.control.stop }),
+      ),
+      this.#group.run(
+        started.then(() => this.#entered.record(late, sampled.signal, elapsedSeconds)),
       ),
     ]);
     clearTimeout(conversion);
@@ -231,70 +235,18 @@ class Recording {
    */
   async #limitThreads(): Promise<void> {
     const { maxThreads } = this.parts.limits;
-    const threads = sum(this.#counters.map((counter) => counter.threads));
-    if (threads <= maxThreads || this.#recounting) return;
+    if (this.#records.threads() <= maxThreads || this.#recounting) return;
     this.#recounting = true;
     // perf may have lost the events of their ends.
     const guard = await this.parts.lookup.guard(this.container);
     const left = await guard.note(await this.parts.lookup.processes(this.container));
     if (left > maxThreads) {
       this.#failure ??= tooManyThreads(left, maxThreads, this.options);
-      for (const perf of this.#perfs.keys()) perf.stop();
+      this.#records.stop();
     } else {
-      this.#counters.forEach((counter, index) => counter.threads = index === 0 ? left : 0);
+      this.#records.recount(left);
       this.#recounting = false;
     }
-  }
-
-  /**
-   * Records processes that come into the container from outside while it is recorded, and those that
-   * were late when perf attached.
-   */
-  async #followEntered(
-    late: readonly number[],
-    sampled: AbortSignal,
-    elapsedSeconds: () => number,
-  ): Promise<void> {
-    // One stream of perf.data cannot follow another, and --main-process means one process.
-    if (this.options.format === "data" || this.options.mainProcess) {
-      if (late.length === 0) return;
-      const left = await this.#attacher.processes();
-      const missed = late.filter((pid) => left.includes(pid)).length;
-      if (missed > 0) this.#missProcesses(missed, "they started while perf attached");
-      return;
-    }
-    const entered = startingWith(late, this.parts.lookup.entered(this.container, sampled));
-    const missed = await recordInGroups(entered, async (pids) => {
-      // What a recorded process has started is taken for entered when its parent has ended and its
-      // heir is outside. perf reports it, at the latest when it is made to write.
-      for (const perf of this.#perfs.keys()) perf.flush();
-      await wait(FLUSH_INTERVAL_MS, sampled);
-      await this.#threadTime?.sampling();
-      const unknown = pids.filter((pid) => !this.#counters.some((counter) => counter.follows(pid)));
-      const durationSeconds = this.options.durationSeconds - elapsedSeconds();
-      if (sampled.aborted || durationSeconds < FLUSH_INTERVAL_MS / 1000) return;
-      // One that fails ends all others, and is heard of by that.
-      await this.#group.run(this.#recordEntered(unknown, durationSeconds, sampled)).catch(() => {});
-    });
-    if (missed > 0) this.#missProcesses(missed, "too many entered at a time");
-  }
-
-  #missProcesses(count: number, reason: string): void {
-    this.#missedProcesses += count;
-    this.observer.missed(count, reason);
-  }
-
-  async #recordEntered(
-    pids: number[],
-    durationSeconds: number,
-    sampled: AbortSignal,
-  ): Promise<void> {
-    const entered = await this.#attachEntered(pids, durationSeconds);
-    if (!entered) return;
-    const { perf, pids: attachedTo, threads, attached } = entered;
-    const counter = new PerfDataCounter(attachedTo, threads);
-    const delivered = this.#group.run(this.#deliver(perf, counter, { attached, stop: sampled }));
-    await Promise.all([perf.exit.then((exit) => this.#noteFailure(exit)), delivered]);
   }
 
   /** Attaches after a pause to all that is not recorded otherwise. */
@@ -302,79 +254,13 @@ class Recording {
     counter: PerfDataCounter,
     durationSeconds: number,
   ): Promise<PerfRecord | undefined> {
-    const others = [...this.#perfs.values()].filter((other) => other !== counter);
     const pids = (await this.#attacher.processes())
-      .filter((pid) => !others.some((other) => other.follows(pid)));
+      .filter((pid) => !this.#records.othersFollow(pid, counter));
     const attached = await this.#attacher.attachTo(pids, durationSeconds, {
       backlogBytes: BACKLOG_BYTES,
     });
     if (attached) counter.attachTo(attached.pids, attached.threads);
     return attached?.perf;
-  }
-
-  /** Attaches to processes that entered; resolves with nothing when that is not possible. */
-  async #attachEntered(
-    entered: readonly number[],
-    durationSeconds: number,
-  ): Promise<Attached | undefined> {
-    try {
-      return await this.#attacher.attachTo(entered, durationSeconds);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      // What happens to one is no reason to lose what is recorded of the others.
-      this.#missProcesses(entered.length, error.message);
-      return undefined;
-    }
-  }
-
-  /** Brings what a perf record writes to the output, through perf script when text is asked for. */
-  async #deliver(
-    perf: PerfRecord,
-    counter: PerfDataCounter,
-    { attached, stop: stopSignal }: { attached: Promise<void>; stop: AbortSignal },
-  ): Promise<void> {
-    const stop = () => perf.stop();
-    stopSignal.addEventListener("abort", stop, { once: true });
-    if (stopSignal.aborted) stop();
-    const flushing = new IdleTimer(FLUSH_INTERVAL_MS, () => perf.flush());
-    const source = {
-      output: perf.output,
-      onChunk: (chunk: Uint8Array) => {
-        flushing.heard();
-        const { lostSamples } = counter;
-        counter.add(chunk);
-        this.#threadTime?.lost(counter.lostSamples - lostSamples);
-        this.#group.run(this.#limitThreads()).catch(() => {});
-      },
-    };
-    this.#counters.push(counter);
-    this.#perfs.set(perf, counter);
-    try {
-      const { format, side, callGraph, threadTime } = this.options;
-      if (format === "data") {
-        await deliverData(source, side, this.#writer, this.#group);
-      } else {
-        const script = this.parts.perf.startScript(this.options, this.#abort);
-        // perf itself leaves the kernel's side out of everything but threads' time.
-        const filter = side === "user" && threadTime !== undefined
-          ? new UserSideFilter()
-          : undefined;
-        const conversion = { script, callGraph, counter, attached, filter };
-        await deliverText(source, conversion, this.#writer, this.#group);
-      }
-    } finally {
-      this.#perfs.delete(perf);
-      flushing.end();
-      stopSignal.removeEventListener("abort", stop);
-    }
-  }
-
-  #counts(): PerfDataCounts {
-    return {
-      samples: sum(this.#counters.map((counter) => counter.samples)),
-      lostSamples: sum(this.#counters.map((counter) => counter.lostSamples)),
-      throttled: sum(this.#counters.map((counter) => counter.throttled)),
-    };
   }
 
   #noteFailure({ failure }: RecordExit): void {
@@ -400,7 +286,7 @@ class Recording {
     targetsEnded: boolean,
     sampledSeconds: number,
   ): RecordingSummary {
-    const counts = this.#counts();
+    const counts = this.#records.counts();
     const { stop } = this.control;
     if (!wholeDuration && !stop.aborted && !targetsEnded) {
       this.#failure ??= new StatusError("INTERNAL", "perf record failed: it was told to end early");
@@ -416,17 +302,9 @@ class Recording {
     const isEmpty = counts.samples === 0 && (!this.#threadTime || completeness === "target-ended");
     if (isEmpty) throw this.#failure ?? noSample(completeness, sampledSeconds);
     if (this.#failure) this.observer.perfFailed(this.#failure);
-    const missedProcesses = this.#missedProcesses;
-    return { ...counts, completeness, sampledSeconds, missedProcesses };
+    const { missed } = this.#entered;
+    return { ...counts, completeness, sampledSeconds, missedProcesses: missed };
   }
-}
-
-async function* startingWith(
-  first: readonly number[],
-  more: AsyncIterable<readonly number[]>,
-): AsyncGenerator<readonly number[]> {
-  if (first.length > 0) yield first;
-  yield* more;
 }
 
 function noSample(completeness: Completeness, sampledSeconds: number): StatusError {
@@ -437,8 +315,4 @@ function noSample(completeness: Completeness, sampledSeconds: number): StatusErr
       "time. It sleeps or waits; record it while it has work to do, for longer, or at a higher " +
       "frequency";
   return new StatusError("FAILED_PRECONDITION", words);
-}
-
-function sum(numbers: number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }
