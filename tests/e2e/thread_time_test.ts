@@ -16,7 +16,7 @@ import {
   type Tenant,
   TENANT_ACCOUNT,
 } from "../testing/tenant.ts";
-import { assertWaits, countWhenWritten, samplesOf, sumOf } from "../testing/thread_time.ts";
+import { assertWaits, samplesOf } from "../testing/thread_time.ts";
 
 let tenant: Tenant;
 
@@ -40,33 +40,14 @@ function podOf(name: string, command: string[]) {
 
 const isInKernel = ({ frames }: Sample) => frames.some(({ address }) => isKernelAddress(address));
 
-/** Holds what was recorded of a pod's `waits` against what it has counted itself. */
-async function checkTimes(
-  samples: Sample[],
-  { pod = "target", isThinned = false } = {},
-): Promise<void> {
-  const threads = Map.groupBy(
-    samples,
-    ({ pid, tid, command }) => command === "waits" && pid !== tid ? "born" : command,
-  );
-  const lifeNs = sumOf(threads.get("sleeper")!, () => true);
-  for (const name of ["waits", "holder", "locker", "file locker", "pipe reader", "spinner"]) {
-    assert.equal(sumOf(threads.get(name)!, () => true), lifeNs, name);
-  }
-  const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
-  const logs = () => kubectl(["logs", `--namespace=${tenant.namespace}`, pod]);
-  const known = await countWhenWritten(logs, end - lifeNs / 1e9, end);
-  const delays = [...threads].filter(([name]) => !/spinner|chatty/.test(name)).map(([, samples]) =>
-    sumOf(samples, ({ event }) => event === "run-delay")
-  );
-  assertWaits(samples, known, { delays, isThinned });
-}
+/** Reads what a pod's `waits` has printed. */
+const logsOf = (pod: string) => () => kubectl(["logs", `--namespace=${tenant.namespace}`, pod]);
 
 Deno.test("profile: --wall without profiles/kernel has the user's side of all of the time", async () => {
   const run = await runClient(tenant, ["target", "--wall", "-d", "8s"]);
   const text = onlyResult(run);
   const samples = await samplesOf(text);
-  await checkTimes(samples);
+  await assertWaits(samples, logsOf("target"));
   assert.deepEqual(samples.filter(isInKernel), []);
   assert.doesNotMatch(text, /\[kernel|\.ko\b/);
   assert.match(run.stderr, /running, .*blocked, .*waiting for a processor/);
@@ -90,7 +71,7 @@ Deno.test("profile: --wall with profiles/kernel has where in the kernel threads 
   const samples = await samplesOf(
     onlyResult(await runClient(tenant, ["target", "--wall", "-d", "8s"])),
   );
-  await checkTimes(samples);
+  await assertWaits(samples, logsOf("target"));
   const locked = samples.filter(({ event, frames }) =>
     event === "offcpu-time" && frames.some(({ symbol }) => symbol === "waits_lock")
   );
@@ -110,7 +91,7 @@ Deno.test("profile: --wall has the waits of threads beside others that switch to
   try {
     const run = await runClient(tenant, [name, "--wall", "-d", "15s"]);
     assert.match(run.stderr, /thinned: threads that switch often were watched for/);
-    await checkTimes(await samplesOf(onlyResult(run)), { pod: name, isThinned: true });
+    await assertWaits(await samplesOf(onlyResult(run)), logsOf(name), { isThinned: true });
   } finally {
     await kubectl(["delete", "pod", `--namespace=${namespace}`, name, "--wait=false"]);
   }

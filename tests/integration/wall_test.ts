@@ -11,7 +11,7 @@ import { makeContainer } from "../testing/container_cgroup.ts";
 import { startDaemon, type TestDaemon } from "../testing/daemon.ts";
 import { eventually } from "../testing/process.ts";
 import { buildTargets } from "../testing/targets.ts";
-import { assertWaits, countWhenWritten, samplesOf, sumOf } from "../testing/thread_time.ts";
+import { assertWaits, samplesOf, sumOf } from "../testing/thread_time.ts";
 
 const targets = await buildTargets();
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
@@ -70,7 +70,7 @@ async function startWaits(...args: string[]) {
   await eventually(async () => assert.ok((await read()).split("\n").length > 9));
   return {
     id: container.id,
-    between: (from: number, to: number) => countWhenWritten(read, from, to),
+    read,
     async [Symbol.asyncDispose]() {
       await container[Symbol.asyncDispose]();
       await Deno.remove(printed);
@@ -86,25 +86,10 @@ Deno.test("profile: --wall says what threads do with all of their time", async (
   await using run = await runClient(daemon, waits.id, "--wall", "-d", "6");
   assert.equal(run.status, 0, run.said);
   const samples = await samplesOf(await Deno.readTextFile(run.path));
-  // A thread that is born has the first one's name until it takes one of its own.
-  const lives = Map.groupBy(
-    samples.filter(({ command, pid, tid }) => command !== "waits" || pid === tid),
-    ({ command }) => command,
-  );
-  const lifeOf = (command: string) => sumOf(lives.get(command) ?? [], () => true);
-  const lifeNs = lifeOf("sleeper");
+  const lifeNs = await assertWaits(samples, waits.read);
   // perf's own time, and what a busy machine takes to begin and to end it.
   assert.ok(lifeNs > 5.9e9 && lifeNs < 30e9, `${lifeNs / 1e9} s`);
-  for (const command of ["waits", "holder", "locker", "socket reader", "spinner"]) {
-    assert.equal(lifeOf(command), lifeNs, command);
-  }
   assert.match(run.said, /running, .*blocked, .*waiting for a processor/);
-
-  const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
-  const known = await waits.between(end - lifeNs / 1e9, end);
-  const delays = ["waits", "sleeper", "holder", "locker", "file locker", "socket reader"]
-    .map((name) => sumOf(lives.get(name) ?? [], ({ event }) => event === "run-delay"));
-  assertWaits(samples, known, { delays });
 });
 
 Deno.test("profile: --off-cpu gives what blocked, in every format", async () => {
@@ -143,14 +128,7 @@ Deno.test("profile: --wall of a container that switches too often is thinned, an
     );
     assert.ok(reading > 0.8 * sumOf(blocked, () => true));
   }
-
-  const byName = Map.groupBy(samples, ({ command }) => command);
-  const sleeper = byName.get("sleeper")!;
-  const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
-  const known = await waits.between(end - sumOf(sleeper, () => true) / 1e9, end);
-  const delays = [...byName].filter(([name]) => !/chatty|spinner|born/.test(name))
-    .map(([, samples]) => sumOf(samples, ({ event }) => event === "run-delay"));
-  assertWaits(samples, known, { delays, isThinned: true });
+  await assertWaits(samples, waits.read, { isThinned: true });
 });
 
 Deno.test("profile: --wall keeps what was recorded until Ctrl-C", async () => {

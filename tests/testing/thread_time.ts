@@ -252,7 +252,7 @@ interface WaitsLine {
  * What lines that `read` gives of `waits` count from one time to another, by the name of the way.
  * Waits until they have been written.
  */
-export function countWhenWritten(
+function countWhenWritten(
   read: () => Promise<string>,
   from: number,
   to: number,
@@ -298,16 +298,33 @@ const THINNED_WITHIN = 0.1;
 /** The same for threads that live for 50 ms: those that nobody saw are estimated by a few others. */
 const THINNED_BORN_WITHIN = 0.5;
 
+/** Threads of `waits` that live as long as it does. */
+const LASTING = ["waits", "sleeper", "holder", "locker", "file locker", "pipe reader", "spinner"];
+
 /**
- * Holds what samples have of the ways to wait of `waits`, in nanoseconds, against what it has counted
- * itself. How long threads waited for a processor after each wait is known of all waits of a thread
- * together: on a busy machine that makes some longer, some shorter, up to half of a thread's `delays`.
+ * Holds what samples have of a `waits` against what it has counted itself and printed, which
+ * `readPrinted` gives: the parts of threads' lives, which are as long as each other, and the ways to wait.
+ * How long threads waited for a processor after each wait is known of all waits of a thread together:
+ * on a busy machine that makes some longer, some shorter, up to half of what a thread waited so.
+ *
+ * Resolves with the length of the lives, in nanoseconds.
  */
-export function assertWaits(
+export async function assertWaits(
   samples: Sample[],
-  known: Record<string, number>,
-  { delays, isThinned = false }: { delays: number[]; isThinned?: boolean },
-): void {
+  readPrinted: () => Promise<string>,
+  { isThinned = false } = {},
+): Promise<number> {
+  // A thread that is born has the first one's name until it takes one of its own.
+  const threads = Map.groupBy(
+    samples,
+    ({ pid, tid, command }) => command === "waits" && pid !== tid ? "born" : command,
+  );
+  const lives = LASTING.map((name) => sumOf(threads.get(name) ?? [], () => true));
+  for (const [index, lifeNs] of lives.entries()) assert.equal(lifeNs, lives[0], LASTING[index]);
+  const end = Math.max(...samples.map(({ timeSeconds }) => timeSeconds!));
+  const known = await countWhenWritten(readPrinted, end - lives[0] / 1e9, end);
+  const delays = [...threads].filter(([name]) => !/spinner|chatty|born/.test(name))
+    .map(([, samples]) => sumOf(samples, ({ event }) => event === "run-delay"));
   for (const [name, ns] of Object.entries(known)) {
     const event = name === "spin" ? "cpu-clock" : "offcpu-time";
     const found = sumOf(
@@ -319,4 +336,5 @@ export function assertWaits(
     const most = (isThinned ? thinnedWithin : WITHIN) * ns + Math.max(...delays) / 2;
     assert.ok(Math.abs(found - ns) < most, `${name}: ${found / 1e6} ms, not ${ns / 1e6} ms`);
   }
+  return lives[0];
 }
