@@ -40,7 +40,8 @@ const CREDENTIAL_PLUGINS: Record<string, string> = {
   // What aws-iam-authenticator was called.
   "heptio-authenticator-aws": "https://github.com/kubernetes-sigs/aws-iam-authenticator",
   ibmcloud: "https://cloud.ibm.com/docs/containers?topic=containers-access_cluster",
-  // By `kubectl oidc-login`, as the documents of kubelogin have it, and by other plug-ins of its own.
+  // By `kubectl oidc-login`, as the documents of kubelogin have it, and by other plug-ins of its
+  // own.
   kubectl: "https://github.com/int128/kubelogin",
   "kubectl-gardenlogin": "https://github.com/gardener/gardenlogin",
   "kubectl-login": "https://github.com/clastix/kubectl-login",
@@ -83,7 +84,9 @@ const API_SERVERS = [
 /** The daemon's own token, which shows the API server who asks, and the API server's authority. */
 const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/** Where the TLS files of the daemon are mounted: a certificate, its key, and clients' authorities. */
+/**
+ * Where the TLS files of the daemon are mounted: a certificate, its key, and clients' authorities.
+ */
 const CONFIG_DIR = "/etc/necoperf";
 
 function daemonPermissions(workDir: string): string[] {
@@ -101,8 +104,8 @@ function daemonPermissions(workDir: string): string[] {
     }`,
     `--allow-write=${[workDir, ...RUNTIME_SOCKETS].join()}`,
     "--allow-run=perf",
-    // grpc-js reads its own when it is imported; in the others Kubernetes gives pods the API server's
-    // address.
+    // grpc-js reads its own when it is imported; in the others Kubernetes gives pods the API
+    // server's address.
     "--allow-env=GRPC_*,KUBERNETES_SERVICE_HOST,KUBERNETES_SERVICE_PORT",
     // The kernel's version, to compare perf's with.
     "--allow-sys=osRelease",
@@ -117,8 +120,8 @@ function clientPermissions(): string[] {
     "--allow-read",
     "--allow-write",
     `--allow-run=${Object.keys(CREDENTIAL_PLUGINS).join()}`,
-    // Credential plug-ins get the user's environment, as from kubectl; Deno hands it on by itself to
-    // programs only while no variable in it changes how programs are loaded.
+    // Credential plug-ins get the user's environment, as from kubectl; Deno hands it on by itself
+    // to programs only while no variable in it changes how programs are loaded.
     "--allow-env",
     // Asked for by libraries only, and never of the user.
     "--deny-sys",
@@ -138,8 +141,9 @@ function clientPermissions(): string[] {
  * collected, and peers that connect, are refused and connect again make 25 KB of garbage each: at a
  * thousand a second the daemon was at 180 MB; with 50 percent it is below 120.
  *
- * The compilers that optimize: the daemon's time goes into gzip, SHA-256, perf and the system. Without
- * them it takes 7 MB less, less time for a usual recording, and an eighth more for one at 999 Hz.
+ * The compilers that optimize: the daemon's time goes into gzip, SHA-256, perf and the system.
+ * Without them it takes 7 MB less, less time for a usual recording, and an eighth more for one at
+ * 999 Hz.
  */
 const V8_FLAGS: Record<Program, string[]> = {
   client: ["--max-semi-space-size=1"],

@@ -1,6 +1,6 @@
 /**
- * Pods in the API server that `KUBECONFIG` names, of which none runs: how many there are is all that
- * counts. And a proxy before that API server that counts what it is asked.
+ * Pods in the API server that `KUBECONFIG` names, of which none runs: how many there are is all
+ * that counts. And a proxy before that API server that counts what it is asked.
  *
  * @module
  */

@@ -11,8 +11,8 @@ export interface Measured {
 type Sample<Name extends string = string> = Record<Name, number>;
 
 /**
- * Runs the sides one after the other, over and over, so that what else the machine does meets all of
- * them, and each goes first as often as the others. How often each runs may differ. Returns what
+ * Runs the sides one after the other, over and over, so that what else the machine does meets all
+ * of them, and each goes first as often as the others. How often each runs may differ. Returns what
  * each gave, by side and name; nothing of one that does not run.
  *
  * Rejects with what a run rejects with.

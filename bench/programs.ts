@@ -123,8 +123,8 @@ export function wait(milliseconds: number): Promise<void> {
 }
 
 /**
- * Runs a program to its end and returns the processor time that it took, which depends less than the
- * time on the clock on what else the machine does. Rejects with its words when it fails.
+ * Runs a program to its end and returns the processor time that it took, which depends less than
+ * the time on the clock on what else the machine does. Rejects with its words when it fails.
  */
 export async function processorTime(program: string, args: string[]): Promise<{ cpu: number }> {
   const { success, stderr } = await new Deno.Command("bash", {

@@ -4,8 +4,8 @@
  *
  *     deno run -A bench/simulate.ts
  *
- * Each thing that requests go through is a station: it serves so many at a time, and the others wait
- * in line. The queue of the daemon is the daemon's own, with its limits; the times are what
+ * Each thing that requests go through is a station: it serves so many at a time, and the others
+ * wait in line. The queue of the daemon is the daemon's own, with its limits; the times are what
  * `deno task bench` has measured, rounded up.
  *
  * @module

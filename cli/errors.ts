@@ -42,7 +42,9 @@ export function interrupted(): CliError {
   return new CliError(ExitStatus.INTERRUPTED, "interrupted; nothing was kept");
 }
 
-/** The exit status of several failures, which is that of most of them, and of the first of those. */
+/**
+ * The exit status of several failures, which is that of most of them, and of the first of those.
+ */
 export function mostCommonStatus(errors: CliError[]): ExitStatus {
   const counts = new Map<ExitStatus, number>();
   for (const { exitStatus } of errors) counts.set(exitStatus, (counts.get(exitStatus) ?? 0) + 1);

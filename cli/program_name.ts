@@ -1,8 +1,8 @@
 import process from "node:process";
 
 /**
- * The file that a user has started: `necoperf-client`, or `kubectl-necoperf` as a plug-in of kubectl.
- * The process's own name for itself is that of a symbolic link, if it was started by one.
+ * The file that a user has started: `necoperf-client`, or `kubectl-necoperf` as a plug-in of
+ * kubectl. The process's own name for itself is that of a symbolic link, if it was started by one.
  */
 export const EXECUTABLE = toExecutable(process.argv0);
 
@@ -15,7 +15,9 @@ export function toExecutable(path: string): string {
   return /^kubectl-./.test(name) ? name : "necoperf-client";
 }
 
-/** Says how a program is started: kubectl runs a file `kubectl-a-b_c` for the words `kubectl a b-c`. */
+/**
+ * Says how a program is started: kubectl runs a file `kubectl-a-b_c` for the words `kubectl a b-c`.
+ */
 export function nameProgram(executable: string): string {
   return executable.startsWith("kubectl-")
     ? executable.replaceAll("-", " ").replaceAll("_", "-")

@@ -3,7 +3,9 @@ import type { Side } from "../proto/side.ts";
 /** Who calls, as Kubernetes knows users. */
 export interface Caller {
   user: string;
-  /** Tells apart users that have had the same name one after the other; empty where there is none. */
+  /**
+   * Tells apart users that have had the same name one after the other; empty where there is none.
+   */
   uid: string;
   groups: string[];
   /** What else the authenticator said; it goes into access reviews as it came. */

@@ -45,7 +45,9 @@ interface RunningDaemon {
   /** The ports it listens on, which differ from the options' where those are 0. */
   port: number;
   metricsPort: number;
-  /** Resolves with the resident bytes when they are above the options' bound and nothing is done. */
+  /**
+   * Resolves with the resident bytes when they are above the options' bound and nothing is done.
+   */
   outgrown: Promise<number>;
   /**
    * Takes no more work, lets running recordings end within the options' grace period, or stops them

@@ -13,8 +13,8 @@ interface Row<Value> {
 }
 
 /**
- * Every flag of `necoperf-daemon start`, said once: the parser, the help, the reference page and the
- * types of the values come from here.
+ * Every flag of `necoperf-daemon start`, said once: the parser, the help, the reference page and
+ * the types of the values come from here.
  */
 export const OPTION_TABLE = {
   address: text("--address <address>", "IP address to listen on", "0.0.0.0"),

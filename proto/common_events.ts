@@ -1,4 +1,6 @@
-/** perf's events that fit any container; what a daemon allows unless its administrator says else. */
+/**
+ * perf's events that fit any container; what a daemon allows unless its administrator says else.
+ */
 export const COMMON_EVENTS: readonly string[] = [
   "cpu-clock",
   "task-clock",

@@ -2,8 +2,8 @@
 const RUNTIME_PREFIX = /^(?:containerd|cri-o|docker):\/\//;
 
 /**
- * Takes off the runtime's name that Kubernetes writes before a container id. A text without the name
- * of containerd, CRI-O or Docker stays as it is.
+ * Takes off the runtime's name that Kubernetes writes before a container id. A text without the
+ * name of containerd, CRI-O or Docker stays as it is.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -14,7 +14,9 @@ export function stripRuntime(containerId: string): string {
   return containerId.replace(RUNTIME_PREFIX, "");
 }
 
-/** Whether a text is an id as containerd, CRI-O and Docker make them, without the runtime's name. */
+/**
+ * Whether a text is an id as containerd, CRI-O and Docker make them, without the runtime's name.
+ */
 export function isContainerId(text: string): boolean {
   // Without its flag `m`, `$` matches nothing but the end: no trailing newline gets through.
   return /^[0-9a-f]{64}$/.test(text);

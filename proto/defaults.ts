@@ -10,7 +10,9 @@ export const DAEMON_PORT = 6543;
 /** The namespace of the daemons. */
 export const NECOPERF_NAMESPACE = "necoperf";
 
-/** The audience of callers' tokens: a token for the API server, or anything else, is not accepted. */
+/**
+ * The audience of callers' tokens: a token for the API server, or anything else, is not accepted.
+ */
 export const TOKEN_AUDIENCE = "necoperf";
 
 /** How long the client records. */

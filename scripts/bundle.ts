@@ -20,7 +20,8 @@ const PACKAGE_PROTOS = ["grpc-health-check/proto", "@grpc/reflection/build/proto
 
 /**
  * Gives modules of packages what Node.js gives them. All that is left to require is modules of
- * Node.js, and packages that are optional; `createRequire` would load most of Node.js at each start.
+ * Node.js, and packages that are optional; `createRequire` would load most of Node.js at each
+ * start.
  */
 const NODE_NAMES = `
 const require = (name) => {

@@ -1,14 +1,14 @@
 /**
- * Compiles `dist/necoperf-client` and `dist/necoperf-daemon`, each bundled, with its permissions and
- * the files inside that it reads:
+ * Compiles `dist/necoperf-client` and `dist/necoperf-daemon`, each bundled, with its permissions
+ * and the files inside that it reads:
  *
  *     deno run -A scripts/compile.ts
  *     deno run -A scripts/compile.ts --target x86_64-pc-windows-msvc
  *
  * With `--target` it is the client alone, for a system that `deno compile` names so.
  *
- * Deno downloads what it compiles with, its runtime without its tools. Where it cannot, `DENORT_BIN`
- * names a file that has it.
+ * Deno downloads what it compiles with, its runtime without its tools. Where it cannot,
+ * `DENORT_BIN` names a file that has it.
  *
  * @module
  */
@@ -46,7 +46,8 @@ export async function compile(
   try {
     const bundled = await bundle(main, FILES[program], directory);
     const args = [
-      // Whatever it imports is in the bundle: no configuration, and nothing to look up in a lock file.
+      // Whatever it imports is in the bundle: no configuration, and nothing to look up in a lock
+      // file.
       ...["compile", "--quiet", "--no-config", "--no-check"],
       // It would be read from where anybody can put one: see docs/decisions/code-cache.md.
       "--no-code-cache",

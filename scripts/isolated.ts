@@ -18,7 +18,9 @@ const KEPT = [
   ...["GOROOT", "GOPATH", "GOCACHE", "GOTOOLCHAIN", "JAVA_HOME", "RUSTUP_HOME", "CARGO_HOME"],
 ];
 
-/** Prefixes of variables that are kept: Deno's, the tests' own, and version managers' directories. */
+/**
+ * Prefixes of variables that are kept: Deno's, the tests' own, and version managers' directories.
+ */
 const KEPT_PREFIXES = [
   ...["DENO", "NECOPERF_", "TESTBED_", "FUZZ_", "SOAK_"],
   ...["ASDF_", "MISE_", "PYENV_", "NVM_"],

@@ -76,7 +76,9 @@ function floorOf(path: string, floors: string[][]): number {
   return floors.findIndex((rooms) => isIn(path, ...rooms));
 }
 
-/** Whether an import leads up, or to another room of the same floor; files of one floor may meet. */
+/**
+ * Whether an import leads up, or to another room of the same floor; files of one floor may meet.
+ */
 function leadsUp({ from, to }: Import, floors: string[][]): boolean {
   const [above, below] = [floorOf(from, floors), floorOf(to, floors)];
   if (above === -1 || below === -1) return false;

@@ -26,12 +26,15 @@ const PROGRAMS = `
   ${Deno.execPath()} fmt --check ${BENCH}/../cli > fmt.txt 2>&1
 `;
 
-/** What call graphs are recorded with: what the daemon does by itself, and what shorter stacks come of. */
+/**
+ * What call graphs are recorded with: what the daemon does by itself, and what shorter stacks come
+ * of.
+ */
 const CALL_GRAPHS = [["DWARF", "dwarf"], ["frame pointers", "fp"]];
 
 /**
- * The only other program for this that npm and Debian have. It is not of this project's own packages:
- * it brings many, as old as it is.
+ * The only other program for this that npm and Debian have. It is not of this project's own
+ * packages: it brings many, as old as it is.
  */
 const STACKVIS =
   `${Deno.execPath()} run --quiet --no-config --no-lock -A npm:stackvis@0.5.0/stackcollapse-perf`;
@@ -95,8 +98,8 @@ async function record(
 }
 
 /**
- * Finds inferno, the same in Rust, as it is installed or as cargo builds it, which takes minutes the
- * first time. Undefined where there is neither.
+ * Finds inferno, the same in Rust, as it is installed or as cargo builds it, which takes minutes
+ * the first time. Undefined where there is neither.
  */
 async function findInferno({ log }: RowContext): Promise<string | undefined> {
   const program = "inferno-collapse-perf";

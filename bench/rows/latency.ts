@@ -7,7 +7,9 @@ import { startTarget } from "../target.ts";
 
 const MEGABYTE = 1e6;
 
-/** Rows 1 and 2: how soon a result is there after the sampling, and what it takes of the network. */
+/**
+ * Rows 1 and 2: how soon a result is there after the sampling, and what it takes of the network.
+ */
 export function latency(frequencyHz: number): Row {
   return {
     name: `latency-${frequencyHz}`,

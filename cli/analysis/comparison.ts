@@ -53,9 +53,11 @@ interface StackChange {
 /**
  * Compares two profiles by the names of functions: their files may be others in another image.
  *
- * Of threads' time, what both have is compared, without that of idle threads, as if it were one event.
+ * Of threads' time, what both have is compared, without that of idle threads, as if it were one
+ * event.
  *
- * Throws a `CliError` (exit status 2) when no event of one counts what an event of the other counts.
+ * Throws a `CliError` (exit status 2) when no event of one counts what an event of the other
+ * counts.
  */
 export function compareProfiles(before: StackProfile, after: StackProfile): Comparison {
   const time = findCommonTime(before, after);
@@ -129,8 +131,8 @@ export function growth({ before, after }: Change): number {
 
 /**
  * Whether two samplings of the same program would hardly differ as much: by more than two standard
- * errors of the difference of two shares, which chance does once in 20 times. Threads' time is taken
- * as if it had been sampled as often as processors usually are.
+ * errors of the difference of two shares, which chance does once in 20 times. Threads' time is
+ * taken as if it had been sampled as often as processors usually are.
  */
 export function isBeyondChance(
   change: Change,

@@ -6,11 +6,13 @@ import type { CpuResources } from "../client/targets/pick_container.ts";
 /** What a container's CPU limit did to it while it was recorded. */
 export interface CpuLimit {
   /**
-   * What kept it from a processor when it could have run: its CPU limit or its pod's, the node, whose
-   * processors were busy, or nothing to speak of.
+   * What kept it from a processor when it could have run: its CPU limit or its pod's, the node,
+   * whose processors were busy, or nothing to speak of.
    */
   heldBackBy: "limit" | "pod limit" | "node" | "nothing" | "unknown";
-  /** The limit, in CPUs: the pod's if that held it back, or is the only one. Missing: there is none. */
+  /**
+   * The limit, in CPUs: the pod's if that held it back, or is the only one. Missing: there is none.
+   */
   limitCpus?: number;
   /** Whether `limitCpus`, and what follows of it, is the pod's. */
   isOfPod?: boolean;
@@ -30,7 +32,9 @@ export interface CpuLimit {
   waitedSeconds?: number;
   /** Where that is not known: the same, summed over threads. */
   delaySeconds?: number;
-  /** An estimate of the limit, in CPUs, that would hardly have stopped it; when this one did mostly. */
+  /**
+   * An estimate of the limit, in CPUs, that would hardly have stopped it; when this one did mostly.
+   */
   enoughCpus?: number;
   /** Why more is not known; for people. */
   unknown?: string;
@@ -161,12 +165,12 @@ function stoppedSeconds(bandwidth: CpuBandwidth | undefined): number {
 }
 
 /**
- * Estimates the limit that would hardly have stopped it, in CPUs. In a period in which it was stopped
- * it used its quota up, and had work for each processor on which it was stopped for as long as that
- * took: so many processors would it have kept busy, on average of these periods.
+ * Estimates the limit that would hardly have stopped it, in CPUs. In a period in which it was
+ * stopped it used its quota up, and had work for each processor on which it was stopped for as long
+ * as that took: so many processors would it have kept busy, on average of these periods.
  *
- * Work that piled up while it was stopped makes that larger than what is needed; threads that shared
- * a processor make it smaller. So does a time with more work than the one that was recorded.
+ * Work that piled up while it was stopped makes that larger than what is needed; threads that
+ * shared a processor make it smaller. So does a time with more work than the one that was recorded.
  */
 function estimateEnough(bandwidth: CpuBandwidth): number {
   const { quotaSeconds, periodSeconds, throttledPeriods, throttledSeconds } = bandwidth;

@@ -16,8 +16,8 @@ export interface CpuUse {
 }
 
 /**
- * Finds how much the target used. Undefined when the samples do not show it: they are of an event that
- * does not go with time. `asked` is not known when somebody else's result is fetched.
+ * Finds how much the target used. Undefined when the samples do not show it: they are of an event
+ * that does not go with time. `asked` is not known when somebody else's result is fetched.
  */
 export function findCpuUse(
   { samples, sampledSeconds, frequencyHz }: RecordingSummary,

@@ -46,8 +46,8 @@ const PEEK_BYTES = 64 * 1024;
 
 /**
  * Compares two profiles. Shares are of all that was sampled in each, so that they may be of
- * different lengths. Returns the path of the result, if it has one. `warn` is told what of the texts
- * was left out.
+ * different lengths. Returns the path of the result, if it has one. `warn` is told what of the
+ * texts was left out.
  *
  * Rejects with a `CliError`, and leaves no file: an input cannot be read or is something else, they
  * count nothing alike, the output is there already or cannot be written (exit status 2), there

@@ -115,7 +115,10 @@ function mostOf(parts: number[]): TimeKind {
   return TIME_KINDS[parts.indexOf(Math.max(...parts))];
 }
 
-/** What functions have of an event, by themselves and in total; those that have nothing are left out. */
+/**
+ * What functions have of an event, by themselves and in total; those that have nothing are left
+ * out.
+ */
 function weighFunctions(
   frames: Frame[],
   stacks: (Pick<Stack, "frames" | "weight"> & { kind?: TimeKind })[],
@@ -145,7 +148,9 @@ function bySamples<T extends { samples: number }>(events: T[]): T[] {
   return events.toSorted((a, b) => b.samples - a.samples);
 }
 
-/** Where the C library waits for nobody knows whom, there is nothing that could be done about it. */
+/**
+ * Where the C library waits for nobody knows whom, there is nothing that could be done about it.
+ */
 function isNotable(one: FunctionShare): boolean {
   return one.self >= NOTABLE_SELF &&
     (one.kind === undefined || one.kind === "running" || waitRank(one) === 2);

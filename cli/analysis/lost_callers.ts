@@ -2,12 +2,15 @@ import type { CallGraph } from "../client/recording/record_options.ts";
 import type { StackProfile } from "../script/stack_profile.ts";
 import { stacksOfTime, waitRank } from "./thread_time.ts";
 
-/** From when on it is worth a warning, of the time in which threads that are not idle are blocked. */
+/**
+ * From when on it is worth a warning, of the time in which threads that are not idle are blocked.
+ */
 const LOST_SHARE = 0.5;
 
 /**
- * Says that nobody knows who waits, when most of what blocked is in the C library without callers: that
- * has no frame pointers in most distributions. Undefined when there is nothing to say, or to do.
+ * Says that nobody knows who waits, when most of what blocked is in the C library without callers:
+ * that has no frame pointers in most distributions. Undefined when there is nothing to say, or to
+ * do.
  */
 export function describeLostCallers(
   profile: StackProfile,

@@ -29,7 +29,9 @@ export interface Report {
   cpuLimit?: CpuLimit;
   /** What became of threads' time, when that was recorded. */
   threadTime?: ThreadTime;
-  /** Ten functions that have most of the main event; none when perf script's text has not arrived. */
+  /**
+   * Ten functions that have most of the main event; none when perf script's text has not arrived.
+   */
   hottest: FunctionShare[];
   /** What of perf script's text was not understood, when there is something. */
   leftOut?: LeftOut[];

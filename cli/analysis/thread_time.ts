@@ -46,7 +46,9 @@ export function findThreadTime(
   };
 }
 
-/** What became of the threads of several results together; undefined when not all of them say so. */
+/**
+ * What became of the threads of several results together; undefined when not all of them say so.
+ */
 export function addThreadTimes(times: (ThreadTime | undefined)[]): ThreadTime | undefined {
   const all = times.filter((time) => time !== undefined);
   if (all.length === 0 || all.length < times.length) return undefined;
@@ -108,8 +110,8 @@ export function waitRank(frame: Frame): WaitRank {
 }
 
 /**
- * How many functions of a stack there are up to the one that wanted to wait: the last of the highest
- * rank. Where nothing is known of any, as of a kernel's thread, all of them.
+ * How many functions of a stack there are up to the one that wanted to wait: the last of the
+ * highest rank. Where nothing is known of any, as of a kernel's thread, all of them.
  */
 export function ownDepth(frames: Uint32Array, ranks: WaitRank[]): number {
   for (const rank of [2, 1]) {

@@ -42,7 +42,9 @@ export function describeThinned(thinned: string[] = []): string[] {
   return thinned.map((sentence) => `${THINNED}${sentence}`);
 }
 
-/** When threads' lives are at least this part of what they could be, all have lived the whole time. */
+/**
+ * When threads' lives are at least this part of what they could be, all have lived the whole time.
+ */
 const WHOLE_LIVES = 0.99;
 
 function formatSeconds(seconds: number): string {

@@ -5,8 +5,8 @@ import { PROGRAM } from "../program_name.ts";
 
 /**
  * The command line that goes on with the download of a result. `flags` are what the user has given
- * of those that `fetch` has, too; `access` is that of the recording: a daemon gives a result to none
- * but the account that requested it.
+ * of those that `fetch` has, too; `access` is that of the recording: a daemon gives a result to
+ * none but the account that requested it.
  */
 export function fetchCommand(
   recordingId: string,

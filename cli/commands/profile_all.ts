@@ -124,7 +124,8 @@ export async function runProfileAll(
         interrupted++;
         return;
       }
-      // What many fail of is told once, and who else did at the end. What is left is each one's own.
+      // What many fail of is told once, and who else did at the end. What is left is each one's
+      // own.
       const failure = saidOf(target, error.message);
       const key = error instanceof PendingResultError ? undefined : alikeKey(failure);
       const first = key === undefined ? undefined : told.get(key);

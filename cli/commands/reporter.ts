@@ -18,8 +18,8 @@ export interface Reporter extends Disposable {
   /** How long a line may be; there on a terminal only. */
   readonly columns?: number;
   /**
-   * Shows a recording, or a download, while it runs: by a line of its own that moves, or in the words
-   * of `describe`. Several can be shown at once; `name` distinguishes them.
+   * Shows a recording, or a download, while it runs: by a line of its own that moves, or in the
+   * words of `describe`. Several can be shown at once; `name` distinguishes them.
    */
   follow(
     name: string,

@@ -49,7 +49,9 @@ export function failureOf(error: CliError, message = error.message): Failure {
   return { exitStatus: error.exitStatus, message, recordingId: left?.left.recordingId };
 }
 
-/** Does what a command does, and prints a failure, with `json`, as an object in the place of others. */
+/**
+ * Does what a command does, and prints a failure, with `json`, as an object in the place of others.
+ */
 export async function failingInJson<T>(
   json: boolean,
   reporter: Reporter,

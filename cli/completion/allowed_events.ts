@@ -6,8 +6,8 @@ import { findTarget, type PodReference } from "../client/targets/target.ts";
 const PATIENCE_MS = 400;
 
 /**
- * The events that the daemon of a pod's node lets callers ask for. Rejects when it cannot be asked, or
- * not in time.
+ * The events that the daemon of a pod's node lets callers ask for. Rejects when it cannot be asked,
+ * or not in time.
  */
 export async function readAllowedEvents(reference: PodReference): Promise<string[]> {
   const signal = AbortSignal.timeout(PATIENCE_MS);

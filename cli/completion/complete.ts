@@ -163,8 +163,8 @@ async function completeContext({ valueOf }: Line): Promise<Completion> {
 }
 
 /**
- * Offers what the daemon of the named pod's node allows, else what a daemon allows whose administrator
- * has said nothing. Names after commas go on.
+ * Offers what the daemon of the named pod's node allows, else what a daemon allows whose
+ * administrator has said nothing. Names after commas go on.
  */
 async function completeEvents(line: Line): Promise<Completion> {
   const [before] = /^.*,/.exec(line.prefix) ?? [""];

@@ -42,7 +42,10 @@ export function readLine(command: Command, words: string[]): UnfinishedLine {
   return { ...line, wanted: { kind: "flag" } };
 }
 
-/** Reads `--name`, `--name=value`, `-abcVALUE` or `-abc=VALUE`; returns the option whose value is the next word. */
+/**
+ * Reads `--name`, `--name=value`, `-abcVALUE` or `-abc=VALUE`; returns the option whose value is
+ * the next word.
+ */
 function readFlags(
   command: Command,
   word: string,

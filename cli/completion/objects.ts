@@ -30,7 +30,10 @@ const PATIENCE_MS = { credentials: 2_000, answers: 400 };
 /** From the API server's memory: current enough, and the list is not read from etcd. */
 const CACHED = { resourceVersion: "0" };
 
-/** Finds the cluster that a command line means. Rejects as `findCluster` does, or when it takes long. */
+/**
+ * Finds the cluster that a command line means. Rejects as `findCluster` does, or when it takes
+ * long.
+ */
 export async function openObjectNames(options: KubeconfigOptions): Promise<ObjectNames> {
   const access = await findCluster(options);
   // A credential plug-in runs with the first request, which it would keep waiting.

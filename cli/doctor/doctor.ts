@@ -417,7 +417,9 @@ const USUAL_FIXES: Partial<Record<ExitStatus, string>> = {
 };
 const LAST_FIX = "try again; if it stays, ask the cluster's administrators";
 
-/** A failure's words; what to do stands in them on lines of its own, or after the last semicolon. */
+/**
+ * A failure's words; what to do stands in them on lines of its own, or after the last semicolon.
+ */
 export function problem(error: unknown): Finding {
   if (!(error instanceof CliError) || error.exitStatus === ExitStatus.INTERRUPTED) throw error;
   const { message, exitStatus } = error;

@@ -48,8 +48,8 @@ export function eventUnit(event: string): EventUnit {
 }
 
 /**
- * Says what the weights of an event's samples count. Nobody samples each nanosecond: such weights are
- * those of a text without periods, and count samples.
+ * Says what the weights of an event's samples count. Nobody samples each nanosecond: such weights
+ * are those of a text without periods, and count samples.
  */
 export function weightUnit({ event, samples, weight }: Weighed): EventUnit {
   return samples === weight ? "count" : eventUnit(event);

@@ -46,7 +46,9 @@ const LIBRARY_RESOURCE = 1;
 
 type KindOff = Exclude<TimeKind, "running">;
 
-/** The samples of one event in one thread, or of all that says what became of its time, in columns. */
+/**
+ * The samples of one event in one thread, or of all that says what became of its time, in columns.
+ */
 interface Thread {
   /** Which of the texts that were put together it is of: each machine has its own clock. */
   part: number;
@@ -164,7 +166,8 @@ function createCollector(): Collector {
       // sums that `perf record --off-cpu` writes at its end have none, either.
       const end = isNaN(sample.timeSeconds) ? ends[part] ?? samples / 1000 : sample.timeSeconds;
       if (!isNaN(sample.timeSeconds)) ends[part] = Math.max(ends[part] ?? -Infinity, end);
-      // What is told at its end is shown in its middle: the profiler draws a sample around its time.
+      // What is told at its end is shown in its middle: the profiler draws a sample around its
+      // time.
       const time = isOff && !isNaN(sample.period) ? end - sample.period / 2e9 : end;
       if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {
         thread.inOrder = false;
@@ -263,7 +266,9 @@ function metaOf({ tables }: Collector, threads: Thread[], name: string) {
   };
 }
 
-/** How often was sampled: the middle one of the times between the busiest thread's first samples. */
+/**
+ * How often was sampled: the middle one of the times between the busiest thread's first samples.
+ */
 function intervalMilliseconds(threads: Thread[]): number {
   const clocks = threads.filter(({ event }) => isCpuTime(event));
   const [busiest] = (clocks.length > 0 ? clocks : threads)

@@ -81,7 +81,9 @@ type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>;
 
 type WriteOptions = Pick<Conversion, "title" | "idle" | "notes"> & Required<ParseOptions>;
 
-/** Each format's writer: what it reads is perf script's text, and `onEnd` hears when that is read. */
+/**
+ * Each format's writer: what it reads is perf script's text, and `onEnd` hears when that is read.
+ */
 const WRITERS: Record<
   ConvertedFormat,
   (text: AsyncIterable<Uint8Array>, options: WriteOptions) => Chunks
@@ -112,8 +114,9 @@ function ofStacks(
 }
 
 /**
- * Where one event is shown first, it is the one of which there is most to see. The kinds of threads'
- * time have an order of their own, since how often one was looked at says nothing of how long it took.
+ * Where one event is shown first, it is the one of which there is most to see. The kinds of
+ * threads' time have an order of their own, since how often one was looked at says nothing of how
+ * long it took.
  */
 function compareEvents(events: EventProfile[]): (a: EventProfile, b: EventProfile) => number {
   const isTime = hasWaiting(events);

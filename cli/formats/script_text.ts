@@ -78,7 +78,9 @@ const LEFT_OUT: Record<LeftOut["kind"], string> = {
   "too long": "longer than 64 KiB",
 };
 
-/** What was left out of a text, for people: for example `3 lines not understood (first: line 12)`. */
+/**
+ * What was left out of a text, for people: for example `3 lines not understood (first: line 12)`.
+ */
 export function describeLeftOut(
   { leftOut, truncated }: Pick<ScriptSummary, "leftOut" | "truncated">,
 ): string | undefined {

@@ -1,6 +1,6 @@
 /**
- * What perf prints besides a sample's first line and its stack, when it is asked for further fields;
- * `grammar.md` has each.
+ * What perf prints besides a sample's first line and its stack, when it is asked for further
+ * fields; `grammar.md` has each.
  */
 const EXTRA_LINES = [
   // srcline: `  file:line`, `  dso[address]`

@@ -12,7 +12,8 @@ export interface FoldedOptions {
 
 /**
  * The folded form that flame graph tools read, `comm;root;...;leaf count`: a line for each stack,
- * sorted by their names from the root on. As stackcollapse-perf.pl does, it writes `_` for the spaces of a thread's name.
+ * sorted by their names from the root on. As stackcollapse-perf.pl does, it writes `_` for the
+ * spaces of a thread's name.
  *
  * ```ts
  * import { foldedLines, foldPerfScript } from "@necoperf/necoperf";

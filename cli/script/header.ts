@@ -7,7 +7,9 @@ export interface Header {
   period?: string;
   /** Empty when the text has none. */
   event: string;
-  /** What follows the event: fields that few ask for, and the only frame where there is no stack. */
+  /**
+   * What follows the event: fields that few ask for, and the only frame where there is no stack.
+   */
   rest: string;
   /** Other lines look like it, too: it is a header only when a stack or a frame follows. */
   needsFrame?: true;
@@ -52,7 +54,10 @@ const TIME = /(?<=^| )(\d+\.\d+):(?= |$)/g;
 /** The name of an event may have a space or a colon in it, but not one after the other. */
 const PERIOD_AND_EVENT = /^ *(?:(\d+) +)?(unknown attr type: \d+|\S(?:(?! {2}).)*?)?:(?=\s|$)/s;
 const PERIOD = /^ (?=[ \d]{10,} *)(?: {0,9}(\d+)(?= |$))/;
-/** The fields that may follow where an event is not asked for: addresses, weights, a control group, registers. */
+/**
+ * The fields that may follow where an event is not asked for: addresses, weights, a control group,
+ * registers.
+ */
 const NO_EVENT = /^(?: +[0-9a-f]{1,16})* *( \/.*| ABI:\d.*)?$/;
 /** An address takes 16 places, and a period of so few digits fewer, with an event after it. */
 const ADDRESS = /^( *[0-9a-f]{1,16})(?= |$)/;
@@ -60,8 +65,8 @@ const STARTS_WITH_PERIOD = /^ *\d+ +\S+:( |$)/;
 
 /**
  * Reads the first line of a sample, of which any field may be missing (perf-script(1), `--fields`).
- * Returns `other record` for a line that is about something other than a sample, and undefined for a
- * line that perf does not print in such a place.
+ * Returns `other record` for a line that is about something other than a sample, and undefined for
+ * a line that perf does not print in such a place.
  */
 export function parseHeader(line: string): Header | "other record" | undefined {
   let found: Header | "other record" | undefined;

@@ -75,7 +75,9 @@ export function createKnownText(slots: number, textBytes: number): KnownText {
   };
 }
 
-/** How many bytes after a text are read with it, so that they have to be there, whatever they are. */
+/**
+ * How many bytes after a text are read with it, so that they have to be there, whatever they are.
+ */
 export const READ_BEHIND_BYTES = 3;
 
 /** Goes on with a hash of bytes, by four of them or fewer. */

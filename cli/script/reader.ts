@@ -31,7 +31,10 @@ export interface SampleHandler {
   eventId(event: string): number;
   /** The sample is there during the call only. */
   sample(sample: ReadSample): void;
-  /** A line that says of the whole text how it was made (`time_events.ts`), without what it begins with. */
+  /**
+   * A line that says of the whole text how it was made (`time_events.ts`), without what it begins
+   * with.
+   */
   note?(text: string): void;
   /** The numbers of functions are not used any more. */
   forgetFrames?(): void;
@@ -97,7 +100,8 @@ interface OnlyFrame {
 
 /**
  * What the line before was, and so what the next may be. `weak`: what may be a sample's first line,
- * if a stack follows. `record`: of something else than a sample. `comment`: one that begins with `#`.
+ * if a stack follows. `record`: of something else than a sample. `comment`: one that begins with
+ * `#`.
  */
 type Within = "nothing" | "sample" | "weak" | "record" | "comment" | "unknown";
 
@@ -105,8 +109,8 @@ type Within = "nothing" | "sample" | "weak" | "record" | "comment" | "unknown";
  * Reads what `perf script` prints, by its grammar (`grammar.md`).
  *
  * Each piece of text that comes again and again is parsed once and known by its bytes from then on:
- * lines of stacks, what is before a header's time, events. So reading takes little more than looking
- * at each byte, in a memory that does not grow.
+ * lines of stacks, what is before a header's time, events. So reading takes little more than
+ * looking at each byte, in a memory that does not grow.
  */
 export function createScriptReader(handler: SampleHandler): ScriptReader {
   const view = new DataView(new ArrayBuffer(BUFFER_BYTES + READ_BEHIND_BYTES));
@@ -526,7 +530,9 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     filled -= start;
   }
 
-  /** Whether the line that no newline ends is whole all the same: who trims a text takes it away. */
+  /**
+   * Whether the line that no newline ends is whole all the same: who trims a text takes it away.
+   */
   function isLastLineWhole(): boolean {
     const last = text(0, filled).trimEnd();
     if (buffer[0] !== TAB && hasStacks) return false;

@@ -8,8 +8,8 @@ interface StackCounter {
   commandId(command: string): number;
   eventId(event: string): number;
   /**
-   * Counts a sample whose stack is the first `depth` functions in `frames`, the leaf first. Returns the
-   * number of the stack.
+   * Counts a sample whose stack is the first `depth` functions in `frames`, the leaf first. Returns
+   * the number of the stack.
    */
   count(
     frames: Int32Array,

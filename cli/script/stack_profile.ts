@@ -3,8 +3,8 @@ export interface Frame {
   /** As perf prints it: `[unknown]` when perf found no name. */
   readonly symbol: string;
   /**
-   * The file it is in, as perf prints it; `inlined` for a function inlined into its caller, `[kernel]`
-   * where perf knew of no file and the address is the kernel's.
+   * The file it is in, as perf prints it; `inlined` for a function inlined into its caller,
+   * `[kernel]` where perf knew of no file and the address is the kernel's.
    */
   readonly dso: string;
   /** There when the function is at an address of the kernel, which its file does not show. */
@@ -23,16 +23,18 @@ export interface Stack {
   weight: number;
   /** The same sum, where it is too large for `weight` to have all of its digits. */
   exactWeight?: bigint;
-  /** What of `weight` is of idle threads, in a text of threads' time; see {@linkcode ThreadTimes}. */
+  /**
+   * What of `weight` is of idle threads, in a text of threads' time; see {@linkcode ThreadTimes}.
+   */
   idleWeight?: number;
 }
 
 /**
  * The threads of a text of threads' time (`offcpu-time`, `run-delay`). A thread is idle that was
- * blocked for at least 99.9% of its life, for at least 95% of it on one and the same stack, was woken
- * no more often than every ten seconds, and lived at least half as long as the one that lived longest.
- * Where all are, none counts as idle. Of what blocked alone, as with `--off-cpu`, a life is as long as
- * the text.
+ * blocked for at least 99.9% of its life, for at least 95% of it on one and the same stack, was
+ * woken no more often than every ten seconds, and lived at least half as long as the one that lived
+ * longest. Where all are, none counts as idle. Of what blocked alone, as with `--off-cpu`, a life
+ * is as long as the text.
  */
 export interface ThreadTimes {
   /** How many threads there are. */
@@ -40,8 +42,8 @@ export interface ThreadTimes {
   /** How many of them are idle. */
   idleThreads: number;
   /**
-   * How long others of Go's threads were blocked without a goroutine that they could run, if they were:
-   * it is idle as well.
+   * How long others of Go's threads were blocked without a goroutine that they could run, if they
+   * were: it is idle as well.
    */
   parkedSeconds?: number;
   /** How long the thread lived that lived longest, as far as it was recorded. */
@@ -76,8 +78,8 @@ export interface ScriptSummary {
   /** What was not understood, by kind, in the order in which it came first; usually nothing. */
   leftOut: LeftOut[];
   /**
-   * How threads' time was thinned where they switched more often than could be looked at, so that its
-   * periods are scaled: a sentence, or one for each machine.
+   * How threads' time was thinned where they switched more often than could be looked at, so that
+   * its periods are scaled: a sentence, or one for each machine.
    */
   thinned?: string[];
 }

@@ -19,7 +19,9 @@ export interface SchedStat {
 
 /** What is taken for a thread of which the kernel has counted nothing. */
 export interface Guess {
-  /** How many times what was seen it stands for. Default: as often as it makes the thread's life. */
+  /**
+   * How many times what was seen it stands for. Default: as often as it makes the thread's life.
+   */
   factor?: number;
   /** How long it waited for a processor each time that it was woken up. Default: not at all. */
   latencyNs?: number;
@@ -60,12 +62,14 @@ type State = TimeKind | "unknown" | "before";
 type Off = Exclude<TimeKind, "running">;
 
 /**
- * What a switch takes before perf has written down that a thread runs, and after it has that it left
- * the processor: the kernel counts it as running.
+ * What a switch takes before perf has written down that a thread runs, and after it has that it
+ * left the processor: the kernel counts it as running.
  */
 const MAX_SWITCH_NS = 50_000;
 
-/** So many times more turns than were seen in so much of a life are a sign that perf missed them. */
+/**
+ * So many times more turns than were seen in so much of a life are a sign that perf missed them.
+ */
 const MISSED_TURNS = 3;
 const WATCHED = 0.9;
 
@@ -198,8 +202,8 @@ export class ThreadAccount {
   }
 
   /**
-   * Nobody watched from `startNs` to `endNs`. `still`: the kernel says that the thread did not get a
-   * processor in that time; undefined when nothing is known of it.
+   * Nobody watched from `startNs` to `endNs`. `still`: the kernel says that the thread did not get
+   * a processor in that time; undefined when nothing is known of it.
    */
   pause(startNs: number, endNs: number, still: boolean | undefined, bucketNs: number): void {
     if (still) return;

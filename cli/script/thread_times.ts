@@ -5,7 +5,9 @@ import type { ReadSample } from "./reader.ts";
 
 /** Finds the threads of a text of threads' time, and those of them that are idle. */
 export interface ThreadTimeCounter {
-  /** Adds a sample of a thread: `nanoseconds` of a kind until a time, on the stack with a number. */
+  /**
+   * Adds a sample of a thread: `nanoseconds` of a kind until a time, on the stack with a number.
+   */
   add(sample: ThreadSample, kind: TimeKind, nanoseconds: number, stack: number): void;
   /** Says that something was sampled at a time. */
   addTime(seconds: number, part: number): void;
@@ -19,8 +21,8 @@ export interface ThreadTimeCounter {
 type ThreadSample = Pick<ReadSample, "thread" | "part" | "timeSeconds">;
 
 /**
- * A thread is idle when it was there for at least this part of the time that the longest-lived thread
- * was: a thread for each request, which waits once for something and ends, is no idle one.
+ * A thread is idle when it was there for at least this part of the time that the longest-lived
+ * thread was: a thread for each request, which waits once for something and ends, is no idle one.
  */
 const IDLE_LIFE = 0.5;
 /** ... and was blocked for at least this part of its life: one that serves runs in between. */
@@ -28,8 +30,8 @@ const IDLE_BLOCKED = 0.999;
 /** ... and for at least this part of its life on one and the same stack. */
 const IDLE_ON_ONE_STACK = 0.95;
 /**
- * ... and was woken no more often than this: one that waits for a database is by each answer, however
- * little it does with it.
+ * ... and was woken no more often than this: one that waits for a database is by each answer,
+ * however little it does with it.
  */
 const IDLE_WAKE_NS = 10e9;
 
@@ -46,7 +48,9 @@ interface OneThread {
 
 export function createThreadTimeCounter(): ThreadTimeCounter {
   const threads = new Map<string, OneThread>();
-  /** The reader hands out the same object again and again, which is faster to look up than a text. */
+  /**
+   * The reader hands out the same object again and again, which is faster to look up than a text.
+   */
   let known = new Map<Thread, OneThread>();
   let knownPart = 0;
   let waits = false;

@@ -21,7 +21,7 @@ export const TIME_NOTE = "# necoperf: ";
 export const THINNED = "thinned: ";
 
 /**
- * The function that stands for the stack of a thread that blocked before the recording began, and so
- * was not seen to.
+ * The function that stands for the stack of a thread that blocked before the recording began, and
+ * so was not seen to.
  */
 export const UNSEEN_STACK = "[blocked before the recording began]";

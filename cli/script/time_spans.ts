@@ -71,8 +71,8 @@ export function createTimeSpans(): TimeSpans {
 }
 
 /**
- * How long the spans of one text are together. Undefined when there is a gap between two of them that
- * may be a pause, or the step from one machine's clock to another's.
+ * How long the spans of one text are together. Undefined when there is a gap between two of them
+ * that may be a pause, or the step from one machine's clock to another's.
  */
 function durationOf(spans: Span[]): number | undefined {
   let duration = 0;

@@ -23,8 +23,9 @@ interface TimeTextMaker {
 export const SWITCH_TEXT_START = `${TIME_NOTE}thread-time `;
 
 /**
- * Says by a text's beginning whether it has to become time text: the daemon says so; and a recording
- * of `context-switches` with `--switch-events`, printed with `--show-switch-events`, is one.
+ * Says by a text's beginning whether it has to become time text: the daemon says so; and a
+ * recording of `context-switches` with `--switch-events`, printed with `--show-switch-events`, is
+ * one.
  */
 export function isSwitchText(start: string): boolean {
   return start.startsWith(SWITCH_TEXT_START) ||
@@ -52,7 +53,9 @@ const MAX_BUCKET_NS = 3600 * 1e9;
 const OTHER_CLOCK_NS = 60e9;
 /** How much of a pause without a known time is in the gap that is taken for it, at least. */
 const LEAST_GAP = 0.7;
-/** From one event to the next where threads switch very often, as they do where there are pauses. */
+/**
+ * From one event to the next where threads switch very often, as they do where there are pauses.
+ */
 const SMALL_GAP_NS = 50e6;
 const MAX_ENDED = 100_000;
 const MAX_NAMED = 100_000;

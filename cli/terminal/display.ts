@@ -9,7 +9,10 @@ interface Display extends Disposable {
   readonly live: boolean;
   /** Prints whole lines, above those that move. */
   above(print: () => void): void;
-  /** Shows a recording, or a download, until it is disposed of. `name` distinguishes it from the others. */
+  /**
+   * Shows a recording, or a download, until it is disposed of. `name` distinguishes it from the
+   * others.
+   */
   follow(name: string, durationSeconds?: number): Followed;
 }
 

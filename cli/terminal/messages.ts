@@ -56,8 +56,8 @@ export function describeAccount(access?: DaemonCredentials): string | undefined 
 }
 
 /**
- * Says what a recording that starts leaves out, or does otherwise, though nobody has asked for that;
- * mostly nothing.
+ * Says what a recording that starts leaves out, or does otherwise, though nobody has asked for
+ * that; mostly nothing.
  */
 export function describeLeftOut(
   event: RecordingEvent,
@@ -97,8 +97,8 @@ export function describeLeft({ sure, keptUntil }: PendingResult, command: string
 }
 
 /**
- * For example: `2970 samples in 30s, none lost; about 0.2 CPUs used; CPU limit of 200m used up in 290
- * of 300 periods; 1.2 MB`.
+ * For example: `2970 samples in 30s, none lost; about 0.2 CPUs used; CPU limit of 200m used up in
+ * 290 of 300 periods; 1.2 MB`.
  */
 export function describeSummary(
   summary: RecordingSummary,

@@ -52,9 +52,9 @@ export interface Admission {
   identify(credentials: Credentials): Promise<Caller>;
 
   /**
-   * What a caller may record of the pods of a namespace, whichever those are. It says nothing of what is
-   * there. Rejects with `INVALID_ARGUMENT` for a text that is not a namespace's name, and with
-   * `UNAVAILABLE`.
+   * What a caller may record of the pods of a namespace, whichever those are. It says nothing of
+   * what is there. Rejects with `INVALID_ARGUMENT` for a text that is not a namespace's name, and
+   * with `UNAVAILABLE`.
    */
   rightsIn(caller: Caller, podNamespace: string): Promise<ProfilingRights>;
 
@@ -101,8 +101,8 @@ export interface KubernetesAdmissionParts {
  * kernel's side of it who may create `profiles/kernel`.
  *
  * Callers without the right cannot probe for containers: the refusal is the same for a container of
- * others, for none, and for one that belongs to no pod, and an access review is made for each. Callers
- * with the right get the lookup's own message.
+ * others, for none, and for one that belongs to no pod, and an access review is made for each.
+ * Callers with the right get the lookup's own message.
  */
 export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admission {
   const { lookup, owners, authenticator, authorizer } = parts;
@@ -136,7 +136,8 @@ export function createKubernetesAdmission(parts: KubernetesAdmissionParts): Admi
       const mayCreate = (resource: AccessQuestion["resource"]) =>
         authorizer.allows(caller, {
           resource,
-          // No namespace stands for all of them: a caller who may record everything is told what is there.
+          // No namespace stands for all of them: a caller who may record everything is told what is
+          // there.
           namespace: owner?.podNamespace ?? "",
           name: owner?.podName ?? "",
         });

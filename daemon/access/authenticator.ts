@@ -18,9 +18,9 @@ export interface Authenticator {
   authenticate(credentials: Credentials): Promise<Caller>;
 
   /**
-   * Whether credentials that were good are so no longer because somebody took them back, as with the
-   * service account of a token. What has merely expired since then was not taken back: a recording may
-   * wait and run for longer than a token lives. Rejects with `UNAVAILABLE`.
+   * Whether credentials that were good are so no longer because somebody took them back, as with
+   * the service account of a token. What has merely expired since then was not taken back: a
+   * recording may wait and run for longer than a token lives. Rejects with `UNAVAILABLE`.
    */
   isRevoked(credentials: Credentials): Promise<boolean>;
 }

@@ -22,7 +22,9 @@ export class ExpiringCache<Value> {
     return this.#entries.size;
   }
 
-  /** The answer for a key: one that stands, or what `load` gives. What it rejects with is not kept. */
+  /**
+   * The answer for a key: one that stands, or what `load` gives. What it rejects with is not kept.
+   */
   get(key: string, load: () => Promise<Answer<Value>>): Promise<Value> {
     const entry = this.#entries.get(key);
     if (entry) {

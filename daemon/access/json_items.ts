@@ -10,9 +10,9 @@ const BETWEEN = [0x2c, 0x20, 0x09, 0x0a, 0x0d];
 const MAX_NAME_BYTES = 32;
 
 /**
- * Reads a list as the Kubernetes API has it, `{"kind": ..., "items": [{...}, ...]}`, as it comes, so
- * that one item at a time is in memory. `add` and `end` throw a `SyntaxError` for what is not such a
- * list, or has an item that is too large.
+ * Reads a list as the Kubernetes API has it, `{"kind": ..., "items": [{...}, ...]}`, as it comes,
+ * so that one item at a time is in memory. `add` and `end` throw a `SyntaxError` for what is not
+ * such a list, or has an item that is too large.
  */
 export class JsonItems {
   #depth = 0;

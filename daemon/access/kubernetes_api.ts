@@ -1,8 +1,8 @@
 /**
  * The Kubernetes API server, as far as the daemon asks it anything. The only module that knows it.
  *
- * Not through `@kubernetes/client-node`, which takes 35 MB more on every node, and keeps lists of pods
- * whole: see docs/decisions/client-node.md.
+ * Not through `@kubernetes/client-node`, which takes 35 MB more on every node, and keeps lists of
+ * pods whole: see docs/decisions/client-node.md.
  *
  * @module
  */

@@ -4,8 +4,8 @@ import { isDnsLabel } from "./dns_label.ts";
 /**
  * The parts of a pod that identify its containers.
  *
- * Whoever may patch `pods/status` and `pods` in a namespace decides about all of it but the UID, and
- * about more with `create` on `pods`: a claim here proves nothing by itself.
+ * Whoever may patch `pods/status` and `pods` in a namespace decides about all of it but the UID,
+ * and about more with `create` on `pods`: a claim here proves nothing by itself.
  */
 export interface NodePod {
   namespace: string;
@@ -79,8 +79,8 @@ export function toNodePod(pod: ApiPod, nodeName: string): NodePod {
  * mirrors (pkg/kubelet/config/common.go, applyDefaults and generatePodName;
  * pkg/kubelet/pod/mirror_client.go, CreateMirrorPod; Kubernetes 1.17 and later).
  *
- * The UID is a hash, unless the static pod's manifest sets another. Only a hash counts: it is not of
- * the form of the API server's UIDs, so that no mirror stands for a pod that is not static.
+ * The UID is a hash, unless the static pod's manifest sets another. Only a hash counts: it is not
+ * of the form of the API server's UIDs, so that no mirror stands for a pod that is not static.
  */
 function staticUidOf({ metadata, spec }: ApiPod, nodeName: string): string | undefined {
   const { name, annotations = {}, ownerReferences = [], deletionTimestamp } = metadata;

@@ -48,8 +48,8 @@ const MIN_LIST_AGE_MS = 1000;
  *
  * A container is the pod's whose UID is in its cgroup path, which the kubelet made: the API server
  * gives each pod a UID that no other has and that nobody can change. The pod's status says which of
- * its containers it is. A status and the annotations of a mirror pod can be written by others than the
- * kubelet, so where two pods claim one UID, or a container is claimed twice, it is nobody's.
+ * its containers it is. A status and the annotations of a mirror pod can be written by others than
+ * the kubelet, so where two pods claim one UID, or a container is claimed twice, it is nobody's.
  */
 export function createApiOwners(
   api: Pick<KubernetesApi, "podsOfNode">,
@@ -83,7 +83,8 @@ export function createApiOwners(
       const find = (candidates: NodePod[]) => ownerAmong(candidates, id, podUid);
       const known = find(await pods(LIST_VALID_MS));
       if (known.owner || list!.askedAt >= startedAt) return known;
-      // A container may be newer than the list. Asked at most once a second, however many ids a caller guesses.
+      // A container may be newer than the list. Asked at most once a second, however many ids a
+      // caller guesses.
       await wait(Math.max(0, list!.askedAt + MIN_LIST_AGE_MS - now()));
       return find(await pods(now() - startedAt));
     },

@@ -14,15 +14,16 @@ export interface CgroupContainer {
  * cgroup or of a runtime's monitor belongs to none.
  *
  * Below a pod's container all names are the tenant's, who may make cgroups there (with a cgroup
- * namespace, or as systemd does in a container) and call them what another container and its pod are
- * called. So that is where a path ends for this. It goes on below the containers `around` the reader
- * itself, by their ids: a node may be a container of another cluster's.
+ * namespace, or as systemd does in a container) and call them what another container and its pod
+ * are called. So that is where a path ends for this. It goes on below the containers `around` the
+ * reader itself, by their ids: a node may be a container of another cluster's.
  *
- * The file has a line `<hierarchy>:<controllers>:<path>` for each cgroup v1 hierarchy, and `0::<path>`
- * for v2 (cgroups(7)); a hybrid system has both. Which hierarchies a runtime uses differs, so all
- * lines count, as far as they agree: one in which a process is somewhere else than in the others was
- * not made by a runtime. Paths are as the reader's cgroup namespace sees them: what is outside of it
- * begins with `/..`, which changes nothing here, because names and not positions are looked at.
+ * The file has a line `<hierarchy>:<controllers>:<path>` for each cgroup v1 hierarchy, and
+ * `0::<path>` for v2 (cgroups(7)); a hybrid system has both. Which hierarchies a runtime uses
+ * differs, so all lines count, as far as they agree: one in which a process is somewhere else than
+ * in the others was not made by a runtime. Paths are as the reader's cgroup namespace sees them:
+ * what is outside of it begins with `/..`, which changes nothing here, because names and not
+ * positions are looked at.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -138,8 +139,8 @@ function containerIdOf(name: string): string | undefined {
 }
 
 /**
- * The kubelet's names of a pod's cgroup (pkg/kubelet/cm: `pod<uid>`, and ToSystemd, which writes `_`
- * for `-`). The UID of a static pod is a hash without dashes.
+ * The kubelet's names of a pod's cgroup (pkg/kubelet/cm: `pod<uid>`, and ToSystemd, which writes
+ * `_` for `-`). The UID of a static pod is a hash without dashes.
  */
 const POD_NAMES = [
   /^pod([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{32})$/,

@@ -11,7 +11,9 @@ const MAX_FILE_BYTES = 4096;
 
 /** The cgroups of a container. */
 export interface ContainerCgroups {
-  /** Reads the container's own cgroup in the hierarchy of v2, or in that of v1 with a controller. */
+  /**
+   * Reads the container's own cgroup in the hierarchy of v2, or in that of v1 with a controller.
+   */
   reader(hierarchy: string): ReadCgroupFile | undefined;
   /** Reads its pod's, where the cgroup of the container is in it. */
   podReader(hierarchy: string): ReadCgroupFile | undefined;

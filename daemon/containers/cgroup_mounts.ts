@@ -5,15 +5,15 @@ export interface CgroupMount {
   /** Where it is mounted. */
   directory: string;
   /**
-   * Which cgroup is there, as the reader's cgroup namespace sees it: with a `..` for each level that
-   * it is above the namespace's own root.
+   * Which cgroup is there, as the reader's cgroup namespace sees it: with a `..` for each level
+   * that it is above the namespace's own root.
    */
   root: string;
 }
 
 /**
- * Finds the hierarchies that are mounted at a directory or below it in the text of a `mountinfo` file
- * (proc_pid_mountinfo(5)). What else is mounted there, as a directory full of files, is none.
+ * Finds the hierarchies that are mounted at a directory or below it in the text of a `mountinfo`
+ * file (proc_pid_mountinfo(5)). What else is mounted there, as a directory full of files, is none.
  */
 export function cgroupMounts(text: string, directory: string): CgroupMount[] {
   return text.split("\n").flatMap((line) => {
@@ -39,9 +39,10 @@ interface CgroupWay {
 }
 
 /**
- * Finds the way from a mounted cgroup to another one, when both are as the same cgroup namespace sees
- * them. From one that is above the namespace's own root the first names are not known: the namespace
- * hides its own place. Undefined when the cgroup is not below the mounted one, or is the same.
+ * Finds the way from a mounted cgroup to another one, when both are as the same cgroup namespace
+ * sees them. From one that is above the namespace's own root the first names are not known: the
+ * namespace hides its own place. Undefined when the cgroup is not below the mounted one, or is the
+ * same.
  */
 export function wayTo(path: string, root: string): CgroupWay | undefined {
   const [to, from] = [parsePath(path), parsePath(root)];

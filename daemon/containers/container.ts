@@ -65,8 +65,8 @@ export interface ContainerLookup {
   entered(container: Container, signal: AbortSignal): AsyncIterable<number[]>;
 
   /**
-   * What the kernel has counted of up to `maxThreads` threads of processes; nothing of those that have
-   * gone, and nothing at all where it does not tell.
+   * What the kernel has counted of up to `maxThreads` threads of processes; nothing of those that
+   * have gone, and nothing at all where it does not tell.
    */
   threadTimes(pids: readonly number[], maxThreads: number): Promise<ThreadTimes[]>;
 

@@ -25,8 +25,8 @@ export interface OpenContainerLookup extends ContainerLookup {
 }
 
 /**
- * Makes a container lookup by its name. Throws a `RangeError` that names the option when one that the
- * lookup needs is missing or of another form; only `check` finds out whether it works.
+ * Makes a container lookup by its name. Throws a `RangeError` that names the option when one that
+ * the lookup needs is missing or of another form; only `check` finds out whether it works.
  *
  * ```ts
  * const lookup = createContainerLookup({ by: "cgroup", procDir: "/host/proc" });

@@ -74,14 +74,16 @@ export async function lookAtContainer(
 export function mainProcess(processes: readonly ContainerProcess[]): ContainerProcess | undefined {
   const inside = new Set(processes.map(({ pid }) => pid));
   const fromOutside = processes.filter(({ parentPid }) => !inside.has(parentPid));
-  // The parent of each was inside only if some ended while they were looked at, one after the other.
+  // The parent of each was inside only if some ended while they were looked at, one after the
+  // other.
   const candidates = fromOutside.length > 0 ? fromOutside : processes;
   return candidates.toSorted((a, b) => a.startTicks - b.startTicks || a.pid - b.pid)[0];
 }
 
 /**
- * How often a new process is looked at before it is taken for somebody else's. A runtime starts what
- * it executes in a container outside of it and then moves it in, which takes long on a busy node.
+ * How often a new process is looked at before it is taken for somebody else's. A runtime starts
+ * what it executes in a container outside of it and then moves it in, which takes long on a busy
+ * node.
  */
 const LOOKS_AT_NEW_PROCESS = 3;
 

@@ -30,8 +30,8 @@ export interface CpuMeter extends Disposable {
 export type OpenCpuMeter = (container: Container) => Promise<CpuMeter>;
 
 /**
- * Makes meters that read the counters of the container's cgroups below `directory`, where the node's
- * /sys/fs/cgroup is mounted.
+ * Makes meters that read the counters of the container's cgroups below `directory`, where the
+ * node's /sys/fs/cgroup is mounted.
  */
 export function createCpuMeters(
   { procfs, directory, lookup, intervalMs = INTERVAL_MS }: {
@@ -90,7 +90,9 @@ async function readThreads(
   }
 }
 
-/** How long threads could have run and did not between two looks, as far as they are in the second. */
+/**
+ * How long threads could have run and did not between two looks, as far as they are in the second.
+ */
 function delayBetween(after: ThreadTimes[], before: ThreadTimes[]): number {
   const earlier = new Map(before.map((one) => [`${one.tid} ${one.startTicks}`, one.delayNs]));
   const delays = after.map((one) =>

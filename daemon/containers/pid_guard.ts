@@ -12,8 +12,8 @@ interface Noted {
  * Guards ids of processes that `processes` lists, from now on.
  *
  * A process that is there afterwards, started when it was and in the list, is the one that was
- * noted. Of what has gone, an id that the kernel has come by meanwhile may have been another's for a
- * while: without the cursor no short-lived process could be told from that.
+ * noted. Of what has gone, an id that the kernel has come by meanwhile may have been another's for
+ * a while: without the cursor no short-lived process could be told from that.
  */
 export async function guardPids(
   procfs: Procfs,

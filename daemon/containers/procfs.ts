@@ -11,7 +11,9 @@ export interface Procfs {
   /** The ids of all processes, ascending. */
   pids(): Promise<number[]>;
 
-  /** The text of the process's `cgroup` file; undefined when there is no such process (any more). */
+  /**
+   * The text of the process's `cgroup` file; undefined when there is no such process (any more).
+   */
   cgroup(pid: number): Promise<string | undefined>;
 
   /** What the process's `stat` file says; undefined when there is no such process (any more). */
@@ -22,7 +24,8 @@ export interface Procfs {
 
   /**
    * The name that the process's program goes by: its first argument, without directories. A process
-   * can set it to anything. Undefined when it has none, as when there is no such process (any more).
+   * can set it to anything. Undefined when it has none, as when there is no such process (any
+   * more).
    */
   program(pid: number): Promise<string | undefined>;
 
@@ -44,7 +47,9 @@ export interface Procfs {
   /** How far the kernel has come in giving out ids of processes and threads. */
   pidCursor(): Promise<PidCursor>;
 
-  /** Rejects with words for an administrator when this is not the host's procfs, or not readable. */
+  /**
+   * Rejects with words for an administrator when this is not the host's procfs, or not readable.
+   */
   check(): Promise<void>;
 }
 
@@ -169,12 +174,14 @@ export function openProcfs(dir: string): Procfs {
   return procfs;
 }
 
-/** How many files are read at once: enough to keep Deno's threads busy, few enough to share them. */
+/**
+ * How many files are read at once: enough to keep Deno's threads busy, few enough to share them.
+ */
 const CONCURRENT_READS = 16;
 
 /**
- * Reads one thing of each process, some at a time; processes for which there is nothing to read (any
- * more) are left out.
+ * Reads one thing of each process, some at a time; processes for which there is nothing to read
+ * (any more) are left out.
  */
 export async function readEach<T>(
   pids: readonly number[],

@@ -11,8 +11,8 @@ import { StatusError } from "../status_error.ts";
 /**
  * Programs of sandboxes, by the name that they go by (the first of their arguments).
  *
- * gVisor: runsc/sandbox/sandbox.go and runsc/container/container.go set it, and the sandbox's process
- * is what its runtime gives for each of a pod's containers, whose own cgroups are empty
+ * gVisor: runsc/sandbox/sandbox.go and runsc/container/container.go set it, and the sandbox's
+ * process is what its runtime gives for each of a pod's containers, whose own cgroups are empty
  * (setupCgroupForSubcontainer). Kata Containers: its runtime gives the shim or the hypervisor.
  */
 const PROGRAMS: [RegExp, string][] = [

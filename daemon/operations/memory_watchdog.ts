@@ -8,9 +8,10 @@ interface GrowthWatch extends Disposable {
 }
 
 /**
- * Watches the program's own memory. Deno's HTTP/2 leaks some 30 KB for each connection that is closed
- * (2.9.6; not needed any more when the memory of a long soak stays flat), so that a daemon that has
- * served for long enough is to be ended while nobody needs it, not when the kernel finds it too large.
+ * Watches the program's own memory. Deno's HTTP/2 leaks some 30 KB for each connection that is
+ * closed (2.9.6; not needed any more when the memory of a long soak stays flat), so that a daemon
+ * that has served for long enough is to be ended while nobody needs it, not when the kernel finds
+ * it too large.
  */
 export function watchMemory(
   maxBytes: number,

@@ -16,9 +16,9 @@ interface IdleDeadlineOptions {
 }
 
 /**
- * Calls back when a process has done nothing for too long, unless what is returned is called before.
- * A process that waits for a processor counts as busy: on a node with too much to do, which is when
- * people profile, perf takes a minute for what is a fraction of a second otherwise.
+ * Calls back when a process has done nothing for too long, unless what is returned is called
+ * before. A process that waits for a processor counts as busy: on a node with too much to do, which
+ * is when people profile, perf takes a minute for what is a fraction of a second otherwise.
  */
 export function startIdleDeadline(
   pid: number,

@@ -23,22 +23,27 @@ import { TextLineStream } from "./text_lines.ts";
 const TERM_DEADLINE_MS = 900;
 const SCRIPT_DEADLINE_MS = 500;
 /**
- * How long a perf record may do nothing before it has attached, and take in all, before it is killed:
- * it needs a fifth of a second of a processor, for which it may have to wait.
+ * How long a perf record may do nothing before it has attached, and take in all, before it is
+ * killed: it needs a fifth of a second of a processor, for which it may have to wait.
  */
 const ATTACH_DEADLINE_MS = { idle: 30_000, max: 120_000 };
-/** How long it may take to end when its time is over, and so long again while it waits for a processor. */
+/**
+ * How long it may take to end when its time is over, and so long again while it waits for a
+ * processor.
+ */
 const END_DEADLINE_MS = 10_000;
 const MAX_END_MS = 60_000;
 /**
- * Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack, and of threads that
- * switch often there are many samples.
+ * Ring buffers in pages per processor: a DWARF sample carries kilobytes of stack, and of threads
+ * that switch often there are many samples.
  */
 const MMAP_PAGES = { usual: 32, much: 128 };
 const MIN_MMAP_PAGES = 4;
 /** What perf writes to its standard error for each command it has carried out. */
 const ACKNOWLEDGEMENT = "ack";
-/** How long perf script, which writes 4 KB at a time, may fill its pipe before that is read again. */
+/**
+ * How long perf script, which writes 4 KB at a time, may fill its pipe before that is read again.
+ */
 const TEXT_PAUSE_MS = 20;
 /**
  * Where a perf script runs that may find no file by itself: an empty directory that each Linux has,
@@ -72,7 +77,9 @@ export interface RecordTarget {
   durationSeconds: number;
   /** perf.data that may wait in memory; above it perf waits until `output` is read. */
   backlogBytes: number;
-  /** Is called with how many bytes of perf.data perf has written, when it has and while it samples. */
+  /**
+   * Is called with how many bytes of perf.data perf has written, when it has and while it samples.
+   */
   onOutput?: (bytes: number) => void;
 }
 
@@ -110,8 +117,8 @@ export interface PerfScript {
  * Starts `perf record` on processes and resolves when it has opened its events.
  *
  * Rejects with a `StatusError`; `NOT_FOUND` when one of the processes has gone. Aborting `signal`
- * ends perf for good, in a second at most. With `readUsage` a perf is waited for that gets little of a
- * busy node's processors.
+ * ends perf for good, in a second at most. With `readUsage` a perf is waited for that gets little
+ * of a busy node's processors.
  */
 export async function startPerfRecord(
   options: PerfOptions,
@@ -245,7 +252,8 @@ function runningRecord(
     flush: () => command("ping"),
     stop: () => {
       command("stop");
-      // With much to write it hears of no command. Before it samples the signal would end it at once.
+      // With much to write it hears of no command. Before it samples the signal would end it at
+      // once.
       attached.then(() => kill(process, "SIGTERM"), () => {});
       endLater(END_DEADLINE_MS);
     },
@@ -276,8 +284,8 @@ function runningRecord(
 }
 
 /**
- * Whether a perf record came to its end: it ends the way its workload does, well when sleep slept to
- * its end, and by SIGTERM when perf ended before and took it along (record__sig_exit in
+ * Whether a perf record came to its end: it ends the way its workload does, well when sleep slept
+ * to its end, and by SIGTERM when perf ended before and took it along (record__sig_exit in
  * tools/perf/builtin-record.c).
  */
 function endedInOrder(status: Deno.CommandStatus): boolean {
@@ -287,8 +295,8 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
 /** What a perf script may read and take. */
 export interface ScriptConfinement {
   /**
-   * Stands for the root of processes that have gone, or are in the daemon's own mount namespace: the
-   * others' files are read in theirs. An empty directory unless told.
+   * Stands for the root of processes that have gone, or are in the daemon's own mount namespace:
+   * the others' files are read in theirs. An empty directory unless told.
    */
   directory?: string;
   /** Ends it when it takes too much. */

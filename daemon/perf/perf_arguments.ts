@@ -1,8 +1,8 @@
 import type { PerfOptions } from "../recording.ts";
 
 /**
- * The command line of a `perf record` that samples processes, or some of their threads, and writes to
- * its standard output.
+ * The command line of a `perf record` that samples processes, or some of their threads, and writes
+ * to its standard output.
  *
  * It holds only checked values. The recording ends by itself: `sleep` is perf's workload, and perf
  * ends with it even when nobody is there any more to stop it. perf takes commands (`ping`, `stop`)
@@ -27,7 +27,8 @@ export function recordArguments(
     // has the symbols in it, and perf need not read every file once more at the end.
     options.format === "data" ? "--buildid-mmap" : "--no-buildid",
     // perf would listen for new BPF programs in a thread that wakes up once a second only, also to
-    // end: it holds up perf's end by that much (perf_evlist__poll_thread in util/sideband_evlist.c).
+    // end: it holds up perf's end by that much (perf_evlist__poll_thread in
+    // util/sideband_evlist.c).
     "--no-bpf-event",
     `--mmap-pages=${target.mmapPages}`,
     `--freq=${options.frequencyHz}`,

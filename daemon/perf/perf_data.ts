@@ -73,7 +73,9 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
     this.threads = threads;
   }
 
-  /** perf attaches anew: the processes `pids`, which have `threads` together, are what it samples. */
+  /**
+   * perf attaches anew: the processes `pids`, which have `threads` together, are what it samples.
+   */
   attachTo(pids: readonly number[], threads: number): void {
     this.#attached = new Set(pids);
     this.#started.clear();

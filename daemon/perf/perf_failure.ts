@@ -51,8 +51,8 @@ export function classifyPerfFailure(stderr: string): PerfFailure {
 }
 
 /**
- * Whether a perf that goes on has left an event out: 7.2, unlike 6.1 and 6.12, records without those
- * that it cannot open, as long as there is one that it can.
+ * Whether a perf that goes on has left an event out: 7.2, unlike 6.1 and 6.12, records without
+ * those that it cannot open, as long as there is one that it can.
  */
 export function hasDroppedEvent(stderr: string): boolean {
   return DROPPED_EVENT.test(stderr);

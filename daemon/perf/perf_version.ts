@@ -13,7 +13,9 @@ export interface PerfAndKernel {
   skew?: string;
 }
 
-/** How many releases perf and kernel may be apart; nine weeks each, so a little more than a year. */
+/**
+ * How many releases perf and kernel may be apart; nine weeks each, so a little more than a year.
+ */
 const MAX_RELEASES_APART = 6;
 
 /** Reads `6.1.187` or `perf version 6.1.76`; `undefined` when there is no release in the text. */

@@ -8,13 +8,15 @@ interface PerfWatchOptions {
   maxMemoryBytes: number;
   /** What a process takes; undefined when it has gone. */
   readUsage(pid: number): Promise<ProcessUsage | undefined>;
-  /** How often is looked: often enough, as half a gigabyte a second comes from a file without end. */
+  /**
+   * How often is looked: often enough, as half a gigabyte a second comes from a file without end.
+   */
   intervalMs?: number;
   /** How long a perf script may do nothing for what it was given. */
   maxIdleSeconds?: number;
   /**
-   * How long it may work without reading on or printing: with as many symbols as its memory holds it
-   * takes less. Processor time, so that a busy node does not count.
+   * How long it may work without reading on or printing: with as many symbols as its memory holds
+   * it takes less. Processor time, so that a busy node does not count.
    */
   maxBusySeconds?: number;
 }
@@ -39,7 +41,10 @@ interface Watch {
   /** What it had used when it last read or wrote. */
   cpuSecondsAtProgress: number;
   cpuSeconds: number;
-  /** Looks since it last did anything: not a time, which goes on while the daemon itself stands still. */
+  /**
+   * Looks since it last did anything: not a time, which goes on while the daemon itself stands
+   * still.
+   */
   idleLooks: number;
 }
 

@@ -28,7 +28,9 @@ const MAX_RECORD_BYTES = 65535;
 const CPUMODE_MASK = 7;
 const KERNEL_CPUMODES = [1, 3, 4];
 
-/** What perf takes for memory without a file (is_anon_memory and is_no_dso_memory in util/map.h). */
+/**
+ * What perf takes for memory without a file (is_anon_memory and is_no_dso_memory in util/map.h).
+ */
 const NO_FILE = ["//anon", "/dev/zero", "/anon_hugepage", "/SYSV"];
 
 const DOT = 0x2e;
@@ -39,11 +41,11 @@ const latin1 = new TextDecoder("latin1");
  * Makes the names of mapped files in perf.data of the pipe form relative, for a perf script whose
  * working directory is empty: `/bin/x` becomes `./bin/x`.
  *
- * perf script opens such a file in the mount namespace of its process, at whose root it is then. When
- * the process has gone, and where perf does not look into namespaces at all, it opens the name as it
- * is, which would be the daemon's own file, or that of another tenant for a file that a target has
- * called `/proc/PID/root/...`. Relative to an empty directory there is none. docs/decisions/
- * symbol-files.md has the whole of it.
+ * perf script opens such a file in the mount namespace of its process, at whose root it is then.
+ * When the process has gone, and where perf does not look into namespaces at all, it opens the name
+ * as it is, which would be the daemon's own file, or that of another tenant for a file that a
+ * target has called `/proc/PID/root/...`. Relative to an empty directory there is none.
+ * docs/decisions/ symbol-files.md has the whole of it.
  *
  * perf script looks for a file where the process that mapped it last is. When that is not the only
  * one, it is told once more of another one, which may be there for longer.

@@ -26,9 +26,9 @@ import {
 } from "./perf_data_records.ts";
 
 /**
- * Records about the container's own processes and about perf's events. What is not in this list says
- * something of the node: kernel symbols, BPF programs, patched kernel code, processors; or perf has
- * learned it since, and nobody has looked at it here.
+ * Records about the container's own processes and about perf's events. What is not in this list
+ * says something of the node: kernel symbols, BPF programs, patched kernel code, processors; or
+ * perf has learned it since, and nobody has looked at it here.
  */
 const KEPT = new Set([
   PERF_RECORD_MMAP,
@@ -83,8 +83,8 @@ const PERF_SAMPLE_IDENTIFIER = 1n << 16n;
  * not see: where the kernel and its modules are, which BPF programs the node runs, its name, its
  * hardware and perf's command line. What is left is perf.data that perf reads.
  *
- * A sample that was taken in the kernel keeps its stack, which ends at the kernel where perf was told
- * so (`--user-callchains`); the kernel's address itself becomes 0.
+ * A sample that was taken in the kernel keeps its stack, which ends at the kernel where perf was
+ * told so (`--user-callchains`); the kernel's address itself becomes 0.
  *
  * `keep` throws a `StatusError` when the bytes are not such a stream.
  */

@@ -21,7 +21,9 @@ interface AttacherParts {
   limits: Pick<Limits, "maxThreads">;
   /** Hears of what each perf writes while it samples, in bytes. */
   onOutput?: (bytes: number) => void;
-  /** Hears at once when a perf samples, before it is sure that it does so with the right processes. */
+  /**
+   * Hears at once when a perf samples, before it is sure that it does so with the right processes.
+   */
   onSampling?: (pids: readonly number[]) => void;
 }
 
@@ -43,8 +45,9 @@ interface AttachToOptions {
 }
 
 /**
- * Attaches perf to a container's processes, and makes sure that it samples those and no others: they
- * come and go, and their ids are given away again. Aborting `signal` ends each perf that it started.
+ * Attaches perf to a container's processes, and makes sure that it samples those and no others:
+ * they come and go, and their ids are given away again. Aborting `signal` ends each perf that it
+ * started.
  */
 export class Attacher {
   constructor(
@@ -127,8 +130,8 @@ export class Attacher {
 
   /**
    * Starts perf and resolves when it samples no other processes than those the guard has taken note
-   * of; or, with `mayStream`, when it waits for its output to be read while it writes down what those
-   * have mapped.
+   * of; or, with `mayStream`, when it waits for its output to be read while it writes down what
+   * those have mapped.
    */
   async #startRecord(
     target: RecordTarget,

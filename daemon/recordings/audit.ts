@@ -68,8 +68,8 @@ export async function audit<T>(
 }
 
 /**
- * What newer API servers say of a service account's token, and write into their own audit log when they
- * issue it: so it can be found who requested it.
+ * What newer API servers say of a service account's token, and write into their own audit log when
+ * they issue it: so it can be found who requested it.
  */
 const CREDENTIAL_ID = "authentication.kubernetes.io/credential-id";
 

@@ -18,8 +18,8 @@ interface BurstsParts {
    */
   attach(durationSeconds: number): Promise<PerfRecord | undefined>;
   /**
-   * Attaches to those of their threads that cost little. Resolves with nothing where there are none;
-   * rejects with a `StatusError` when it is not possible now.
+   * Attaches to those of their threads that cost little. Resolves with nothing where there are
+   * none; rejects with a `StatusError` when it is not possible now.
    */
   attachToQuiet(durationSeconds: number): Promise<PerfRecord | undefined>;
   /**

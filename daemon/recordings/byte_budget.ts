@@ -4,8 +4,8 @@ import { wait } from "../../wait.ts";
 const SAVED_SECONDS = 2;
 
 /**
- * Bounds the bytes that come a second, on average: there is so much, it fills up with time, and what
- * was taken too much has to fill up first.
+ * Bounds the bytes that come a second, on average: there is so much, it fills up with time, and
+ * what was taken too much has to fill up first.
  */
 export class ByteBudget {
   readonly #capacity: number;

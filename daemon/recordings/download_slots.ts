@@ -4,8 +4,8 @@ import { StatusError } from "../status_error.ts";
  * Bounds how many results are read at a time: what a reader does not take waits in the daemon's
  * memory, up to some hundred KB for each, until its call is over.
  *
- * An owner may have as many as are left for others. So one has half of the places at most, and there
- * is always one for who has none, until all are taken.
+ * An owner may have as many as are left for others. So one has half of the places at most, and
+ * there is always one for who has none, until all are taken.
  */
 export class DownloadSlots {
   readonly #readers = new Map<string, number>();

@@ -24,8 +24,8 @@ export class Downloads {
   ) {}
 
   /**
-   * Reads a result from an offset on, following it while it is made. `allowed` is called when that is
-   * sure, and waited for. Throws `RESOURCE_EXHAUSTED` when too many are read, and what
+   * Reads a result from an offset on, following it while it is made. `allowed` is called when that
+   * is sure, and waited for. Throws `RESOURCE_EXHAUSTED` when too many are read, and what
    * `Admission.confirm` rejects with, also later when the right is taken away meanwhile.
    */
   async *read(

@@ -26,8 +26,8 @@ interface EnteredProcessesParts {
 }
 
 /**
- * The processes that come into a container from outside while it is recorded, and those that were late
- * when perf attached to it. A few perf records more record them.
+ * The processes that come into a container from outside while it is recorded, and those that were
+ * late when perf attached to it. A few perf records more record them.
  */
 export class EnteredProcesses {
   /** How many were not recorded. */
@@ -36,8 +36,8 @@ export class EnteredProcesses {
   constructor(private readonly parts: EnteredProcessesParts) {}
 
   /**
-   * Records them until `sampled` is aborted, and resolves when that is delivered. `elapsedSeconds` says
-   * how long the recording has sampled. Rejects when the processes cannot be listed.
+   * Records them until `sampled` is aborted, and resolves when that is delivered. `elapsedSeconds`
+   * says how long the recording has sampled. Rejects when the processes cannot be listed.
    */
   async record(
     late: readonly number[],

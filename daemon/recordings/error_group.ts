@@ -1,6 +1,6 @@
 /**
- * The parts of a recording that go on at the same time: when one fails, all others are given up, and
- * the first failure is what is reported.
+ * The parts of a recording that go on at the same time: when one fails, all others are given up,
+ * and the first failure is what is reported.
  */
 export class ErrorGroup {
   readonly #failed = new AbortController();
@@ -26,8 +26,8 @@ export class ErrorGroup {
   }
 
   /**
-   * Reads a perf's output to its end and hands each chunk on. When that fails, or another part does,
-   * the rest is read and dropped: a perf that cannot write would not end in order.
+   * Reads a perf's output to its end and hands each chunk on. When that fails, or another part
+   * does, the rest is read and dropped: a perf that cannot write would not end in order.
    *
    * Rejects with the group's first error.
    */

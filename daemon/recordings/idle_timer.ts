@@ -22,7 +22,9 @@ export class IdleTimer {
     clearTimeout(this.#timer);
   }
 
-  /** Looks when the silence would be long enough: cheaper than a timer anew for all that is heard. */
+  /**
+   * Looks when the silence would be long enough: cheaper than a timer anew for all that is heard.
+   */
   #look(): void {
     const now = this.now();
     if (now - this.#heardAt >= this.silenceMs) {

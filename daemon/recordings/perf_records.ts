@@ -7,9 +7,9 @@ import type { ErrorGroup } from "./error_group.ts";
 import { IdleTimer } from "./idle_timer.ts";
 
 /**
- * After which silence perf is made to write out what it has, of all processors as whenever it writes.
- * Symbols are looked up when a sample is first read, so this bounds how much a container that ends
- * takes with it.
+ * After which silence perf is made to write out what it has, of all processors as whenever it
+ * writes. Symbols are looked up when a sample is first read, so this bounds how much a container
+ * that ends takes with it.
  */
 export const FLUSH_INTERVAL_MS = 200;
 

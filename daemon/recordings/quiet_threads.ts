@@ -17,8 +17,8 @@ interface WatchedThreads {
 
 /**
  * Chooses the threads that switch least, as many as cost no more together than their share of
- * `bytesPerSecond`: they can be watched while the others are not. A thread that was not there before
- * is not chosen: it may be gone soon.
+ * `bytesPerSecond`: they can be watched while the others are not. A thread that was not there
+ * before is not chosen: it may be gone soon.
  */
 export function quietThreads(
   { before, after, seconds, bytes }: WatchedThreads,

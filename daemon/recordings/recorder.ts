@@ -18,8 +18,8 @@ import { ThreadTimeRecording } from "./thread_time_recording.ts";
 
 const PROGRESS_INTERVAL_MS = 500;
 /**
- * How long a perf record has to end when its time is over before that is what perf script takes: one
- * that perf script holds up does not end by itself.
+ * How long a perf record has to end when its time is over before that is what perf script takes:
+ * one that perf script holds up does not end by itself.
  */
 const OVERDUE_MS = 15_000;
 
@@ -60,9 +60,9 @@ export interface Perf {
 /**
  * Records a container and writes the result, text or perf.data, to `output`, which it closes.
  *
- * Rejects with a `StatusError`: `NOT_FOUND` when the container has ended before, `FAILED_PRECONDITION`
- * when perf cannot record or took no sample, `INTERNAL` when perf failed and there is nothing to
- * deliver. `output` is aborted then.
+ * Rejects with a `StatusError`: `NOT_FOUND` when the container has ended before,
+ * `FAILED_PRECONDITION` when perf cannot record or took no sample, `INTERNAL` when perf failed and
+ * there is nothing to deliver. `output` is aborted then.
  */
 export function record(
   parts: RecorderParts,
@@ -269,8 +269,8 @@ class Recording {
   }
 
   /**
-   * Looks for processes whose end perf has not told of: that may have come just before perf sampled,
-   * or be lost as samples can.
+   * Looks for processes whose end perf has not told of: that may have come just before perf
+   * sampled, or be lost as samples can.
    */
   async #haveEnded(pids: ReadonlySet<number>): Promise<boolean> {
     try {

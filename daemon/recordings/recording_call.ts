@@ -11,8 +11,8 @@ export interface Call {
   peer: string;
   credentials: Credentials;
   /**
-   * Aborts when the caller gives up or is gone; with a `ConnectionLostError` when nobody gave up, but
-   * the connection has ended.
+   * Aborts when the caller gives up or is gone; with a `ConnectionLostError` when nobody gave up,
+   * but the connection has ended.
    */
   signal: AbortSignal;
   /** To be called when it is known who calls. */
@@ -28,8 +28,8 @@ export interface RecordingRequest {
   duration: DurationField;
   options: RecordOptions__Output | null;
   /**
-   * Whether the result is kept for those who fetch it. It is then made to its end when the caller is
-   * lost after sampling has ended, or while it samples and is back in time.
+   * Whether the result is kept for those who fetch it. It is then made to its end when the caller
+   * is lost after sampling has ended, or while it samples and is back in time.
    */
   kept: boolean;
 }

@@ -44,8 +44,8 @@ type Admitted = Extract<AdmissionAnswer, { decision: "allowed" }>;
 
 /**
  * Brings a caller's request from the check of what it asks for, by way of the queue, to a whole
- * result in the store. Whether the caller may have it is asked before it waits, before it starts, and
- * for a result that is not kept at its end; who fetches one that is kept is asked about then.
+ * result in the store. Whether the caller may have it is asked before it waits, before it starts,
+ * and for a result that is not kept at its end; who fetches one that is kept is asked about then.
  *
  * Rejects with a `StatusError`; nothing is left then.
  */

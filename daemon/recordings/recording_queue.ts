@@ -36,10 +36,11 @@ interface Owner {
  * Lets a limited number of recordings run at a time, and one of a container; others wait, up to a
  * bound.
  *
- * Nobody is held up by how much another asks for. The next place is for the owner of whom the fewest
- * run, and of equals for the one that has waited the longest since its last ended; where there is
- * more than one place, the last is for those alone of whom nothing runs. One that waits for its
- * container lets others pass. When too many wait, the latest of the owner with the most gives way.
+ * Nobody is held up by how much another asks for. The next place is for the owner of whom the
+ * fewest run, and of equals for the one that has waited the longest since its last ended; where
+ * there is more than one place, the last is for those alone of whom nothing runs. One that waits
+ * for its container lets others pass. When too many wait, the latest of the owner with the most
+ * gives way.
  */
 export class RecordingQueue {
   readonly #limits: { maxConcurrent: number; maxWaiting: number };
@@ -72,8 +73,8 @@ export class RecordingQueue {
    * Waits for a place and resolves with what gives it back. `onPlace` hears where the recording
    * stands, at once and whenever that changes; not at all when there is a place for it.
    *
-   * Rejects with `RESOURCE_EXHAUSTED` when too many wait, at once or later in favour of an owner with
-   * less; with `CANCELLED` when `signal` aborts.
+   * Rejects with `RESOURCE_EXHAUSTED` when too many wait, at once or later in favour of an owner
+   * with less; with `CANCELLED` when `signal` aborts.
    */
   async enter(
     recording: QueuedRecording,

@@ -47,8 +47,8 @@ export class Recordings {
    * the recording's id; it is for the caller to see to its end.
    *
    * Rejects with a `StatusError`; nothing is left then. Aborting the call gives the recording up,
-   * unless its result is to be kept and its sampling has ended. One that samples, and whose connection
-   * was lost, has some time in which its caller can come back by `fetch`.
+   * unless its result is to be kept and its sampling has ended. One that samples, and whose
+   * connection was lost, has some time in which its caller can come back by `fetch`.
    */
   run(
     request: RecordingRequest,
@@ -94,10 +94,10 @@ export class Recordings {
   }
 
   /**
-   * Writes the bytes of a result from an offset on, following it while it is made, and resolves with
-   * what the whole result is. `allowed` is called first, when nothing may have been made of it yet.
-   * Rejects with `NOT_FOUND` when the caller has none, with
-   * `RESOURCE_EXHAUSTED` when too many are read, and when the caller's right was taken away.
+   * Writes the bytes of a result from an offset on, following it while it is made, and resolves
+   * with what the whole result is. `allowed` is called first, when nothing may have been made of it
+   * yet. Rejects with `NOT_FOUND` when the caller has none, with `RESOURCE_EXHAUSTED` when too many
+   * are read, and when the caller's right was taken away.
    */
   fetch(
     recordingId: string,

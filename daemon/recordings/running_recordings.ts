@@ -55,8 +55,8 @@ export class RunningRecordings {
   }
 
   /**
-   * Sends those that wait away and resolves when all have ended. After `graceSeconds`, or when `now`
-   * aborts, those that still run are stopped and deliver what they have.
+   * Sends those that wait away and resolves when all have ended. After `graceSeconds`, or when
+   * `now` aborts, those that still run are stopped and deliver what they have.
    */
   async shutDown(graceSeconds: number, now: AbortSignal): Promise<void> {
     const all = [...this.#running.values()];

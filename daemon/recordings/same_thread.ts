@@ -1,8 +1,8 @@
 import type { ThreadTimes } from "../containers/container.ts";
 
 /**
- * Gives what an earlier look saw of a thread; undefined when it did not see it: its id may have become
- * another's in between.
+ * Gives what an earlier look saw of a thread; undefined when it did not see it: its id may have
+ * become another's in between.
  */
 export function sameThreadIn(
   earlier: readonly ThreadTimes[],

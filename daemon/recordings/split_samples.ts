@@ -1,7 +1,9 @@
 const NEWLINE = 0x0a;
 /** More than any sample has: text that goes on longer is passed on as it is. */
 const MAX_HELD_BYTES = 1 << 20;
-/** perf script writes 4 KB at a time: whole samples are passed on when they make up as much as this. */
+/**
+ * perf script writes 4 KB at a time: whole samples are passed on when they make up as much as this.
+ */
 const CHUNK_BYTES = 64 << 10;
 /** With room for a read beyond that. */
 const BUFFER_BYTES = 2 * CHUNK_BYTES;

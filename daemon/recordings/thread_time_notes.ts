@@ -14,7 +14,9 @@ const THREADS_PER_LINE = 128;
 /** As the kernel shows them everywhere (proc_pid_stat(5)). */
 const TICKS_PER_SECOND = 100;
 
-/** What the text begins with: that it is of such a recording, and when that began, by perf's clock. */
+/**
+ * What the text begins with: that it is of such a recording, and when that began, by perf's clock.
+ */
 export function beginningNotes(threadTime: ThreadTime, beganAt: number | undefined): string {
   return lines([
     `thread-time ${threadTime}`,
@@ -56,10 +58,10 @@ function named(what: string, threads: readonly ThreadTimes[]): string[] {
 }
 
 /**
- * What the text ends with: how long was recorded, and for each thread that was there at the end what
- * the kernel counted meanwhile (`/proc/<pid>/task/<tid>/schedstat`): nanoseconds on a processor,
- * nanoseconds of waiting for one, and turns; and of those that were not there at first when they began,
- * by perf's clock.
+ * What the text ends with: how long was recorded, and for each thread that was there at the end
+ * what the kernel counted meanwhile (`/proc/<pid>/task/<tid>/schedstat`): nanoseconds on a
+ * processor, nanoseconds of waiting for one, and turns; and of those that were not there at first
+ * when they began, by perf's clock.
  */
 export function endNotes(
   { before, after, seconds }: {

@@ -16,22 +16,22 @@ const DWARF_FACTOR = 8;
 /** What an event has on average: two switches and a sample with a short stack have 185. */
 const LOST_EVENT_BYTES = 64;
 /**
- * A shorter burst would see the beginning or the end of few waits, and both of hardly any; but where
- * very much is written waits are short, and a burst of so many seconds' budget is enough.
+ * A shorter burst would see the beginning or the end of few waits, and both of hardly any; but
+ * where very much is written waits are short, and a burst of so many seconds' budget is enough.
  */
 const MIN_BURST_MS = 250;
 const MAX_BURST_SECONDS = 4;
 /** More would fill perf's backlog, and a perf that has to wait does not end when it is told to. */
 const MAX_BURST_BYTES = BACKLOG_BYTES / 2;
 /**
- * How many threads are looked at before and after a pause, and so may be watched in the next one, and
- * how long that may put it off.
+ * How many threads are looked at before and after a pause, and so may be watched in the next one,
+ * and how long that may put it off.
  */
 const MAX_STILL_THREADS = 1024;
 const MAX_LOOK_MS = 500;
 /**
- * How often fewer threads are chosen in one pause: a target could have one after the other switch as
- * soon as perf is attached, which costs the node a fifth of a second of a processor each time.
+ * How often fewer threads are chosen in one pause: a target could have one after the other switch
+ * as soon as perf is attached, which costs the node a fifth of a second of a processor each time.
  */
 const MAX_NARROWINGS = 3;
 
@@ -121,8 +121,8 @@ export class ThreadTimeRecording {
   }
 
   /**
-   * perf has lost so many events, which cost the target as much as those that it has written. That is
-   * heard of late: quiet threads did not cause it.
+   * perf has lost so many events, which cost the target as much as those that it has written. That
+   * is heard of late: quiet threads did not cause it.
    */
   lost(events: number): void {
     if (events > 0) this.#budget.take(events * LOST_EVENT_BYTES);

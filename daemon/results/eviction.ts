@@ -10,7 +10,8 @@ interface Holding {
 
 /**
  * Picks the result that goes first when another needs room: of the owner that holds most, the
- * oldest that is whole. An owner loses results of their own before those of others who hold no more.
+ * oldest that is whole. An owner loses results of their own before those of others who hold no
+ * more.
  *
  * Returns `undefined` when no result may go.
  */

@@ -11,7 +11,10 @@ const GZIP_LEVEL = 1;
 const READ_CHUNK_BYTES = 16 * 1024;
 /** What gzip may give at once; it gives less, and waits for room, when that is full. */
 const GZIP_CHUNK_BYTES = 64 * 1024;
-/** gzip gives what it has in pieces of a few hundred bytes, each of which would be a write and a read. */
+/**
+ * gzip gives what it has in pieces of a few hundred bytes, each of which would be a write and a
+ * read.
+ */
 const WRITE_CHUNK_BYTES = 16 * 1024;
 
 /** What the bytes of a result are. */

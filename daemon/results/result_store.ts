@@ -50,8 +50,9 @@ export class ResultStore {
   }
 
   /**
-   * Makes the directory, takes over the whole results that an earlier process left there and removes
-   * what else it left. Rejects with an error for the administrator when the directory cannot be used.
+   * Makes the directory, takes over the whole results that an earlier process left there and
+   * removes what else it left. Rejects with an error for the administrator when the directory
+   * cannot be used.
    */
   async open(): Promise<void> {
     const { directory, maxResultsBytes } = this.options;
@@ -115,7 +116,9 @@ export class ResultStore {
     return result?.removed ? undefined : result;
   }
 
-  /** Removes a result; removing one that is not there does nothing. Open readers read on to its end. */
+  /**
+   * Removes a result; removing one that is not there does nothing. Open readers read on to its end.
+   */
   async delete(name: string): Promise<void> {
     const result = this.get(name);
     if (!result) return;
@@ -217,7 +220,8 @@ export class ResultStore {
         throw new Error(`it has ${sizeBytes} bytes, not ${whole.compressedSizeBytes}`);
       }
       // A clock that was set meanwhile must not keep it for ever, nor take it from a caller who
-      // tries to come back: it is there because its time was not over when the earlier process ended.
+      // tries to come back: it is there because its time was not over when the earlier process
+      // ended.
       const ageSeconds = Math.max(0, (Date.now() - wholeAt.getTime()) / 1000);
       const leastSeconds = Math.min(RETRY_TIMEOUT_SECONDS, retentionSeconds);
       const result = Result.restore(name, path, metadata);

@@ -44,10 +44,10 @@ export function expirySeconds({ cert }: Certificates): number {
 }
 
 /**
- * Looks at the files every few seconds and calls back when what they hold has changed. What does not
- * fit together is told in the log once, and nothing changes then: the program that writes the files
- * may be between one and the next. By content, because Kubernetes replaces a directory above the
- * files.
+ * Looks at the files every few seconds and calls back when what they hold has changed. What does
+ * not fit together is told in the log once, and nothing changes then: the program that writes the
+ * files may be between one and the next. By content, because Kubernetes replaces a directory above
+ * the files.
  */
 export function watchCertificates(
   paths: CertificatePaths,

@@ -10,8 +10,8 @@ const MESSAGE_HEADER_BYTES = 4;
 const MAX_MESSAGE_BYTES = 16 * 1024;
 
 /**
- * Whether the bytes that a connection starts with are a ClientHello's; undefined when that takes more
- * of them.
+ * Whether the bytes that a connection starts with are a ClientHello's; undefined when that takes
+ * more of them.
  */
 export function startsWithClientHello(bytes: Uint8Array): boolean | undefined {
   const known = [[0, HANDSHAKE], [1, MAJOR_VERSION], [RECORD_HEADER_BYTES, CLIENT_HELLO]];

@@ -15,11 +15,11 @@ interface Entry {
 }
 
 /**
- * Bounds the connections. For one beyond the bound another one goes that has no call of a known caller
- * under way. As long as there are connections on which no caller was ever known it is one of these,
- * from the address that has most of them: who says nothing, or nothing of who they are, takes no place
- * from those who do, and has no more of the places left than others. Of those the connection goes that
- * has been idle for the longest.
+ * Bounds the connections. For one beyond the bound another one goes that has no call of a known
+ * caller under way. As long as there are connections on which no caller was ever known it is one of
+ * these, from the address that has most of them: who says nothing, or nothing of who they are,
+ * takes no place from those who do, and has no more of the places left than others. Of those the
+ * connection goes that has been idle for the longest.
  */
 export class ConnectionTable {
   /** By address and port of the peer, those that have been idle for the longest first. */

@@ -24,8 +24,9 @@ interface GuardedConnectionOptions {
 }
 
 /**
- * A connection as HTTP/2 sees it: all that comes passes the guard first. Nothing is read from a peer
- * that does not take what it is sent, so that answers to frames that are cheap to make do not pile up.
+ * A connection as HTTP/2 sees it: all that comes passes the guard first. Nothing is read from a
+ * peer that does not take what it is sent, so that answers to frames that are cheap to make do not
+ * pile up.
  */
 export class GuardedConnection extends Duplex {
   // grpc-js and Deno's `node:http2` read these to name the peer.
@@ -65,7 +66,9 @@ export class GuardedConnection extends Duplex {
     this.once("close", () => account.close());
   }
 
-  /** Resolves when not too much of what was sent waits for the peer, or when the connection ends. */
+  /**
+   * Resolves when not too much of what was sent waits for the peer, or when the connection ends.
+   */
   drained(): Promise<void> {
     if (!this.writableNeedDrain) return Promise.resolve();
     return new Promise((resolve) => {

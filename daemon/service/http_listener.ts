@@ -36,8 +36,8 @@ interface HttpListener {
 
 /**
  * Starts to serve. Bounds the connections and the time that a request takes to arrive, which
- * `Deno.serve` (2.9.6) does not: for one connection too many another one makes place, so that a probe
- * is served beside any number of others. Rejects with words for an administrator.
+ * `Deno.serve` (2.9.6) does not: for one connection too many another one makes place, so that a
+ * probe is served beside any number of others. Rejects with words for an administrator.
  */
 export async function listenHttp(options: HttpListenerOptions): Promise<HttpListener> {
   const { address, requestDeadlineMs = REQUEST_DEADLINE_MS } = options;

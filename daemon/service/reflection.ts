@@ -6,8 +6,8 @@ const MAX_CALLS = 16;
 
 /**
  * Adds server reflection. It needs no token, and its answers are a hundred times as large as the
- * questions: unlike `@grpc/reflection` by itself it reads no more of these while nobody takes those.
- * `drained` resolves when not too much waits for a peer.
+ * questions: unlike `@grpc/reflection` by itself it reads no more of these while nobody takes
+ * those. `drained` resolves when not too much waits for a peer.
  */
 export function addReflection(
   server: grpc.Server,
@@ -49,7 +49,9 @@ export function addReflection(
   );
 }
 
-/** Reads one message after the other: the next when what is written has room on its way to the peer. */
+/**
+ * Reads one message after the other: the next when what is written has room on its way to the peer.
+ */
 function withBackPressure<Stream extends grpc.ServerDuplexStream<unknown, unknown>>(
   stream: Stream,
   drained: () => Promise<void>,

@@ -47,11 +47,14 @@ const SILENT: RecordingListener = {
 export interface ServiceOptions {
   /** Bounds an answer of Record; all that are under way have twice as much. */
   maxRecordResponseBytes: number;
-  /** How long a caller may take nothing of a stream: it holds a file, or a place in a connection. */
+  /**
+   * How long a caller may take nothing of a stream: it holds a file, or a place in a connection.
+   */
   stallSeconds: number;
   /**
-   * Tells a caller what the daemon is and, unless the namespace is empty, what they may profile there.
-   * Rejects with a `StatusError` for a caller whom nobody knows and for what is no namespace.
+   * Tells a caller what the daemon is and, unless the namespace is empty, what they may profile
+   * there. Rejects with a `StatusError` for a caller whom nobody knows and for what is no
+   * namespace.
    */
   describe(credentials: Credentials, podNamespace: string): Promise<GetDaemonInfoResponse>;
   /** Keeps a peer's connection while a call of it is under way; returns what ends that. */
@@ -154,7 +157,9 @@ class AnswersUnderWay {
 
   constructor(private readonly maxBytes: number) {}
 
-  /** Counts an answer until its call is over. Throws `RESOURCE_EXHAUSTED` when it is one too many. */
+  /**
+   * Counts an answer until its call is over. Throws `RESOURCE_EXHAUSTED` when it is one too many.
+   */
   add(bytes: number, call: AbortSignal): void {
     if (call.aborted) return;
     if (this.#sizeBytes + bytes > this.maxBytes) {

@@ -50,7 +50,9 @@ export interface ServedConnection {
   certificate?: PeerCertificate;
   /** Whether nothing comes from the peer any more. */
   readonly hasEnded: boolean;
-  /** Resolves when not too much of what was sent waits for the peer, or when the connection ends. */
+  /**
+   * Resolves when not too much of what was sent waits for the peer, or when the connection ends.
+   */
   drained(): Promise<void>;
 }
 
@@ -180,9 +182,9 @@ function createEncrypted(
 }
 
 /**
- * Reads so much of a connection that it is seen to start with a ClientHello, which stays to be read,
- * and calls back. Without this a peer that sends anything else has much of it in memory before TLS
- * fails.
+ * Reads so much of a connection that it is seen to start with a ClientHello, which stays to be
+ * read, and calls back. Without this a peer that sends anything else has much of it in memory
+ * before TLS fails.
  */
 function readClientHello(raw: Socket, onHello: () => void, onOther: () => void): void {
   let begun: Uint8Array = new Uint8Array(0);
@@ -200,8 +202,8 @@ function readClientHello(raw: Socket, onHello: () => void, onOther: () => void):
 }
 
 /**
- * Has a TLS socket read nothing from the network while it is paused. Deno's (2.9.6) goes on, and keeps
- * all that its peer sends in memory.
+ * Has a TLS socket read nothing from the network while it is paused. Deno's (2.9.6) goes on, and
+ * keeps all that its peer sends in memory.
  */
 function stopReadingWhenPaused(socket: TLSSocket, raw: Socket & { _handle?: Handle | null }): void {
   const { pause, resume } = socket;
@@ -222,8 +224,9 @@ interface Handle {
 }
 
 /**
- * What Node.js and Deno have of a server's `TLSSocket` beside its types: `tls.Server` sets `authorized`
- * by it. That one is not used: on Deno 2.9.6 it keeps 18 to 90 KB for each handshake that fails.
+ * What Node.js and Deno have of a server's `TLSSocket` beside its types: `tls.Server` sets
+ * `authorized` by it. That one is not used: on Deno 2.9.6 it keeps 18 to 90 KB for each handshake
+ * that fails.
  */
 interface HandshakenSocket {
   ssl?: { verifyError(): unknown };

@@ -1,9 +1,9 @@
 /**
- * Gives those turns, one after the other, who have more to do than is fair, and leaves the program as
- * much time for everything else as each of them takes.
+ * Gives those turns, one after the other, who have more to do than is fair, and leaves the program
+ * as much time for everything else as each of them takes.
  *
- * Not by `setImmediate`, nor by timers alone: as long as Deno (2.9.6) has callbacks to run it hardly
- * looks at its sockets, and nobody else is served. It does while it waits.
+ * Not by `setImmediate`, nor by timers alone: as long as Deno (2.9.6) has callbacks to run it
+ * hardly looks at its sockets, and nobody else is served. It does while it waits.
  */
 export class Turns {
   readonly #waiting: (() => void)[] = [];

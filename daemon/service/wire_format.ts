@@ -7,7 +7,10 @@ export interface FieldDescriptor {
   typeName: string;
 }
 
-/** The fields of a message's type, by its name as a field names it; nothing when there is no such type. */
+/**
+ * The fields of a message's type, by its name as a field names it; nothing when there is no such
+ * type.
+ */
 type FindFields = (typeName: string) => readonly FieldDescriptor[] | undefined;
 
 const WireType = { VARINT: 0, FIXED64: 1, BYTES: 2, FIXED32: 5 } as const;

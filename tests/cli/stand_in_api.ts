@@ -19,7 +19,9 @@ export interface StandInObjects {
   selectors?: Record<string, unknown>;
   /** HTTP statuses with which requests fail; the text is looked for in the URL. */
   failures?: Record<string, number>;
-  /** `host:port` to which the ports of pods lead that are asked for by port-forward, by their names. */
+  /**
+   * `host:port` to which the ports of pods lead that are asked for by port-forward, by their names.
+   */
   forwards?: Record<string, string>;
 }
 

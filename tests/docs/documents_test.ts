@@ -1,6 +1,6 @@
 /**
- * What the documents say of flags, commands, links, metrics, messages and exit statuses, against the
- * code.
+ * What the documents say of flags, commands, links, metrics, messages and exit statuses, against
+ * the code.
  */
 import assert from "node:assert/strict";
 import { dirname, join, relative } from "node:path";
@@ -23,7 +23,9 @@ const PAGES = [...readPages(
   "deploy/README.md",
   ...markdownIn("docs"),
 )];
-/** Those that people have written: `docs/reference` is made by `deno task gen`, which has a check. */
+/**
+ * Those that people have written: `docs/reference` is made by `deno task gen`, which has a check.
+ */
 const WRITTEN = PAGES.filter(({ path }) => !path.startsWith("docs/reference/"));
 
 function* markdownIn(directory: string): Generator<string> {
@@ -56,7 +58,9 @@ function codeLines(text: string): string[] {
     .map((line) => line.trim());
 }
 
-/** The words of a shell command up to a pipe or the like, with something in the placeholders' place. */
+/**
+ * The words of a shell command up to a pipe or the like, with something in the placeholders' place.
+ */
 function words(command: string): string[] {
   return command.replace(/\s(\||>|&&|&|#|…).*$/, "")
     .replaceAll(/<[a-z ]+>|\$\w+|\b[A-Z][A-Z_]+\b/g, "x").split(/\s+/);
@@ -80,7 +84,8 @@ function programsOf({ path }: Page): (keyof typeof FLAGS)[] {
 for (const page of WRITTEN) {
   Deno.test(`${page.path}: the flags it names exist`, () => {
     const known = programsOf(page).flatMap((program) => [...FLAGS[program]]);
-    // What begins with a program's name has that program's flags: the next test's, or nobody's here.
+    // What begins with a program's name has that program's flags: the next test's, or nobody's
+    // here.
     const bare = spans(page.text).filter((code) => code.startsWith("-"));
     const unknown = bare.flatMap(flagsOf).filter((flag) =>
       !known.includes(flag) && !isPermission(flag)

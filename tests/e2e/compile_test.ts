@@ -1,6 +1,6 @@
 /**
- * The compiled programs: they start, find what is embedded in them, are refused what they do not need,
- * and leave nothing behind. All other end-to-end tests run on them.
+ * The compiled programs: they start, find what is embedded in them, are refused what they do not
+ * need, and leave nothing behind. All other end-to-end tests run on them.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

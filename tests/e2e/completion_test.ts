@@ -38,8 +38,8 @@ async function complete(...words: string[]): Promise<string[]> {
 }
 
 /**
- * Asserts what the last of the words is completed with, in any order. Nobody waits for candidates: a
- * cluster that takes longer to answer, on a machine with much else to do, is not waited for.
+ * Asserts what the last of the words is completed with, in any order. Nobody waits for candidates:
+ * a cluster that takes longer to answer, on a machine with much else to do, is not waited for.
  */
 async function assertCompleted(words: string[], expected: readonly string[]): Promise<void> {
   await eventually(

@@ -1,6 +1,6 @@
 /**
- * What is said of a container's CPU limit: of one that is used up, of one that is not, and of a node
- * that is busy.
+ * What is said of a container's CPU limit: of one that is used up, of one that is not, and of a
+ * node that is busy.
  */
 import assert from "node:assert/strict";
 import { type ClientRunOutside, runClient } from "../testing/client.ts";
@@ -78,8 +78,8 @@ function profile(pod: string, ...args: string[]): Promise<ClientRunOutside> {
 }
 
 /**
- * Profiles the container that spins, until its limit has stopped it: where this machine is busy with
- * other things, it does not get as much.
+ * Profiles the container that spins, until its limit has stopped it: where this machine is busy
+ * with other things, it does not get as much.
  */
 function profileStopped(...args: string[]): Promise<ClientRunOutside> {
   return eventually(async () => {

@@ -122,8 +122,8 @@ function withoutRule(resource: string): Oddity {
 }
 
 /**
- * Starts a daemon that is compiled with a Deno permission changed, from a directory of this machine:
- * the nodes of the test cluster have its files.
+ * Starts a daemon that is compiled with a Deno permission changed, from a directory of this
+ * machine: the nodes of the test cluster have its files.
  */
 function withFlags(from: string, to: string): Oddity {
   return async (container, pod) => {

@@ -1,6 +1,6 @@
 /**
- * Containers that newer Kubernetes runs in other ways: in user namespaces, beside init containers for
- * all of a pod's life, added to a pod that runs.
+ * Containers that newer Kubernetes runs in other ways: in user namespaces, beside init containers
+ * for all of a pod's life, added to a pod that runs.
  */
 import assert from "node:assert/strict";
 import { ExitStatus } from "../../cli/errors.ts";
@@ -18,7 +18,9 @@ import { createTenant, startPods, TARGET, targetPod, type Tenant } from "../test
 const LOOKUPS: DeployedLookup[] = ["cgroup", "cri"];
 
 const minor = await readMinorVersion();
-/** `hostUsers: false` is on by default, and so are `restartPolicy: Always` of init containers, ... */
+/**
+ * `hostUsers: false` is on by default, and so are `restartPolicy: Always` of init containers, ...
+ */
 const USER_NAMESPACES = { since: "Kubernetes 1.33", ignore: minor < 33 };
 const SIDECARS = { since: "Kubernetes 1.29", ignore: minor < 29 };
 /** ... and ephemeral containers as `kubectl debug` makes them now. */

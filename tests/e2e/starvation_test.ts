@@ -57,8 +57,9 @@ Deno.test("starvation: a starved daemon starts, records and is not restarted", a
 });
 
 /**
- * Longer than the kubelet waits with a probe's defaults for what is not said and the daemon's before
- * (3 failures, 20 s from one to the next), and shorter than it waits with the probes of deploy/base.
+ * Longer than the kubelet waits with a probe's defaults for what is not said and the daemon's
+ * before (3 failures, 20 s from one to the next), and shorter than it waits with the probes of
+ * deploy/base.
  */
 const SILENT_SECONDS = 75;
 

@@ -1,6 +1,6 @@
 /**
- * The client on a laptop, which reaches the API server and nothing else of the cluster; and what the
- * right that it needs there is worth to a tenant who means no good.
+ * The client on a laptop, which reaches the API server and nothing else of the cluster; and what
+ * the right that it needs there is worth to a tenant who means no good.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -74,7 +74,10 @@ function runOnLaptop(args: string[], options: RunOptions = {}) {
   return runClient(tenant, args, { wrapper: laptop.wrapper, ...options });
 }
 
-/** Its file is good. On a node with too much to do perf may not end in time: that is told as partial. */
+/**
+ * Its file is good. On a node with too much to do perf may not end in time: that is told as
+ * partial.
+ */
 function assertDelivered({ status, stderr }: ClientRun): void {
   assert.ok(status === ExitStatus.DONE || status === ExitStatus.PARTIAL, stderr);
 }

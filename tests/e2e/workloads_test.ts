@@ -97,8 +97,8 @@ function workload(
 }
 
 /**
- * One that the Deployment's selector fits, though its ReplicaSet does not own it. It never runs, not for
- * a moment between two crashes: its program does not exist.
+ * One that the Deployment's selector fits, though its ReplicaSet does not own it. It never runs,
+ * not for a moment between two crashes: its program does not exist.
  */
 function crashingPod(): KubernetesObject {
   const pod = targetPod(tenant.namespace, "web-crashing", { app: ["/nonexistent"] });

@@ -14,7 +14,9 @@ import { startDaemon } from "../testing/daemon.ts";
 const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 const NAMES = ["necoperf-client", "aaa", "profiler", "zoe"];
 
-/** A daemon for which tokens are the names of accounts of `shop`, that may do what `rights` says. */
+/**
+ * A daemon for which tokens are the names of accounts of `shop`, that may do what `rights` says.
+ */
 async function startShopDaemon(rights: string[]) {
   const user = (name: string) => `system:serviceaccount:shop:${name}`;
   const rules: AccessRules = {

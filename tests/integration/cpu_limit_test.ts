@@ -1,6 +1,6 @@
 /**
- * What the daemon reads of containers' CPU limits from the kernel's own cgroups: of v1 and v2 as far
- * as this machine has them. Needs root.
+ * What the daemon reads of containers' CPU limits from the kernel's own cgroups: of v1 and v2 as
+ * far as this machine has them. Needs root.
  */
 import assert from "node:assert/strict";
 import { createContainerLookup } from "../../daemon/containers/container_lookup.ts";

@@ -1,6 +1,6 @@
 /**
- * Credential plug-ins as people have them: a provider's own, one that asks at the terminal, and one that
- * the client does not know. The terminal is the pseudo-terminal of util-linux's `script`.
+ * Credential plug-ins as people have them: a provider's own, one that asks at the terminal, and one
+ * that the client does not know. The terminal is the pseudo-terminal of util-linux's `script`.
  */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -90,8 +90,8 @@ for (const version of ["v1", "v1beta1"]) {
 }
 
 /**
- * Runs the client on a terminal; `keys` are typed once it shows `prompt`, and again each half second
- * until it shows `heard`: Deno's own prompt throws away what was typed before it reads.
+ * Runs the client on a terminal; `keys` are typed once it shows `prompt`, and again each half
+ * second until it shows `heard`: Deno's own prompt throws away what was typed before it reads.
  */
 async function runOnTerminal(
   env: Record<string, string>,

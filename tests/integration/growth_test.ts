@@ -1,4 +1,6 @@
-/** The real daemon when it has grown too large, which it is from the start by what it is told here. */
+/**
+ * The real daemon when it has grown too large, which it is from the start by what it is told here.
+ */
 import assert from "node:assert/strict";
 import { collect, fetchResult, findChildren } from "../testing/calls.ts";
 import { startDaemon } from "../testing/daemon.ts";

@@ -138,7 +138,8 @@ function makeSymbols(count: number): Uint8Array {
   const bytes = new Uint8Array(count * SYMBOL_BYTES);
   const view = new DataView(bytes.buffer);
   for (let at = 0, address = 0x401000; at < bytes.length; at += SYMBOL_BYTES, address++) {
-    // Elf64_Sym: u32 name, u8 info (STB_GLOBAL, STT_FUNC), u8 other, u16 section, u64 value, u64 size.
+    // Elf64_Sym: u32 name, u8 info (STB_GLOBAL, STT_FUNC), u8 other, u16 section, u64 value, u64
+    // size.
     view.setUint32(at, 1, true);
     view.setUint8(at + 4, 0x12);
     view.setUint16(at + 6, 1, true);

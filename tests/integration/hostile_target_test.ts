@@ -1,4 +1,6 @@
-/** The real daemon and targets that choose what perf has to say of them: it stays within its memory. */
+/**
+ * The real daemon and targets that choose what perf has to say of them: it stays within its memory.
+ */
 import assert from "node:assert/strict";
 import { gunzipSync } from "node:zlib";
 import {
@@ -23,7 +25,10 @@ function start(...args: string[]) {
   return startDaemon({ args: ["--container-lookup", "cgroup", ...args] });
 }
 
-/** Starts processes with long mappings; 22 with 6,000 are 220 MB of perf.data before the first sample. */
+/**
+ * Starts processes with long mappings; 22 with 6,000 are 220 MB of perf.data before the first
+ * sample.
+ */
 async function runMappings(
   container: CgroupContainer,
   directory: string,
@@ -154,7 +159,8 @@ Deno.test("StartRecording: processes whose parents have ended take no perfs, and
   assert.equal(events.at(-1)!.finished!.missedProcesses, 0);
   const { recordingId } = events[0].accepted!;
   const text = gunzipSync(await fetchResult(daemon, recordingId)).toString();
-  // Each burns 0.2 s of a processor, 20 samples at 99 Hz; sampled by two events it has twice as many.
+  // Each burns 0.2 s of a processor, 20 samples at 99 Hz; sampled by two events it has twice as
+  // many.
   const samples = new Map<string, number>();
   for (const [, pid] of text.matchAll(/^orphans +(\d+)\/.* \d+\.\d+: /gm)) {
     samples.set(pid, (samples.get(pid) ?? 0) + 1);

@@ -70,7 +70,10 @@ Deno.test("daemon: no attack takes much memory, or keeps others from being serve
   }
 });
 
-/** Those that differ behind TLS, which reads and decrypts before the guard; why their connections end. */
+/**
+ * Those that differ behind TLS, which reads and decrypts before the guard; why their connections
+ * end.
+ */
 const ATTACKS_BEHIND_TLS = {
   "references to a large field": "header-list",
   "settings of many values": "flood",

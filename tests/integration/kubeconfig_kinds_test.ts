@@ -1,6 +1,6 @@
 /**
- * The kinds that the forms of kubeconfig belong to, member by member: the client's own reading against
- * a stand-in server, and the real kubectl beside it where one of 1.24 or newer is there.
+ * The kinds that the forms of kubeconfig belong to, member by member: the client's own reading
+ * against a stand-in server, and the real kubectl beside it where one of 1.24 or newer is there.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";

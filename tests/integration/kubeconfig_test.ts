@@ -1,6 +1,7 @@
 /**
- * Every form of kubeconfig that kubectl takes: the client as a program, against a stand-in server, and
- * the real kubectl beside it where one of 1.24 or newer is on the PATH: older ones know fewer forms.
+ * Every form of kubeconfig that kubectl takes: the client as a program, against a stand-in server,
+ * and the real kubectl beside it where one of 1.24 or newer is on the PATH: older ones know fewer
+ * forms.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

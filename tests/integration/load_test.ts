@@ -12,7 +12,9 @@ const CLIENTS = 200;
 const TENANTS = 4;
 const CONTAINERS = 8;
 const MAX_QUEUE = 16;
-/** A client that has no answer by then hangs: the last one's comes after 10 s on an idle machine. */
+/**
+ * A client that has no answer by then hangs: the last one's comes after 10 s on an idle machine.
+ */
 const DEADLINE_MS = 300_000;
 const SECOND = { seconds: 1, nanos: 0 };
 

@@ -10,7 +10,8 @@ const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
 /**
  * What the client may keep, in MB: 50 are the program's own text and code, and some KB are each
- * target's name and reason. A connection that is kept is 17 KB more, the protocol's types are 200 KB.
+ * target's name and reason. A connection that is kept is 17 KB more, the protocol's types are 200
+ * KB.
  */
 const HEAP_MB = 90;
 const PODS = 3000;

@@ -28,8 +28,8 @@ function start({ args = [], ...options }: TestDaemonOptions = {}): Promise<TestD
 }
 
 /**
- * Starts a daemon whose perf is a shell script. The script has the real perf in `$perf`, and runs it
- * when none of the `cases`, by perf's arguments, has ended it.
+ * Starts a daemon whose perf is a shell script. The script has the real perf in `$perf`, and runs
+ * it when none of the `cases`, by perf's arguments, has ended it.
  */
 async function startWith(cases: string, options: TestDaemonOptions = {}): Promise<TestDaemon> {
   const directory = await Deno.makeTempDir();
@@ -57,7 +57,9 @@ async function signal(daemon: TestDaemon, name: "record" | "script", sent: Deno.
   Deno.kill(Number(lines[0].split(" ")[0]), sent);
 }
 
-/** No perf, no file and no place in the queue is taken; the next recording works where perf does. */
+/**
+ * No perf, no file and no place in the queue is taken; the next recording works where perf does.
+ */
 async function assertIdle(daemon: TestDaemon): Promise<void> {
   await assertNothingLeft(daemon);
   const metrics = await (await fetch(`${daemon.http}/metrics`)).text();

@@ -1,6 +1,6 @@
 /**
- * What perf prints is read as perf itself counts it, whatever it is asked to print: real perfs, with
- * fields and records picked at random.
+ * What perf prints is read as perf itself counts it, whatever it is asked to print: real perfs,
+ * with fields and records picked at random.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

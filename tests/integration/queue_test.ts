@@ -1,4 +1,6 @@
-/** The real daemon when more is asked of it than it does at a time, and when those who wait give up. */
+/**
+ * The real daemon when more is asked of it than it does at a time, and when those who wait give up.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import http2 from "node:http2";

@@ -14,7 +14,9 @@ const targets = await buildTargets();
 /** What an answer has at least; two of that size fit into twice 64 Ki, three do not. */
 const ANSWER_BYTES = 60_000;
 
-/** Starts a daemon whose `perf script` prints an answer's text: the real one's has no fixed size. */
+/**
+ * Starts a daemon whose `perf script` prints an answer's text: the real one's has no fixed size.
+ */
 async function withDaemon(use: (daemon: TestDaemon) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();
   try {

@@ -43,7 +43,9 @@ async function report(
   }
 }
 
-/** What is said besides that it was idle: how much of a CPU a program gets is the machine's to say. */
+/**
+ * What is said besides that it was idle: how much of a CPU a program gets is the machine's to say.
+ */
 const kinds = ({ warnings }: Report) =>
   warnings.map(({ kind }) => kind).filter((kind) => kind !== "idle");
 /** What is said of one kind. */

@@ -1,7 +1,8 @@
 /**
- * How long a right that was taken away still works: the number that docs/administrators.md gives. The
- * real daemon and real containers; the API server stands in, so that the right goes at a moment of the
- * test's choice. Nothing here can be too slow: after the time that is documented every way is closed.
+ * How long a right that was taken away still works: the number that docs/administrators.md gives.
+ * The real daemon and real containers; the API server stands in, so that the right goes at a moment
+ * of the test's choice. Nothing here can be too slow: after the time that is documented every way
+ * is closed.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

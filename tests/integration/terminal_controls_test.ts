@@ -1,6 +1,6 @@
 /**
- * Nothing that comes from outside reaches a terminal unescaped. The daemon is a stand-in, because no
- * real one sends such words; the terminal is the pseudo-terminal of util-linux's `script`.
+ * Nothing that comes from outside reaches a terminal unescaped. The daemon is a stand-in, because
+ * no real one sends such words; the terminal is the pseudo-terminal of util-linux's `script`.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -16,7 +16,9 @@ import {
 
 const MAIN = join(import.meta.dirname!, "../../cli/main.ts");
 
-/** Sets the title, clears the screen, colours, reorders, returns to the start of the line, rings. */
+/**
+ * Sets the title, clears the screen, colours, reorders, returns to the start of the line, rings.
+ */
 const HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202etxt.\r\x08\x7f";
 
 /** A sample whose thread, functions and files are named by an attacker. */

@@ -17,7 +17,9 @@ const COLUMNS = 60;
 const CONTROL_CODES = /\x1b/;
 const MOVING = /recording \[[=> ]+\]/;
 
-/** Runs the client on a terminal. `keys` are typed when the line of a running recording is there. */
+/**
+ * Runs the client on a terminal. `keys` are typed when the line of a running recording is there.
+ */
 async function runOnTerminal(
   daemon: TestDaemon,
   args: string[],

@@ -1,6 +1,6 @@
 /**
- * What `docs/thread-time.md` says, tried: its programs, built by what is installed here, recorded in
- * real containers. A language that is not installed is left out.
+ * What `docs/thread-time.md` says, tried: its programs, built by what is installed here, recorded
+ * in real containers. A language that is not installed is left out.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

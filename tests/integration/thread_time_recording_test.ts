@@ -175,8 +175,8 @@ Deno.test("StartRecording: the switches of threads are what the kernel counts of
 });
 
 /**
- * How long a thread that spins ran in a time, and how often it began to. On a quiet machine it may not
- * switch for seconds.
+ * How long a thread that spins ran in a time, and how often it began to. On a quiet machine it may
+ * not switch for seconds.
  */
 function sumUp(switches: Switch[], from: number, to: number): { ranSeconds: number; ins: number } {
   let [ranSeconds, ins] = [0, 0];

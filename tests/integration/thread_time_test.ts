@@ -44,7 +44,8 @@ interface Case {
 const CASES: Case[] = [
   { name: "says what threads do with their time", args: [], seconds: 8, within: 0.05 },
   {
-    // A fifth is watched, in ten pieces: how long rounds take on a busy machine is seen of a few only.
+    // A fifth is watched, in ten pieces: how long rounds take on a busy machine is seen of a few
+    // only.
     name: "estimates what nobody watched",
     args: ["chatty"],
     turns: { onMs: 240, offMs: 970 },
@@ -84,8 +85,9 @@ for (const perf of findPerfs()) {
       );
       const blockedChat = sumOf(chat, () => true);
       assertNear(atPipes, blockedChat, 0.1 * blockedChat, "chatty: at pipes");
-      // How long threads waited for a processor after each wait is known of all their waits together:
-      // on a machine that is busy with other things that makes some of them longer, some shorter.
+      // How long threads waited for a processor after each wait is known of all their waits
+      // together: on a machine that is busy with other things that makes some of them longer, some
+      // shorter.
       const delays = [...counted.values()].filter(({ command }) => !/chatty|spinner/.test(command))
         .map(({ delayNs }) => delayNs);
       const latencyNs = Math.max(...delays) / 2;

@@ -1,6 +1,6 @@
 /**
- * The real daemon's listener, encrypted and not, with certificates that openssl made, and with peers
- * that mean no good.
+ * The real daemon's listener, encrypted and not, with certificates that openssl made, and with
+ * peers that mean no good.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -112,7 +112,10 @@ function frameTypes(sent: Uint8Array): number[] {
   return types;
 }
 
-/** What ends a connection before it was one: an alert of TLS, or frames of HTTP/2 that are no answer. */
+/**
+ * What ends a connection before it was one: an alert of TLS, or frames of HTTP/2 that are no
+ * answer.
+ */
 function assertNoAnswer(sent: Uint8Array, isEncrypted: boolean): void {
   if (isEncrypted) {
     assert.ok(sent.length === 0 || sent[0] === TLS_ALERT, `${sent}`);

@@ -35,8 +35,8 @@ const DEADLINE_MS = 300_000;
 const NOBODY = "127.9.9.9";
 
 /**
- * Starts an API server with TLS whose one daemon is at `forward`, and has a container of that id. At
- * its address, that is not there unless told otherwise.
+ * Starts an API server with TLS whose one daemon is at `forward`, and has a container of that id.
+ * At its address, that is not there unless told otherwise.
  */
 function startApi(
   forward: string,
@@ -168,8 +168,8 @@ async function digestOfText(): Promise<string> {
 }
 
 /**
- * A stand-in sends it, because it does not shrink: a real result of so many bytes on the wire is one
- * of 10 GB.
+ * A stand-in sends it, because it does not shrink: a real result of so many bytes on the wire is
+ * one of 10 GB.
  */
 Deno.test("profile: a reader that is slower than the tunnel, and 1 GB on the wire", async () => {
   const part = new Uint8Array(MB);

@@ -108,7 +108,10 @@ const TESTS = {
   "test:e2e": testOutput(110, 0),
 };
 
-/** Deno, packages, two perfs, install, check, demo, compile, images, build of the cluster, load images. */
+/**
+ * Deno, packages, two perfs, install, check, demo, compile, images, build of the cluster, load
+ * images.
+ */
 const STEPS = 11;
 const PASSED = 100 + 20 + 1 + 30 + 110 + STEPS;
 

@@ -68,7 +68,9 @@ const whole: Visit = (address, target) =>
     await deleteResult(daemon, recordingId);
   });
 
-/** Starts a recording and resolves with how it has failed when `act` was called on its first event. */
+/**
+ * Starts a recording and resolves with how it has failed when `act` was called on its first event.
+ */
 function interrupted(
   { client }: Pick<TestDaemon, "client">,
   target: Running,

@@ -1,7 +1,7 @@
 /**
- * An API server as far as the daemon asks it who may profile what, over real HTTPS. It stands in for
- * the real one where a test has to take rights away at a moment of its choice, without a cluster:
- * `tests/e2e/auth_api_test.ts` has the real one.
+ * An API server as far as the daemon asks it who may profile what, over real HTTPS. It stands in
+ * for the real one where a test has to take rights away at a moment of its choice, without a
+ * cluster: `tests/e2e/auth_api_test.ts` has the real one.
  *
  * @module
  */

@@ -13,7 +13,9 @@ interface ApiRecorder extends AsyncDisposable {
   requests: URL[];
 }
 
-/** Opens a way to the API server for a tenant: plain HTTP on this machine, with the tenant's token. */
+/**
+ * Opens a way to the API server for a tenant: plain HTTP on this machine, with the tenant's token.
+ */
 export async function startApiRecorder(tenant: Tenant): Promise<ApiRecorder> {
   const config = JSON.parse(await Deno.readTextFile(tenant.kubeconfig));
   const [{ cluster }] = config.clusters;

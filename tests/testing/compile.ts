@@ -10,8 +10,8 @@ import { TESTBED } from "./cluster.ts";
 const TOOLCHAIN = join(TESTBED, "compile-toolchain");
 
 /**
- * As {@linkcode compile}. Where `DENORT_BIN` is not set, the test cluster's directory, if it is there,
- * says what it is.
+ * As {@linkcode compile}. Where `DENORT_BIN` is not set, the test cluster's directory, if it is
+ * there, says what it is.
  */
 export async function compileForTest(...args: Parameters<typeof compile>): Promise<void> {
   if (!Deno.env.has("DENORT_BIN")) await findRuntime();

@@ -9,7 +9,9 @@ import { eventually, run, type Running } from "./process.ts";
 /** A container of a test's own. Its processes end with the test, by `await using`. */
 export interface CgroupContainer extends AsyncDisposable {
   id: string;
-  /** Starts a program in it. What is started in it later came in from outside, as by `kubectl exec`. */
+  /**
+   * Starts a program in it. What is started in it later came in from outside, as by `kubectl exec`.
+   */
   run(command: string, ...args: string[]): Running;
   /** The processes in it. */
   pids(): number[];

@@ -370,9 +370,9 @@ async function run(command: string, args: string[]): Promise<string> {
 
 /**
  * Cleans up when its standard input ends: at the latest when this process does, however it does.
- * Everything is known by the directory's name, which no other test has: processes by their arguments
- * or their cgroups, mounts and cgroups by their paths. The directory comes in the environment, so
- * that the janitor's own arguments do not have it.
+ * Everything is known by the directory's name, which no other test has: processes by their
+ * arguments or their cgroups, mounts and cgroups by their paths. The directory comes in the
+ * environment, so that the janitor's own arguments do not have it.
  */
 const JANITOR = `
 trap '' INT TERM HUP

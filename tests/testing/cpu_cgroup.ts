@@ -1,6 +1,7 @@
 /**
  * Containers with a CPU limit, as far as the kernel knows of them: cgroups of this machine's own
- * hierarchies, of the one that has the controller `cpu` and, where that is one of v1, of v2. Needs root.
+ * hierarchies, of the one that has the controller `cpu` and, where that is one of v1, of v2. Needs
+ * root.
  *
  * @module
  */

@@ -39,7 +39,9 @@ export interface TestDaemon extends AsyncDisposable {
   client: NecoPerfClient;
   /** What it has logged so far, parsed. */
   log: Record<string, unknown>[];
-  /** Resolves with the first line of the log, old or new, that fits. Rejects when the daemon ends. */
+  /**
+   * Resolves with the first line of the log, old or new, that fits. Rejects when the daemon ends.
+   */
   logged(fits: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>;
   kill(signal: Deno.Signal): void;
   status: Promise<Deno.CommandStatus>;

@@ -46,8 +46,8 @@ export async function deployDaemons(...lookups: DeployedLookup[]): Promise<void>
 export const MACHINE_POLICY = "test-machine";
 
 /**
- * Lets this machine connect to the daemons of a namespace, as `deploy/README.md` has it for people who
- * have a route to pods.
+ * Lets this machine connect to the daemons of a namespace, as `deploy/README.md` has it for people
+ * who have a route to pods.
  */
 export async function machinePolicy(namespace: string): Promise<KubernetesObject> {
   return {
@@ -124,7 +124,9 @@ export type Oddity = (
   role: KubernetesObject,
 ) => void | Promise<void>;
 
-/** Gives a daemon's container, whose image has no shell, the targets' shell and commands in `/bin`. */
+/**
+ * Gives a daemon's container, whose image has no shell, the targets' shell and commands in `/bin`.
+ */
 export const addShell: Oddity = (container, pod) => {
   pod.spec.volumes.push({ name: "commands", emptyDir: {} });
   pod.spec.initContainers = [{
@@ -138,9 +140,9 @@ export const addShell: Oddity = (container, pod) => {
 };
 
 /**
- * Starts a daemon pod on a node, made from the DaemonSet's template, with the rights of the daemons,
- * and then changed, in a namespace where the tenant's client may look for it. Resolves when it has
- * been started; it need not get ready, nor stay up.
+ * Starts a daemon pod on a node, made from the DaemonSet's template, with the rights of the
+ * daemons, and then changed, in a namespace where the tenant's client may look for it. Resolves
+ * when it has been started; it need not get ready, nor stay up.
  */
 export async function startOddDaemon(
   node: string,

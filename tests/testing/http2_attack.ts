@@ -1,8 +1,8 @@
 /**
  * Peers of a daemon that mean it harm, as a process of their own. None has a token.
  *
- * Run as a program it attacks until it is killed: `http2_attack.ts ADDRESS ATTACK CONNECTIONS [CA_FILE]`.
- * A connection that is ended is made again.
+ * Run as a program it attacks until it is killed: `http2_attack.ts ADDRESS ATTACK CONNECTIONS
+ * [CA_FILE]`. A connection that is ended is made again.
  *
  * @module
  */

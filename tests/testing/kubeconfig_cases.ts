@@ -1,6 +1,6 @@
 /**
- * Kubeconfig files that kubectl takes, and what it asks an API server with each: for the client's own
- * reading (`tests/cli/client/cluster`), and for the real kubectl beside it (`tests/e2e`).
+ * Kubeconfig files that kubectl takes, and what it asks an API server with each: for the client's
+ * own reading (`tests/cli/client/cluster`), and for the real kubectl beside it (`tests/e2e`).
  *
  * @module
  */

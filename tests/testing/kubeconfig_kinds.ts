@@ -1,6 +1,7 @@
 /**
- * More kubeconfig files, member by member of each kind: text, entries, servers, users, impersonation,
- * plug-ins and proxies. What kubectl 1.37 does with each was seen, and is asked of it in the test.
+ * More kubeconfig files, member by member of each kind: text, entries, servers, users,
+ * impersonation, plug-ins and proxies. What kubectl 1.37 does with each was seen, and is asked of
+ * it in the test.
  *
  * @module
  */

@@ -40,8 +40,8 @@ const CREDENTIAL = JSON.stringify({
 });
 
 /**
- * Starts a stand-in for the API server: the real one of `tests/e2e` has a certificate for its address,
- * and does not tell what it was asked with.
+ * Starts a stand-in for the API server: the real one of `tests/e2e` has a certificate for its
+ * address, and does not tell what it was asked with.
  */
 export async function startKubeconfigServer(): Promise<KubeconfigServer> {
   const authority = await createAuthority("cluster");

@@ -7,12 +7,15 @@ import { join } from "node:path";
 import { loadAll } from "js-yaml";
 import { type KubernetesObject, ROOT, runKubectl, TESTBED } from "./cluster.ts";
 
-/** Kubectl before this minor version of 1 has a kustomize that takes no directories as resources. */
+/**
+ * Kubectl before this minor version of 1 has a kustomize that takes no directories as resources.
+ */
 const OLDEST_MINOR = 21;
 
 /**
- * A kubectl that takes the kustomizations of `deploy/`: the one on the PATH or, where that is too old
- * or there is none, a newer one that the test cluster's tools unpack. Undefined where neither is.
+ * A kubectl that takes the kustomizations of `deploy/`: the one on the PATH or, where that is too
+ * old or there is none, a newer one that the test cluster's tools unpack. Undefined where neither
+ * is.
  */
 export function findKustomizeKubectl(): Promise<string | undefined> {
   return findKubectl(OLDEST_MINOR);

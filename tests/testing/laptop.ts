@@ -12,7 +12,10 @@ export interface Laptop extends AsyncDisposable {
 const NETWORK = `169.254.${1 + Deno.pid % 254}`;
 const ADDRESSES = { machine: `${NETWORK}.1`, laptop: `${NETWORK}.2` };
 
-/** Makes a network namespace with a route to the API server's address and to this machine. Needs root. */
+/**
+ * Makes a network namespace with a route to the API server's address and to this machine. Needs
+ * root.
+ */
 export async function createLaptop(): Promise<Laptop> {
   const name = `necoperf-${Deno.pid}`;
   const [near, far] = [`npl${Deno.pid}a`, `npl${Deno.pid}b`];

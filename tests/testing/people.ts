@@ -1,6 +1,6 @@
 /**
- * People who use the cluster, each in another way that the API server knows: none of them is a service
- * account of the namespace that they work in.
+ * People who use the cluster, each in another way that the API server knows: none of them is a
+ * service account of the namespace that they work in.
  *
  * @module
  */
@@ -31,7 +31,9 @@ export interface People extends AsyncDisposable {
 
 const RBAC_GROUP = "rbac.authorization.k8s.io";
 
-/** Looks for what it takes to make people; rejects where the cluster's authority is not to be had. */
+/**
+ * Looks for what it takes to make people; rejects where the cluster's authority is not to be had.
+ */
 export async function findPeople(): Promise<People> {
   const config = JSON.parse(await kubectl(["config", "view", "--raw", "--minify", "-o", "json"]));
   const [{ cluster }] = config.clusters;

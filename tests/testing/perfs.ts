@@ -10,8 +10,8 @@ export interface Perf {
 
 /**
  * The perfs of this machine: the installed one, and those of other releases of Debian that are
- * unpacked in the directories of `NECOPERF_TEST_PERFS`, with colons between them. These run with the
- * C library that is unpacked beside them.
+ * unpacked in the directories of `NECOPERF_TEST_PERFS`, with colons between them. These run with
+ * the C library that is unpacked beside them.
  */
 export function findPerfs(): Perf[] {
   const directories = (Deno.env.get("NECOPERF_TEST_PERFS") ?? "").split(":").filter((path) => path);

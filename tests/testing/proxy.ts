@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** A TCP proxy in front of a daemon. Its end, and that of its connections, comes with the test's. */
+/**
+ * A TCP proxy in front of a daemon. Its end, and that of its connections, comes with the test's.
+ */
 interface TestProxy extends AsyncDisposable {
   /** `host:port`. */
   address: string;
@@ -9,7 +11,9 @@ interface TestProxy extends AsyncDisposable {
   cut(): void;
 }
 
-/** Starts a proxy to `host:port`, whose connections come from a loopback address of one's choice. */
+/**
+ * Starts a proxy to `host:port`, whose connections come from a loopback address of one's choice.
+ */
 export async function startProxy(
   target: string,
   { from = "127.0.0.1" }: { from?: string } = {},

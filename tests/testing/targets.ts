@@ -17,7 +17,10 @@ interface Targets {
   spinDynamic: string;
   /** As `spin`, as images have programs: stripped, and compiled without frame pointers. */
   spinBare: string;
-  /** As `spinBare`, function by function at the same addresses, but with names: those of {@linkcode DECOY_FUNCTION}. */
+  /**
+   * As `spinBare`, function by function at the same addresses, but with names: those of {@linkcode
+   * DECOY_FUNCTION}.
+   */
   spinDecoy: string;
   /** The shared library of `spinDynamic`. */
   busyLibrary: string;
@@ -32,26 +35,30 @@ interface Targets {
   /** Static; `mappings DIRECTORY PROCESSES MAPPINGS` maps a file with a very long path. */
   mappings: string;
   /**
-   * Static; `threads N [PAUSE]` has so many threads, of which one burns a tenth of a processor; with
-   * a pause it starts them with so many seconds between.
+   * Static; `threads N [PAUSE]` has so many threads, of which one burns a tenth of a processor;
+   * with a pause it starts them with so many seconds between.
    */
   threads: string;
   /**
-   * Static; `pingPong [MICROSECONDS [COUNTER]]` has two threads that wake each other up over and over,
-   * of which one works so long in each round, and counts rounds in a file, as a u64.
+   * Static; `pingPong [MICROSECONDS [COUNTER]]` has two threads that wake each other up over and
+   * over, of which one works so long in each round, and counts rounds in a file, as a u64.
    */
   pingPong: string;
   /** Static; `orphans SECONDS` starts a process whose parent ends, each so many seconds. */
   orphans: string;
   /** Static; burns in functions whose name is 512 KB long. */
   longName: string;
-  /** Static; `churn DIRECTORY` executes programs of ever other names there, fast; it is `own`, too. */
+  /**
+   * Static; `churn DIRECTORY` executes programs of ever other names there, fast; it is `own`, too.
+   */
   churn: string;
-  /** Static; has threads whose names look like other fields of perf script's text, and ends soon. */
+  /**
+   * Static; has threads whose names look like other fields of perf script's text, and ends soon.
+   */
   names: string;
   /**
-   * Static; `waits [chatty]` has threads that wait, each in a function of its own, and print how long;
-   * with `chatty` two processes besides wake each other up as fast as they can.
+   * Static; `waits [chatty]` has threads that wait, each in a function of its own, and print how
+   * long; with `chatty` two processes besides wake each other up as fast as they can.
    */
   waits: string;
   /** `scriptText BYTES` prints so much of what looks like perf script's text. */

@@ -24,8 +24,8 @@ export async function restartContainerd(node: string): Promise<void> {
 }
 
 /**
- * Stops the API server until it is disposed; connections to it stay open and nothing answers. It comes
- * back by itself after so long, whatever becomes of the test.
+ * Stops the API server until it is disposed; connections to it stay open and nothing answers. It
+ * comes back by itself after so long, whatever becomes of the test.
  */
 export async function freezeApiServer(seconds: number): Promise<AsyncDisposable> {
   const settings = '. "$0/lib.sh"; cat "$TESTBED_STATE/pids/kube-apiserver"';
@@ -61,8 +61,8 @@ export async function killContainer(namespace: string, pod: string): Promise<voi
 }
 
 /**
- * Gives the processes of a pod's only container no processor until it is disposed. They get it back by
- * themselves after so long, whatever becomes of the test.
+ * Gives the processes of a pod's only container no processor until it is disposed. They get it back
+ * by themselves after so long, whatever becomes of the test.
  */
 export async function freezeContainer(
   namespace: string,

@@ -1,6 +1,6 @@
 /**
- * What a daemon does to record threads' time, by a plain perf: the text that it sends, for tests that
- * need nothing else of it.
+ * What a daemon does to record threads' time, by a plain perf: the text that it sends, for tests
+ * that need nothing else of it.
  *
  * @module
  */
@@ -295,7 +295,9 @@ export function sumOf(samples: Sample[], isWanted: (sample: Sample) => boolean):
 /** By what part of it a time may be off; and in a recording that was thinned. */
 const WITHIN = 0.05;
 const THINNED_WITHIN = 0.1;
-/** The same for threads that live for 50 ms: those that nobody saw are estimated by a few others. */
+/**
+ * The same for threads that live for 50 ms: those that nobody saw are estimated by a few others.
+ */
 const THINNED_BORN_WITHIN = 0.5;
 
 /** Threads of `waits` that live as long as it does. */
@@ -303,9 +305,10 @@ const LASTING = ["waits", "sleeper", "holder", "locker", "file locker", "pipe re
 
 /**
  * Holds what samples have of a `waits` against what it has counted itself and printed, which
- * `readPrinted` gives: the parts of threads' lives, which are as long as each other, and the ways to wait.
- * How long threads waited for a processor after each wait is known of all waits of a thread together:
- * on a busy machine that makes some longer, some shorter, up to half of what a thread waited so.
+ * `readPrinted` gives: the parts of threads' lives, which are as long as each other, and the ways
+ * to wait. How long threads waited for a processor after each wait is known of all waits of a
+ * thread together: on a busy machine that makes some longer, some shorter, up to half of what a
+ * thread waited so.
  *
  * Resolves with the length of the lives, in nanoseconds.
  */

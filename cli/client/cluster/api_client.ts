@@ -62,8 +62,8 @@ export interface ApiClient {
     signal?: AbortSignal,
   ): Promise<ApiResult<T>>;
   /**
-   * Makes a call that lists objects, and answers with the rows that `kubectl get` would print, by the
-   * names of their columns: 280 bytes of a pod. Rejects as `call` does.
+   * Makes a call that lists objects, and answers with the rows that `kubectl get` would print, by
+   * the names of their columns: 280 bytes of a pod. Rejects as `call` does.
    */
   callForTable(
     call: (options: ConfigurationOptions) => Promise<unknown>,
@@ -192,7 +192,10 @@ interface Sending {
   timeout?: AbortSignal;
 }
 
-/** client-node's own way to send requests, which it does with undici's fetch, with a signal and a log. */
+/**
+ * client-node's own way to send requests, which it does with undici's fetch, with a signal and a
+ * log.
+ */
 function watched(
   sending: Sending,
   onRequest?: (request: SentRequest) => void,
@@ -243,8 +246,8 @@ function watched(
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
 /**
- * Reads a whole answer. Rejects when it is larger than any of an API server that means well, and when
- * the signal aborts: undici lets what comes slowly go on.
+ * Reads a whole answer. Rejects when it is larger than any of an API server that means well, and
+ * when the signal aborts: undici lets what comes slowly go on.
  */
 async function readText(
   body: ReadableStream<Uint8Array> | null,
@@ -291,7 +294,9 @@ function describeStatus(httpStatus: number): string {
   return `${httpStatus} ${STATUS_TEXTS[httpStatus] ?? ""}`.trimEnd();
 }
 
-/** Words of the HTTP statuses that an API server answers with: client-node keeps the number alone. */
+/**
+ * Words of the HTTP statuses that an API server answers with: client-node keeps the number alone.
+ */
 const STATUS_TEXTS: Record<number, string> = {
   101: "Switching Protocols",
   200: "OK",

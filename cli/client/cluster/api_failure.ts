@@ -19,16 +19,18 @@ export interface ApiRequest {
   name?: string;
 }
 
-/** What came back instead of an answer: an HTTP status with the server's words, or no answer at all. */
+/**
+ * What came back instead of an answer: an HTTP status with the server's words, or no answer at all.
+ */
 export type ApiFailure =
   | { httpStatus: number; message: string }
   | { noAnswer: unknown };
 
 /**
- * Puts a failed request to the API server into words, with its exit status: 2 for selectors that are
- * not understood, 3 for a pod or a workload that does not exist, 4 for credentials or rights that are
- * missing (a service account that does not exist is one of them), 5 for a server that gives no
- * answer.
+ * Puts a failed request to the API server into words, with its exit status: 2 for selectors that
+ * are not understood, 3 for a pod or a workload that does not exist, 4 for credentials or rights
+ * that are missing (a service account that does not exist is one of them), 5 for a server that
+ * gives no answer.
  */
 export function describeApiFailure(request: ApiRequest, failure: ApiFailure): CliError {
   const { server, origin, verb, resource, apiGroup = "", namespace, name } = request;
@@ -89,7 +91,9 @@ export function describeApiFailure(request: ApiRequest, failure: ApiFailure): Cl
   );
 }
 
-/** What an API server says, or a proxy, when no request for a WebSocket arrives or none is taken. */
+/**
+ * What an API server says, or a proxy, when no request for a WebSocket arrives or none is taken.
+ */
 function isRefusedUpgrade({ resource }: ApiRequest, httpStatus: number): boolean {
   return resource === PORT_FORWARD && [200, 400, 426, 501].includes(httpStatus);
 }

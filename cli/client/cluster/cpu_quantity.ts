@@ -9,8 +9,8 @@ const FACTORS: Record<string, number> = {
 };
 
 /**
- * Reads a quantity of Kubernetes' (`resource.Quantity`) of processors, such as `200m`, `0.5` or `2`.
- * Returns a number of CPUs; undefined for a text of another form.
+ * Reads a quantity of Kubernetes' (`resource.Quantity`) of processors, such as `200m`, `0.5` or
+ * `2`. Returns a number of CPUs; undefined for a text of another form.
  */
 export function parseCpuQuantity(text: string | undefined): number | undefined {
   const [, number, suffix = ""] =

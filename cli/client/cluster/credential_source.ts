@@ -36,8 +36,8 @@ export interface PassingCredentials {
 const RENEW_BEFORE_MS = 10_000;
 
 /**
- * Credentials that end: `obtain` gives new ones, when the others end or are refused, for all that wait
- * for them at once.
+ * Credentials that end: `obtain` gives new ones, when the others end or are refused, for all that
+ * wait for them at once.
  */
 export function renewedCredentials(
   obtain: (signal?: AbortSignal) => Promise<PassingCredentials>,

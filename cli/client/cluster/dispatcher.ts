@@ -17,8 +17,8 @@ export interface TlsOptions {
 const KEEP_ALIVE_MS = 30_000;
 
 /**
- * Opens what keeps connections to one server: directly or by the proxy of that URL, over HTTP, HTTPS or
- * SOCKS5. As in Go, an HTTPS proxy has to have a certificate of the same authorities.
+ * Opens what keeps connections to one server: directly or by the proxy of that URL, over HTTP,
+ * HTTPS or SOCKS5. As in Go, an HTTPS proxy has to have a certificate of the same authorities.
  */
 export function openDispatcher(tls: TlsOptions, proxy?: string): Dispatcher {
   const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
@@ -29,8 +29,8 @@ export function openDispatcher(tls: TlsOptions, proxy?: string): Dispatcher {
 }
 
 /**
- * Undici 8.7 takes a proxy's IP address for the name that TLS asks for, which Deno refuses. Where the
- * certificate is not looked at, any name does.
+ * Undici 8.7 takes a proxy's IP address for the name that TLS asks for, which Deno refuses. Where
+ * the certificate is not looked at, any name does.
  */
 function nameProxy(tls: TlsOptions): TlsOptions {
   return tls.rejectUnauthorized === false ? { servername: "proxy", ...tls } : tls;

@@ -4,8 +4,8 @@ import { loadYaml } from "./go_yaml.ts";
 import { isHeaderValue } from "./header_text.ts";
 
 /**
- * Reads the `ExecCredential` that a credential plug-in prints, JSON or YAML, as kubectl does. It has to
- * be of the version that the kubeconfig asks for.
+ * Reads the `ExecCredential` that a credential plug-in prints, JSON or YAML, as kubectl does. It
+ * has to be of the version that the kubeconfig asks for.
  *
  * Throws an `Error` whose words say what is wrong with it: without credentials nothing is asked.
  */

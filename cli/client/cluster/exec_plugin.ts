@@ -32,7 +32,8 @@ const LOADER_VARIABLES = /^(LD_|DYLD_)/;
 
 /**
  * Gives the credentials that a credential plug-in prints, and runs it again when they end or are
- * refused: https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+ * refused:
+ * https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
  *
  * The plug-in gets the environment of this program but for `LD_*`, which Deno does not pass on. Its
  * standard error is the user's to read. It gets the terminal when its `interactiveMode` allows it.

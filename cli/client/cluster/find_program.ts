@@ -21,9 +21,9 @@ const THIS_MACHINE: Machine = {
 
 /**
  * Finds a credential plug-in as kubectl does, by Go's `exec.LookPath`: a name in the directories of
- * `PATH`, a path from `directory`, where the kubeconfig is. On Windows a file has one of the endings of
- * `PATHEXT`: `az` is `az.cmd` there, and the `az` beside it is a script for another shell. A name is
- * never looked for in the current directory. Undefined: there is none.
+ * `PATH`, a path from `directory`, where the kubeconfig is. On Windows a file has one of the
+ * endings of `PATHEXT`: `az` is `az.cmd` there, and the `az` beside it is a script for another
+ * shell. A name is never looked for in the current directory. Undefined: there is none.
  */
 export async function findProgram(
   command: string,

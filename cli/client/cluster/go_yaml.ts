@@ -12,9 +12,9 @@ import {
 } from "js-yaml";
 
 /**
- * Reads YAML, or JSON, as kubectl does (`sigs.k8s.io/yaml`): the first document, in UTF-8 or, after a
- * byte order mark, in UTF-16; of a key that is there twice the last counts; merge keys, aliases and
- * `!!binary` are followed. Where there is nothing but comments, `null`.
+ * Reads YAML, or JSON, as kubectl does (`sigs.k8s.io/yaml`): the first document, in UTF-8 or, after
+ * a byte order mark, in UTF-16; of a key that is there twice the last counts; merge keys, aliases
+ * and `!!binary` are followed. Where there is nothing but comments, `null`.
  *
  * Throws an `Error` that says where something is wrong.
  */

@@ -12,8 +12,8 @@ export function isHeaderValue(text: string): boolean {
 }
 
 /**
- * A header's value for Node.js, which takes one character a byte, so that the bytes are those of the
- * text in UTF-8.
+ * A header's value for Node.js, which takes one character a byte, so that the bytes are those of
+ * the text in UTF-8.
  */
 export function toHeaderValue(text: string): string {
   return Buffer.from(text).toString("latin1");

@@ -36,8 +36,8 @@ const SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
  * Finds the cluster that a user means, as kubectl does. Nothing is contacted, and no credential
  * plug-in runs, before the first request.
  *
- * Throws a `CliError` (exit status 2) that names the file, the entry and what to do: there is no such
- * file or context, or none at all, or something in it is of no use.
+ * Throws a `CliError` (exit status 2) that names the file, the entry and what to do: there is no
+ * such file or context, or none at all, or something in it is of no use.
  */
 export async function findCluster(options: KubeconfigOptions): Promise<ClusterAccess> {
   const files = findKubeconfigFiles(options.kubeconfig);

@@ -1,7 +1,9 @@
 import { CliError, ExitStatus } from "../../errors.ts";
 import { escapeControls } from "../../escape_controls.ts";
 
-/** A kubeconfig file that cannot be used: exit status 2. `file` may be several, separated by commas. */
+/**
+ * A kubeconfig file that cannot be used: exit status 2. `file` may be several, separated by commas.
+ */
 export function kubeconfigError(file: string, reason: string, cause?: unknown): CliError {
   return new CliError(ExitStatus.USAGE, `kubeconfig ${file}: ${reason}`, { cause });
 }

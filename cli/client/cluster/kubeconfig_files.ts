@@ -20,7 +20,8 @@ const THIS_MACHINE: Machine = {
  * Lists the kubeconfig files to read, as kubectl does: the one that was chosen, else those of
  * `KUBECONFIG` that exist, else `.kube/config` in the home directory. Empty: there is none.
  *
- * Throws a `CliError` (exit status 2) when the chosen file, or all files of `KUBECONFIG`, are missing.
+ * Throws a `CliError` (exit status 2) when the chosen file, or all files of `KUBECONFIG`, are
+ * missing.
  */
 export function findKubeconfigFiles(
   chosen: string | undefined,

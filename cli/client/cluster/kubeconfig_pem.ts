@@ -60,7 +60,9 @@ function isCertificate(block: string): boolean {
   }
 }
 
-/** The first private key in a text. Throws a `CliError` when there is none, or one with a password. */
+/**
+ * The first private key in a text. Throws a `CliError` when there is none, or one with a password.
+ */
 export function readPrivateKey(pem: string, file: string, what: string): string {
   const [block = ""] = /-----BEGIN ([A-Z ]*PRIVATE KEY)-----[^]*?-----END \1-----/.exec(pem) ?? [];
   try {

@@ -16,8 +16,8 @@ export interface ServerAccess extends Omit<ApiConnection, "credentials" | "imper
 }
 
 /**
- * Takes from a cluster of a kubeconfig file how its API server is reached. `what` names the cluster in
- * messages. Throws a `CliError` (exit status 2).
+ * Takes from a cluster of a kubeconfig file how its API server is reached. `what` names the cluster
+ * in messages. Throws a `CliError` (exit status 2).
  */
 export async function readServer(
   { value: cluster, file }: KubeconfigEntry<KubeconfigCluster>,

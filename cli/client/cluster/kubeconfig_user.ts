@@ -17,8 +17,8 @@ import type {
 type Identity = Pick<ApiConnection, "credentials" | "impersonation">;
 
 /**
- * Takes from a user of a kubeconfig file how its credentials are had; a credential plug-in does not run
- * yet. `what` names the user in messages. Throws a `CliError` (exit status 2).
+ * Takes from a user of a kubeconfig file how its credentials are had; a credential plug-in does not
+ * run yet. `what` names the user in messages. Throws a `CliError` (exit status 2).
  */
 export async function readUser(
   entry: KubeconfigEntry<KubeconfigUser> | undefined,
@@ -103,8 +103,8 @@ function withCertificate(source: CredentialSource, certificate?: Certificate): C
 }
 
 /**
- * A token that others replace in its file: it is read for each request. `other` is the token to show
- * as long as there is none in the file.
+ * A token that others replace in its file: it is read for each request. `other` is the token to
+ * show as long as there is none in the file.
  */
 export async function fromTokenFile(
   path: string,

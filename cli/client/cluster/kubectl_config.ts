@@ -33,8 +33,8 @@ export interface ApiConnection {
  * - a SOCKS proxy's user and password are ignored;
  * - it refuses servers without TLS, such as `kubectl proxy`.
  *
- * When client-node does these as kubectl does, `KubeConfig` itself will do: `tests/cli/client/cluster`
- * has a test for each.
+ * When client-node does these as kubectl does, `KubeConfig` itself will do:
+ * `tests/cli/client/cluster` has a test for each.
  */
 export class KubectlConfig extends KubeConfig {
   #dispatcher: { dispatcher: Dispatcher; certificatePem?: string } | undefined;

@@ -76,16 +76,16 @@ export interface Cluster {
     signal?: AbortSignal,
   ): Promise<IssuedToken>;
   /**
-   * Asks whether something may be done: by the caller, or by `user`, with the groups that it has if it
-   * is a service account. `undefined` when the caller may not ask that of others. Rejects with a
+   * Asks whether something may be done: by the caller, or by `user`, with the groups that it has if
+   * it is a service account. `undefined` when the caller may not ask that of others. Rejects with a
    * `CliError` when there is no answer.
    */
   mayAccess(access: ResourceAccess, user?: string): Promise<boolean | undefined>;
   /**
-   * Asks whether a service account of the same namespace may do something, in one of two ways: with an
-   * access review, or with one that the caller makes as that account (impersonation; the built-in
-   * ClusterRole `edit` has that right and not the other). `undefined` when the caller may do neither.
-   * Rejects with a `CliError` when there is no answer.
+   * Asks whether a service account of the same namespace may do something, in one of two ways: with
+   * an access review, or with one that the caller makes as that account (impersonation; the
+   * built-in ClusterRole `edit` has that right and not the other). `undefined` when the caller may
+   * do neither. Rejects with a `CliError` when there is no answer.
    */
   mayServiceAccountAccess(access: ResourceAccess, name: string): Promise<boolean | undefined>;
   /**
@@ -126,7 +126,10 @@ export interface PodSelectors {
   field?: string;
 }
 
-/** Whether an answer's objects are there, as they are unless something else answers for the API server. */
+/**
+ * Whether an answer's objects are there, as they are unless something else answers for the API
+ * server.
+ */
 function areObjects(objects: unknown): boolean {
   return Array.isArray(objects) &&
     objects.every((object) => typeof object?.metadata?.name === "string");

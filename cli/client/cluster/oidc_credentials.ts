@@ -27,12 +27,12 @@ interface Tokens {
 }
 
 /**
- * Gives the ID token that kubectl's own OpenID Connect login has left in a kubeconfig file, which IBM
- * Cloud's still have. One that has ended is renewed with the refresh token, and new tokens are written
- * to the file, as by kubectl: an identity provider may take each refresh token once.
+ * Gives the ID token that kubectl's own OpenID Connect login has left in a kubeconfig file, which
+ * IBM Cloud's still have. One that has ended is renewed with the refresh token, and new tokens are
+ * written to the file, as by kubectl: an identity provider may take each refresh token once.
  *
- * Throws a `CliError` (exit status 2) when the configuration is of no use. The credentials reject with
- * one (exit status 4) when there are none: a token that has ended is not shown.
+ * Throws a `CliError` (exit status 2) when the configuration is of no use. The credentials reject
+ * with one (exit status 4) when there are none: a token that has ended is not shown.
  */
 export async function oidcCredentials(provider: OidcProvider): Promise<CredentialSource> {
   const { config, file, what } = provider;
@@ -72,7 +72,10 @@ export async function oidcCredentials(provider: OidcProvider): Promise<Credentia
 /** A token is not shown this long before it ends; client-go's. */
 const LEEWAY_MS = 10_000;
 
-/** When a JSON Web Token ends, in milliseconds since 1970; what does not say so may be good for ever. */
+/**
+ * When a JSON Web Token ends, in milliseconds since 1970; what does not say so may be good for
+ * ever.
+ */
 function endOf(idToken: string): number {
   const exp = readTokenClaims(idToken)?.exp;
   return typeof exp === "number" ? exp * 1000 : Infinity;

@@ -1,8 +1,8 @@
 import { loadYaml } from "./go_yaml.ts";
 
 /**
- * A kubeconfig file, as far as this program reads it: `clientcmd/api/v1` of `k8s.io/client-go`. Each
- * field has the type that it says; what a file has otherwise is refused.
+ * A kubeconfig file, as far as this program reads it: `clientcmd/api/v1` of `k8s.io/client-go`.
+ * Each field has the type that it says; what a file has otherwise is refused.
  */
 export interface Kubeconfig {
   clusters: Named<"cluster", KubeconfigCluster>[];

@@ -59,9 +59,9 @@ export function portForwardPath({ namespace, pod, port }: PodPort): string {
 }
 
 /**
- * Asks an API server for a connection to a pod's port. The stream ends with the connection, and fails
- * with the words of the API server or the kubelet when they end it. It pauses when it is not read,
- * which does not hold the sender back on Deno 2.9.6: `docs/decisions/tunnel.md`.
+ * Asks an API server for a connection to a pod's port. The stream ends with the connection, and
+ * fails with the words of the API server or the kubelet when they end it. It pauses when it is not
+ * read, which does not hold the sender back on Deno 2.9.6: `docs/decisions/tunnel.md`.
  */
 export function openPortForward(
   url: string,

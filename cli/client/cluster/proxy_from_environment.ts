@@ -2,8 +2,8 @@ import { isIP } from "node:net";
 
 /**
  * Finds the proxy for a URL in the environment, as Go's `http.ProxyFromEnvironment` does, which
- * kubectl uses: `HTTPS_PROXY` or `HTTP_PROXY` by the URL's scheme, or their lower-case forms, unless
- * `NO_PROXY` names the host. This machine is never reached by a proxy.
+ * kubectl uses: `HTTPS_PROXY` or `HTTP_PROXY` by the URL's scheme, or their lower-case forms,
+ * unless `NO_PROXY` names the host. This machine is never reached by a proxy.
  */
 export function proxyFromEnvironment(
   url: URL,
@@ -23,8 +23,9 @@ export function proxyFromEnvironment(
 }
 
 /**
- * Reads the URL of a proxy, of HTTP, HTTPS or SOCKS5, without a path: a proxy without a scheme, or with one
- * that Go does not know, is one of HTTP. Undefined where it is no URL, which Go takes for none.
+ * Reads the URL of a proxy, of HTTP, HTTPS or SOCKS5, without a path: a proxy without a scheme, or
+ * with one that Go does not know, is one of HTTP. Undefined where it is no URL, which Go takes for
+ * none.
  */
 export function parseProxy(text: string): string | undefined {
   if (/\s/.test(text)) return undefined;
@@ -45,7 +46,9 @@ function isThisMachine(host: string): boolean {
     (address?.length === 32 && address.startsWith(LOOPBACK_IPV4));
 }
 
-/** One entry of `NO_PROXY`: `*`, an address, a range of addresses, or a domain, also with a port. */
+/**
+ * One entry of `NO_PROXY`: `*`, an address, a range of addresses, or a domain, also with a port.
+ */
 function isExcepted(entry: string, host: string, port: string): boolean {
   if (entry === "") return false;
   if (entry === "*") return true;

@@ -14,9 +14,9 @@ export function serviceAccountUser(namespace: string, name: string): string {
 }
 
 /**
- * The groups of a user that is a service account, as the API server adds them when it sees a token of
- * it; an access review knows only those that it is given. `undefined` for other users, whose groups
- * nobody but their authenticator knows.
+ * The groups of a user that is a service account, as the API server adds them when it sees a token
+ * of it; an access review knows only those that it is given. `undefined` for other users, whose
+ * groups nobody but their authenticator knows.
  */
 export function serviceAccountGroups(user: string): string[] | undefined {
   const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(user) ?? [];

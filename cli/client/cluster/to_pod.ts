@@ -6,8 +6,8 @@ import { parseCpuQuantity } from "./cpu_quantity.ts";
 import type { ContainerKind, ContainerState, Pod, PodContainer } from "./pod.ts";
 
 /**
- * Takes from the API's pod what the client needs, without control characters: what is not Kubernetes'
- * API server may put them where that has names.
+ * Takes from the API's pod what the client needs, without control characters: what is not
+ * Kubernetes' API server may put them where that has names.
  */
 export function toPod(pod: V1Pod): Pod {
   return escapeStrings(readPod(pod));

@@ -11,8 +11,8 @@ interface TokenClaims {
 }
 
 /**
- * What a JSON Web Token claims; `undefined` for other tokens. Nothing is verified: that is for those
- * whom it is shown to.
+ * What a JSON Web Token claims; `undefined` for other tokens. Nothing is verified: that is for
+ * those whom it is shown to.
  */
 export function readTokenClaims(token: string): TokenClaims | undefined {
   const parts = token.split(".");

@@ -43,8 +43,8 @@ export function tokenFromFile(path: string): TokenSource {
 }
 
 /**
- * Has tokens made, one at a time, and uses each for most of its lifetime. `first` was made just now.
- * `now` is a clock in milliseconds that only goes forward.
+ * Has tokens made, one at a time, and uses each for most of its lifetime. `first` was made just
+ * now. `now` is a clock in milliseconds that only goes forward.
  */
 export function tokenOnRequest(
   request: (signal?: AbortSignal) => Promise<IssuedToken>,
@@ -86,8 +86,8 @@ function findFlaw(token: string): string | undefined {
 }
 
 /**
- * Says whether a token may be sent to a daemon. Tokens that are not JSON Web Tokens say nothing: the
- * daemon decides on them.
+ * Says whether a token may be sent to a daemon. Tokens that are not JSON Web Tokens say nothing:
+ * the daemon decides on them.
  */
 function isForNecoPerf(token: string): boolean {
   const claims = readTokenClaims(token);

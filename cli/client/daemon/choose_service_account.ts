@@ -5,11 +5,12 @@ import type { DaemonCredentials } from "./daemon_credentials.ts";
 import { noneMayProfile, USUAL_SERVICE_ACCOUNT } from "./find_service_account.ts";
 
 /**
- * Asks a daemon which of several service accounts may profile, with a token of each for the daemons,
- * and gives the credentials of the first one; those that were given where there is nothing to choose.
+ * Asks a daemon which of several service accounts may profile, with a token of each for the
+ * daemons, and gives the credentials of the first one; those that were given where there is nothing
+ * to choose.
  *
- * Of a daemon that cannot be reached nothing is known: the reason is kept for when it can be. Rejects
- * only with the `CliError` that the user interrupted it.
+ * Of a daemon that cannot be reached nothing is known: the reason is kept for when it can be.
+ * Rejects only with the `CliError` that the user interrupted it.
  */
 export async function chooseServiceAccount(options: ConnectOptions): Promise<DaemonCredentials> {
   const { access: { candidates, ...access } } = options;

@@ -70,9 +70,9 @@ export interface ConnectOptions {
 /**
  * Connects to a daemon.
  *
- * Rejects with a `CliError`: the token may not be sent that way, or the API server's port-forward is
- * not the caller's to use (exit status 4), the daemon cannot be reached or is not who it should be
- * (5), `signal` aborts (130).
+ * Rejects with a `CliError`: the token may not be sent that way, or the API server's port-forward
+ * is not the caller's to use (exit status 4), the daemon cannot be reached or is not who it should
+ * be (5), `signal` aborts (130).
  */
 export async function connect(options: ConnectOptions): Promise<Connection> {
   const { endpoint, name, access, keepaliveSeconds, signal } = options;
@@ -123,7 +123,9 @@ interface Way extends Disposable {
   failure?(): string | undefined;
 }
 
-/** Opens the tunnel, unless the daemon is to be reached at its address. Rejects as `connect` does. */
+/**
+ * Opens the tunnel, unless the daemon is to be reached at its address. Rejects as `connect` does.
+ */
 async function takeWay({ endpoint, name, access, signal }: ConnectOptions): Promise<Way> {
   const { address, tunnel } = endpoint;
   const via = tunnel?.route.via ?? "direct";
@@ -151,8 +153,8 @@ async function takeWay({ endpoint, name, access, signal }: ConnectOptions): Prom
   } catch (error) {
     if (!(error instanceof CliError) || unanswered === undefined) throw error;
     if (error.exitStatus === ExitStatus.INTERRUPTED) throw error;
-    // Unreachable even where the caller may not use the tunnel: a daemon that is restarted is away at
-    // its address for a moment, and is tried again.
+    // Unreachable even where the caller may not use the tunnel: a daemon that is restarted is away
+    // at its address for a moment, and is tried again.
     throw new CliError(
       ExitStatus.UNREACHABLE,
       `cannot reach ${name} at its address (${unanswered}), nor through the API server: ` +
@@ -244,8 +246,8 @@ function settle(
 const ConnectivityState = { READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 };
 
 /**
- * Why the last attempt to connect has failed, as grpc-js says it. The channel reports it to calls only:
- * a harmless one without a token, which fails at once.
+ * Why the last attempt to connect has failed, as grpc-js says it. The channel reports it to calls
+ * only: a harmless one without a token, which fails at once.
  */
 function lastError(client: NecoPerfClient): Promise<string> {
   return new Promise((resolve) => {

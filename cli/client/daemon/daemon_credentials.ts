@@ -46,7 +46,9 @@ export interface DaemonCredentials {
   connection: TlsConnection | PlainConnection;
 }
 
-/** Service accounts of a namespace of which a caller may have tokens, first those to be preferred. */
+/**
+ * Service accounts of a namespace of which a caller may have tokens, first those to be preferred.
+ */
 export interface ServiceAccountCandidates {
   /** Whose accounts they are. */
   namespace: string;
@@ -153,8 +155,8 @@ interface ClusterPart {
 }
 
 /**
- * Puts an access together from its files and, if there is a cluster to ask, what that knows. A token
- * of a service account that is named is asked of the cluster only when it is needed.
+ * Puts an access together from its files and, if there is a cluster to ask, what that knows. A
+ * token of a service account that is named is asked of the cluster only when it is needed.
  *
  * Throws a `CliError`: the ConfigMap cannot be read for another reason than that it is not there or
  * not the caller's to read, or it holds no certificate (exit status 5); TLS was asked for, and

@@ -30,7 +30,9 @@ export interface DaemonTunnel {
   open(signal: AbortSignal): Promise<Duplex>;
 }
 
-/** How the daemons of one run are reached. Their endpoints share it: what one finds out is for all. */
+/**
+ * How the daemons of one run are reached. Their endpoints share it: what one finds out is for all.
+ */
 export interface Route {
   /** Which way is taken. */
   readonly via: Via;

@@ -19,11 +19,14 @@ export interface ReadDaemonInfo {
 /** How long the answer is waited for, in milliseconds. */
 const PATIENCE_MS = 5_000;
 
-/** The same for an answer on which a profile depends: the daemon has to ask the API server first. */
+/**
+ * The same for an answer on which a profile depends: the daemon has to ask the API server first.
+ */
 const RIGHTS_PATIENCE_MS = 20_000;
 
 /**
- * Asks a daemon what it is and what may be asked of it, and what the caller may profile of a namespace.
+ * Asks a daemon what it is and what may be asked of it, and what the caller may profile of a
+ * namespace.
  *
  * Rejects with a `CliError`: it cannot be reached (exit status 5), does not know the caller (4), or
  * is of a release that does not report it (1).

@@ -13,8 +13,8 @@ const MAX_ACCOUNTS = 32;
 const MAX_REVIEWS = 8;
 
 /**
- * A service account with its first token; several, of which a daemon can say whether they may profile,
- * and the first token of `necoperf-client` if it is one of them; or why there is none.
+ * A service account with its first token; several, of which a daemon can say whether they may
+ * profile, and the first token of `necoperf-client` if it is one of them; or why there is none.
  */
 export type FoundServiceAccount =
   | { name: string; issued: IssuedToken }
@@ -29,11 +29,11 @@ type AskedCluster = Pick<
 
 /**
  * Finds the service account of a namespace as which the caller can call the daemons: one that the
- * caller may request tokens of and that may profile in the namespace. That is `necoperf-client`, else
- * the first by its name. `request` requests a token of one, for the daemons alone.
+ * caller may request tokens of and that may profile in the namespace. That is `necoperf-client`,
+ * else the first by its name. `request` requests a token of one, for the daemons alone.
  *
- * Nothing here is a reason not to call the daemon: failures of the API server, too, are why there is
- * no token. Rejects only with the `CliError` that the user interrupted it.
+ * Nothing here is a reason not to call the daemon: failures of the API server, too, are why there
+ * is no token. Rejects only with the `CliError` that the user interrupted it.
  */
 export async function findServiceAccount(
   cluster: AskedCluster,
@@ -114,7 +114,9 @@ function isInterrupted(error: unknown): boolean {
   return error instanceof CliError && error.exitStatus === ExitStatus.INTERRUPTED;
 }
 
-/** Names of other accounts of which the caller may request tokens, and whether there may be more. */
+/**
+ * Names of other accounts of which the caller may request tokens, and whether there may be more.
+ */
 async function listOthers(
   cluster: AskedCluster,
   namespace: string,

@@ -16,8 +16,8 @@ const PATIENCE_MS = 1000;
 export type Peer = { kind: "tls" | "http2" } | { kind: "other"; description: string };
 
 /**
- * Finds out what answers at `host:port`, by greeting it as an HTTP/2 client without TLS does. Nothing
- * of a caller is sent. Undefined when nothing is answered. Never rejects.
+ * Finds out what answers at `host:port`, by greeting it as an HTTP/2 client without TLS does.
+ * Nothing of a caller is sent. Undefined when nothing is answered. Never rejects.
  */
 export async function recognizePeer(address: string): Promise<Peer | undefined> {
   const answer = await greet(address);

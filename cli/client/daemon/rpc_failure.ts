@@ -70,8 +70,8 @@ export function isStatus({ code }: RpcFailure, name: string): boolean {
 }
 
 /**
- * Says whether a call that nobody here has cancelled failed for the connection, or for a daemon that
- * is going down: the next may go well.
+ * Says whether a call that nobody here has cancelled failed for the connection, or for a daemon
+ * that is going down: the next may go well.
  */
 export function isConnectionLoss({ code, details }: RpcFailure): boolean {
   const name = STATUS_NAMES[code];
@@ -81,8 +81,8 @@ export function isConnectionLoss({ code, details }: RpcFailure): boolean {
 }
 
 /**
- * Says what has answered a call that is no gRPC server, as grpc-js shows it; undefined for an answer
- * of gRPC.
+ * Says what has answered a call that is no gRPC server, as grpc-js shows it; undefined for an
+ * answer of gRPC.
  */
 export function foreignAnswer({ details }: RpcFailure): string | undefined {
   const [, status] = /^Received HTTP status code (\d+)/.exec(details) ?? [];

@@ -2,9 +2,9 @@
  * Has grpc-js speak over a stream that is there already, such as a tunnel's: see
  * `docs/decisions/tunnel.md`.
  *
- * grpc-js has no option for that: it connects with `net.connect`, which it looks up on the module each
- * time. Here `net.connect` knows names of sockets that are in no file system and stand for a stream
- * each. All other connections are made as before.
+ * grpc-js has no option for that: it connects with `net.connect`, which it looks up on the module
+ * each time. Here `net.connect` knows names of sockets that are in no file system and stand for a
+ * stream each. All other connections are made as before.
  *
  * @module
  */

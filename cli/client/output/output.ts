@@ -13,7 +13,8 @@ const UNSYNCED_BYTES = 8 << 20;
 export interface Output {
   /**
    * Hears whose result comes next. Gives the part of its gzip stream that an earlier attempt has
-   * left, from its start. Throws a `CliError` when what was written of another cannot be taken back.
+   * left, from its start. Throws a `CliError` when what was written of another cannot be taken
+   * back.
    */
   begin(recordingId: string): Promise<AsyncIterable<Uint8Array> | void>;
   /** Takes all of `packed`, the next of the gzip stream, for another attempt. */
@@ -207,8 +208,8 @@ function writeToStdout(bytes: Uint8Array): Promise<void> {
 }
 
 /**
- * Writes text for people: names of symbols, threads and files are made elsewhere and can hold escape
- * sequences, so a terminal gets them escaped. Files and pipes get every byte.
+ * Writes text for people: names of symbols, threads and files are made elsewhere and can hold
+ * escape sequences, so a terminal gets them escaped. Files and pipes get every byte.
  */
 function writerToTerminal(): (bytes: Uint8Array) => Promise<void> {
   const decoder = new TextDecoder();

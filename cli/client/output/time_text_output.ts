@@ -10,9 +10,9 @@ interface TimeTextOptions {
 }
 
 /**
- * An output that makes time text of a recording of threads' time on the way to another, as the text's
- * first line says that it is one. Any other result goes through as it is, or has `write` or `commit`
- * reject with a `CliError` (exit status 6).
+ * An output that makes time text of a recording of threads' time on the way to another, as the
+ * text's first line says that it is one. Any other result goes through as it is, or has `write` or
+ * `commit` reject with a `CliError` (exit status 6).
  */
 export function timeTextOutput(
   output: Output,

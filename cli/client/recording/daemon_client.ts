@@ -46,7 +46,8 @@ const MOST = { recordings: 3, requests: 10 };
  * Has a daemon profile a container, and writes the result as it arrives. Resolves when all of it is
  * written and is what the daemon made, by size and SHA-256.
  *
- * A daemon that does not know `StartRecording` is asked by `Profile`, where that can do what is asked.
+ * A daemon that does not know `StartRecording` is asked by `Profile`, where that can do what is
+ * asked.
  *
  * A connection that is lost is made again. The download goes on where it stopped; what the daemon
  * has lost is recorded again.
@@ -54,8 +55,8 @@ const MOST = { recordings: 3, requests: 10 };
  * Rejects with a `CliError`: the token may not be sent over that connection, or there is none to be
  * had (exit status 4), the daemon cannot be reached, is not who it should be or stays lost (5),
  * refuses (2, 3, 4), fails or catches no sample (6), has no place in time (1), or `signal` aborts
- * (130). It is a `PendingResultError` when the daemon keeps a result. What was written by then is not
- * a result.
+ * (130). It is a `PendingResultError` when the daemon keeps a result. What was written by then is
+ * not a result.
  */
 export async function recordContainer(
   request: RecordingRequest,
@@ -100,8 +101,8 @@ export async function recordContainer(
 }
 
 /**
- * Fetches the result of a recording that a daemon has made, and writes it as it arrives. Resolves as
- * `recordContainer` does.
+ * Fetches the result of a recording that a daemon has made, and writes it as it arrives. Resolves
+ * as `recordContainer` does.
  *
  * Rejects with a `CliError` as `recordContainer` does; exit status 3 when the daemon has no such
  * result for this caller.

@@ -37,8 +37,8 @@ export interface FetchOptions {
 }
 
 /**
- * Fetches the result of a recording that a daemon keeps, and writes it into a directory as `profile`
- * does. What an earlier attempt has left there is not fetched again.
+ * Fetches the result of a recording that a daemon keeps, and writes it into a directory as
+ * `profile` does. What an earlier attempt has left there is not fetched again.
  *
  * Rejects with a `CliError` as `fetchRecording` does. What has arrived stays for another attempt
  * unless there is no such result any more, or it is damaged.

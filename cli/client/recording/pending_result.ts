@@ -13,8 +13,8 @@ export interface PendingResult {
 }
 
 /**
- * The failure to get a result that the daemon keeps, or may keep: it can be asked for again with the
- * recording's id.
+ * The failure to get a result that the daemon keeps, or may keep: it can be asked for again with
+ * the recording's id.
  */
 export class PendingResultError extends CliError {
   /** Has the words and the exit status of `cause`. */

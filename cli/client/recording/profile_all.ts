@@ -54,8 +54,8 @@ const SPREAD = 0.5;
  * other's. One whose node has no place in its queue is asked for again, for as long as
  * `queueTimeoutSeconds` allows from its first time.
  *
- * Rejects with a `CliError`: the token for all of them cannot be had, or the merged result cannot be
- * written.
+ * Rejects with a `CliError`: the token for all of them cannot be had, or the merged result cannot
+ * be written.
  */
 export async function profileAll(
   options: ProfileAllOptions,

@@ -40,9 +40,9 @@ const FLAGS: { [Name in keyof Required<RecordOptions>]: (options: RecordOptions)
 };
 
 /**
- * Checks that a daemon which knows `Profile` alone can do what is asked of it: a container and a time.
- * It would ignore anything else without a word. Throws a `CliError` (exit status 2) that names the
- * options it cannot have.
+ * Checks that a daemon which knows `Profile` alone can do what is asked of it: a container and a
+ * time. It would ignore anything else without a word. Throws a `CliError` (exit status 2) that
+ * names the options it cannot have.
  */
 export function checkForProfile(
   daemon: string,
@@ -66,8 +66,8 @@ export function checkForProfile(
 
 /**
  * One recording by a daemon that knows `Profile` alone, from its request to its result. It says
- * nothing until the text arrives, cannot be stopped early, and keeps nothing: what is lost on the way
- * is recorded again.
+ * nothing until the text arrives, cannot be stopped early, and keeps nothing: what is lost on the
+ * way is recorded again.
  */
 export function createProfileRecording(
   link: ReconnectingClient,

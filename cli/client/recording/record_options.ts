@@ -29,9 +29,9 @@ export interface RecordOptions {
   /** Only the process that the runtime started, not all of the container's. */
   mainProcess?: boolean;
   /**
-   * What threads do with their time, in the place of samples of what runs: with all of it, or with what
-   * they do not spend on a processor because they are blocked. It has events of its own, is text, and
-   * goes with call graphs by `fp` and `dwarf`.
+   * What threads do with their time, in the place of samples of what runs: with all of it, or with
+   * what they do not spend on a processor because they are blocked. It has events of its own, is
+   * text, and goes with call graphs by `fp` and `dwarf`.
    */
   threadTime?: "all" | "off-cpu";
 }

@@ -230,7 +230,9 @@ export class Recording implements RecordingRun {
   }
 }
 
-/** Spares the daemon to keep what is not wanted any more. It forgets results by itself, if later. */
+/**
+ * Spares the daemon to keep what is not wanted any more. It forgets results by itself, if later.
+ */
 export async function deleteResult(link: ReconnectingClient, recordingId: string): Promise<void> {
   const { current } = link;
   if (!current || recordingId === "") return;
@@ -247,7 +249,9 @@ export async function deleteResult(link: ReconnectingClient, recordingId: string
   });
 }
 
-/** Ends sampling; over the next connection when this one is lost, where the daemon may sample yet. */
+/**
+ * Ends sampling; over the next connection when this one is lost, where the daemon may sample yet.
+ */
 async function stopRecording(
   link: ReconnectingClient,
   recordingId: string,

@@ -71,9 +71,13 @@ export interface RecordingSummary {
   sizeBytes: number;
   /** Samples per second and processor. Not known of a result that is fetched later. */
   frequencyHz?: number;
-  /** What the kernel counted of the container's processor time meanwhile, if the daemon can read it. */
+  /**
+   * What the kernel counted of the container's processor time meanwhile, if the daemon can read it.
+   */
   cpu?: CpuCounters;
-  /** Why there is no `cpu`, or no `bandwidth` in it; a daemon of an older release does not say it. */
+  /**
+   * Why there is no `cpu`, or no `bandwidth` in it; a daemon of an older release does not say it.
+   */
   cpuUnknown?: string;
 }
 

@@ -11,8 +11,8 @@ import { RecordingLostError } from "./recording_lost_error.ts";
 const PATIENCE_MS = 10_000;
 
 /**
- * Makes sure that a daemon records threads' time: one that does not know of it would record what runs,
- * and not say so.
+ * Makes sure that a daemon records threads' time: one that does not know of it would record what
+ * runs, and not say so.
  *
  * Rejects with a `CliError` (exit status 2) when it does not, with a `RecordingLostError` when the
  * connection is lost, and with the failed call.

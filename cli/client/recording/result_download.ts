@@ -23,7 +23,9 @@ export interface ResultSink {
   keep?(packed: Uint8Array): Promise<void>;
   /** Takes the next bytes of the result; the daemon is held up until it resolves. */
   write(bytes: Uint8Array): Promise<void>;
-  /** Hears that all was written and is what the daemon made. The daemon has the result until then. */
+  /**
+   * Hears that all was written and is what the daemon made. The daemon has the result until then.
+   */
   commit?(summary: RecordingSummary): Promise<void>;
 }
 

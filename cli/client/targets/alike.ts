@@ -55,7 +55,9 @@ export function listSome(names: string[]): string {
   return `${names.slice(0, NAMED).join(", ")} and ${names.length - NAMED} others`;
 }
 
-/** For example ` (likewise web-2, web-3)`: of whom the same is said. Nothing when there is nobody. */
+/**
+ * For example ` (likewise web-2, web-3)`: of whom the same is said. Nothing when there is nobody.
+ */
 export function likewise(others: Pick<Said, "name">[]): string {
   return others.length === 0 ? "" : ` (likewise ${listSome(others.map(({ name }) => name))})`;
 }

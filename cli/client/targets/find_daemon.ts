@@ -24,8 +24,8 @@ export interface NamespaceReference extends ClusterOptions {
   /** How the daemons are called. Default: as `AccessOptions` says. */
   access?: AccessOptions;
   /**
-   * How the daemons are reached: at their pods' addresses, or through the API server's port-forward.
-   * Default, `auto`: at their addresses if those answer within a second.
+   * How the daemons are reached: at their pods' addresses, or through the API server's
+   * port-forward. Default, `auto`: at their addresses if those answer within a second.
    */
   via?: Via;
 }
@@ -85,8 +85,8 @@ export async function openNamespace(
 }
 
 /**
- * Finds the daemon on a node with one LIST of pods, and how to call it. Rejects with a `CliError` as
- * `findTarget` does.
+ * Finds the daemon on a node with one LIST of pods, and how to call it. Rejects with a `CliError`
+ * as `findTarget` does.
  */
 export async function findDaemon(
   reference: NodeReference,
@@ -139,8 +139,8 @@ interface DaemonPlace {
 }
 
 /**
- * Asks the API server, with one LIST of pods, where the daemon of a node is. When that has none to be
- * called, with another that is not from its cache. Rejects with a `CliError` as `listPods` and
+ * Asks the API server, with one LIST of pods, where the daemon of a node is. When that has none to
+ * be called, with another that is not from its cache. Rejects with a `CliError` as `listPods` and
  * `pickDaemon` do.
  */
 export async function findDaemonPod(
@@ -164,8 +164,8 @@ export async function findDaemonPod(
 const MOST_LISTS = 8;
 
 /**
- * Asks the API server where the daemons of several nodes are: with one LIST of pods for each node, or
- * for all of the daemons when the nodes are many. A node without a daemon to be called has the
+ * Asks the API server where the daemons of several nodes are: with one LIST of pods for each node,
+ * or for all of the daemons when the nodes are many. A node without a daemon to be called has the
  * `CliError` that says so in its place. Rejects with a `CliError` as the lists do.
  */
 export async function findDaemonPods(

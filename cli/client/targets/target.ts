@@ -51,7 +51,8 @@ export interface Target {
  *
  * Rejects with a `CliError` that says what is in the way: a kubeconfig or a file with a token or a
  * certificate, before anything is asked (exit status 2), no such pod, container or daemon or one
- * that does not run (3), missing rights (4), an API server that does not answer (5), `signal` (130).
+ * that does not run (3), missing rights (4), an API server that does not answer (5), `signal`
+ * (130).
  */
 export async function findTarget(reference: PodReference, signal?: AbortSignal): Promise<Target> {
   const { cluster, namespace, necoperfNamespace, route, access } = await openNamespace(

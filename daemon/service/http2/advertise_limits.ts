@@ -1,6 +1,7 @@
 /**
- * Has HTTP/2 servers advertise to clients how large a header list may be, which grpc-js has no option
- * for: a client that heeds it fails the call and keeps the connection, where the guard would end that.
+ * Has HTTP/2 servers advertise to clients how large a header list may be, which grpc-js has no
+ * option for: a client that heeds it fails the call and keeps the connection, where the guard would
+ * end that.
  *
  * @module
  */

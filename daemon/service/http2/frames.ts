@@ -56,8 +56,8 @@ export function goaway(errorCode: number, reason: string): Uint8Array {
 }
 
 /**
- * Finds the frames in what one side of a connection sends, in whatever pieces it comes, when nothing
- * but their headers matters.
+ * Finds the frames in what one side of a connection sends, in whatever pieces it comes, when
+ * nothing but their headers matters.
  */
 export class FrameHeaders {
   readonly #partial = new Uint8Array(FRAME_HEADER_BYTES);

@@ -16,7 +16,10 @@ const FIELD_OVERHEAD_BYTES = 32;
 /** The size of the dynamic table that a peer may use unless it is told otherwise. */
 const DEFAULT_TABLE_SIZE = 4096;
 
-/** An encoder needs two: the smallest size since the last header block, and the last (RFC 7541, 4.2). */
+/**
+ * An encoder needs two: the smallest size since the last header block, and the last (RFC 7541,
+ * 4.2).
+ */
 const MAX_TABLE_SIZE_UPDATES = 2;
 
 /** More than any length or index may be: integers beyond are refused (RFC 7541, 5.1). */
@@ -47,9 +50,9 @@ const STATIC_TABLE: Field[] = [
 });
 
 /**
- * Measures how large the header lists of one connection are, one header block after the other, without
- * decoding them: a byte can stand for all of a field that came before (RFC 7541). It must see every
- * block of the connection.
+ * Measures how large the header lists of one connection are, one header block after the other,
+ * without decoding them: a byte can stand for all of a field that came before (RFC 7541). It must
+ * see every block of the connection.
  */
 export class HpackMeter {
   /** The newest last. */
@@ -62,8 +65,8 @@ export class HpackMeter {
 
   /**
    * The size of the header list that a whole header block stands for, in bytes. Throws a
-   * `HeaderListTooLargeError` when that is more than the limits, or a `RangeError` for a block that no
-   * encoder makes. The connection is of no use then.
+   * `HeaderListTooLargeError` when that is more than the limits, or a `RangeError` for a block that
+   * no encoder makes. The connection is of no use then.
    */
   measure(block: Uint8Array): number {
     const reader = new Reader(block);

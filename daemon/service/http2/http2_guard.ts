@@ -12,7 +12,8 @@ import type { RequestAccount } from "./request_budget.ts";
 
 /**
  * The largest header list of a call. A token of 16 KB has room, and what proxies add. The number of
- * fields is below that of which Deno's `node:http2` makes an end itself: it forgets then to free them.
+ * fields is below that of which Deno's `node:http2` makes an end itself: it forgets then to free
+ * them.
  */
 export const HEADER_LIST_LIMITS = { maxSizeBytes: 32 * 1024, maxFields: 100 };
 
@@ -25,14 +26,17 @@ const MAX_BLOCK_BYTES = HEADER_LIST_LIMITS.maxSizeBytes;
 /** The frames that a peer may send at once when none of them carries or gets anything. */
 const MAX_CREDITS = 500;
 /**
- * How many more it may send for each answer, for what the frames carry either way, and as time passes.
- * Bytes that carry nothing for a call take as many as they would have given.
+ * How many more it may send for each answer, for what the frames carry either way, and as time
+ * passes. Bytes that carry nothing for a call take as many as they would have given.
  */
 const CREDITS_PER_ANSWER = 3;
 const BYTES_PER_CREDIT = 256;
 const CREDITS_PER_SECOND = 50;
 
-/** The settings that a frame may have, each with 6 bytes. HTTP/2 knows ten, and nghttp2 takes as many as this. */
+/**
+ * The settings that a frame may have, each with 6 bytes. HTTP/2 knows ten, and nghttp2 takes as
+ * many as this.
+ */
 const MAX_SETTINGS = 32;
 
 /** The header blocks of a connection that may pass before others have their turn. */
@@ -71,8 +75,8 @@ interface OpenStream {
 /**
  * Looks at all that the peer of an HTTP/2 connection sends before it is read: refuses header lists
  * that are too large, whatever a few bytes of HPACK make of themselves, and floods of frames that
- * carry next to nothing; and counts what the calls under way take. Deno's `node:http2` (2.9.6) builds header
- * lists of any size, see docs/decisions/http2-header-lists.md.
+ * carry next to nothing; and counts what the calls under way take. Deno's `node:http2` (2.9.6)
+ * builds header lists of any size, see docs/decisions/http2-header-lists.md.
  */
 export class Http2Guard {
   readonly #hpack = new HpackMeter(HEADER_LIST_LIMITS);
@@ -96,8 +100,8 @@ export class Http2Guard {
 
   /**
    * Takes what has come and returns what of it may pass on. When there is more than fair to others
-   * `hasMore` says so: `receive` is then to be called again, with nothing new, after their turn. Throws
-   * a `GuardError`.
+   * `hasMore` says so: `receive` is then to be called again, with nothing new, after their turn.
+   * Throws a `GuardError`.
    */
   receive(chunk: Uint8Array): { passed: Uint8Array; hasMore: boolean } {
     const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
@@ -144,7 +148,9 @@ export class Http2Guard {
     return at;
   }
 
-  /** Where the header block ends that starts with a HEADERS frame, or nothing while it is not whole. */
+  /**
+   * Where the header block ends that starts with a HEADERS frame, or nothing while it is not whole.
+   */
   #readHeaderBlock(bytes: Uint8Array, start: number, headers: FrameHeader): number | undefined {
     const fragments: Uint8Array[] = [];
     let blockBytes = 0;
@@ -203,7 +209,8 @@ export class Http2Guard {
     }
     if (type === FrameType.RST_STREAM) this.#close(streamId);
     if (type !== FrameType.DATA || !stream) {
-      // Nobody reads data of a call that is over, or that there never was, and other frames are short.
+      // Nobody reads data of a call that is over, or that there never was, and other frames are
+      // short.
       this.#takeCredits(payloadBytes / BYTES_PER_CREDIT);
       return;
     }

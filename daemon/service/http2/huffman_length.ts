@@ -15,11 +15,11 @@ const MAX_PADDING_BITS = 7;
 const { nextState, symbols, isPadding } = buildTables();
 
 /**
- * How many bytes a string has that is Huffman-coded as HPACK does it. Throws a `RangeError` for bytes
- * that no encoder makes.
+ * How many bytes a string has that is Huffman-coded as HPACK does it. Throws a `RangeError` for
+ * bytes that no encoder makes.
  *
- * The code is canonical: its tree, and so the length of what it stands for, follows from the number of
- * codes of each length. Which code stands for which byte does not matter here.
+ * The code is canonical: its tree, and so the length of what it stands for, follows from the number
+ * of codes of each length. Which code stands for which byte does not matter here.
  */
 export function huffmanDecodedLength(bytes: Uint8Array): number {
   let state = 0;

@@ -234,7 +234,8 @@ Deno.test("necoperf-client convert: switches that perf has recorded become threa
   assert.deepEqual(await run(args, switches), [0, folded, ""]);
   const fromDaemon = `# necoperf: thread-time off-cpu\n${switches}`;
   assert.deepEqual(await run(args, fromDaemon), [0, "web;poll 10000000\n", ""]);
-  // Without samples at the switches nobody knows where threads blocked: it is a profile as any other.
+  // Without samples at the switches nobody knows where threads blocked: it is a profile as any
+  // other.
   const others = switches.replaceAll("context-switches/period=1/", "page-faults");
   assert.match((await run(args, others))[1], /^web;parse \d+$/m);
 });

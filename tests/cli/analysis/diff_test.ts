@@ -5,7 +5,9 @@ import { CliError, ExitStatus } from "../../../cli/errors.ts";
 import { SCRIPT } from "../formats/profile.ts";
 import { openPage } from "../formats/graph_page.ts";
 
-/** After it, `parse` itself takes more, `vfs_read` less, and libz nothing. Twice as many samples. */
+/**
+ * After it, `parse` itself takes more, `vfs_read` less, and libz nothing. Twice as many samples.
+ */
 const AFTER = `web;main;parse 6
 web;main;parse;vfs_read 2
 worker;run;JS:~tick /app/main.js:3 2

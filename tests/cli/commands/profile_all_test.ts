@@ -12,8 +12,8 @@ const RESULT = new TextEncoder().encode(
 );
 
 /**
- * Runs the program with pods `a`, `b` and `c`, of which those whose names are in `failing` fail with
- * that status and those in `endless` are sampled until they are stopped.
+ * Runs the program with pods `a`, `b` and `c`, of which those whose names are in `failing` fail
+ * with that status and those in `endless` are sampled until they are stopped.
  */
 async function run(
   args: string[],

@@ -1,4 +1,6 @@
-/** The scripts in the shells that they are for: bash and zsh on a terminal, with a reader's keys. */
+/**
+ * The scripts in the shells that they are for: bash and zsh on a terminal, with a reader's keys.
+ */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type StandInCluster, startStandInCluster, table } from "./stand_in_cluster.ts";

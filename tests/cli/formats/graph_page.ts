@@ -14,8 +14,8 @@ export interface OpenGraph extends AsyncDisposable {
   /** What the tooltip says of a place, or undefined. */
   tooltip(row: number, part: number): Promise<string | undefined>;
   /**
-   * The red, green, blue and opacity of a place, 0 to 255 each; `below` CSS pixels below the middle of
-   * the row.
+   * The red, green, blue and opacity of a place, 0 to 255 each; `below` CSS pixels below the middle
+   * of the row.
    */
   colour(row: number, part: number, below?: number): Promise<number[]>;
   /** The text of an element. */

@@ -110,7 +110,9 @@ Deno.test("foldPerfScript: stacks are told apart by what they are, not by a hash
 
 const HEADER = "web 7/7 1.500: 3 cycles:";
 
-/** A sample whose lines are 25 bytes each, so that they are at the same places of several pieces. */
+/**
+ * A sample whose lines are 25 bytes each, so that they are at the same places of several pieces.
+ */
 function sample(lines: string[], header: string = HEADER, end: string = "\n"): string {
   const text = lines.map((line) => `\t${line.padStart(16)} (/web)`);
   return [header, ...text, "", ""].join(end);

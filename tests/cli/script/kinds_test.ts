@@ -9,7 +9,9 @@ const STACK = "\t    55d000001010 work+0x10 (/srv/web)\n\t    55d000001108 main+
 const HEADER = "web       7/7       [001]    12.500000:      10101 cycles:P: ";
 const SAMPLE = `${HEADER}\n${STACK}\n`;
 
-/** What a text is read as, a line for each sample: `comm pid/tid cpu time period event leaf<caller`. */
+/**
+ * What a text is read as, a line for each sample: `comm pid/tid cpu time period event leaf<caller`.
+ */
 async function samplesOf(text: string): Promise<{ samples: string[]; summary: ScriptSummary }> {
   let summary: ScriptSummary | undefined;
   const samples = await Array.fromAsync(
@@ -28,7 +30,9 @@ async function samplesOf(text: string): Promise<{ samples: string[]; summary: Sc
 const READ = "web 7/7 [1] 12.5 10101 cycles:P work<main";
 
 const START = "web 7 [000] 12.400000: ";
-/** Lines that perf prints besides samples; each takes the place of an event, or is of the header. */
+/**
+ * Lines that perf prints besides samples; each takes the place of an event, or is of the header.
+ */
 const RECORDS = [
   `${START}PERF_RECORD_FORK(7:8):(7:7)\n`,
   `${START}    PERF_RECORD_EXIT(7:8):(7:8)\n`,

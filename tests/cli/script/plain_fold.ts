@@ -20,8 +20,9 @@ interface PlainSample {
 }
 
 /**
- * What `foldPerfScript` has to return, by parsing each line of the whole text as a string and looking
- * for everything in all that was found before. Without `durationSeconds`, which has tests of its own.
+ * What `foldPerfScript` has to return, by parsing each line of the whole text as a string and
+ * looking for everything in all that was found before. Without `durationSeconds`, which has tests
+ * of its own.
  */
 export function plainFold(bytes: Uint8Array): StackProfile {
   const { samples, ...summary } = plainRead(new TextDecoder().decode(bytes));

@@ -196,7 +196,8 @@ Deno.test("createTimeTextMaker: has a sample stand for as many waits as its peri
 });
 
 Deno.test("createTimeTextMaker: estimates pauses by what was seen and what the kernel counted", async () => {
-  // 10 ms are watched of 40: 6 blocked, 3 running, 1 waiting; the kernel has counted 16 and 4 in all.
+  // 10 ms are watched of 40: 6 blocked, 3 running, 1 waiting; the kernel has counted 16 and 4 in
+  // all.
   const watched = (ms: number) =>
     running(ms + 3, "f") + switching(ms + 3, "poll") + leave(ms + 3) + enter(ms + 9);
   const text = began(0) + watched(0) + switching(9, "f") + preempt(9) + enter(10) +

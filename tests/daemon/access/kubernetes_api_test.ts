@@ -1,6 +1,7 @@
 /**
  * How the daemon asks the API server. A server that stands in for it, over real HTTPS, because the
- * real one cannot be told to be slow, to answer nonsense or to go away: `tests/e2e` asks the real one.
+ * real one cannot be told to be slow, to answer nonsense or to go away: `tests/e2e` asks the real
+ * one.
  */
 import assert from "node:assert/strict";
 import { connectKubernetes, type KubernetesApi } from "../../../daemon/access/kubernetes_api.ts";

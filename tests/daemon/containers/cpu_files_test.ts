@@ -36,8 +36,9 @@ Deno.test("readBandwidthV1: a quota of -1 is no limit", async () => {
   assert.equal(bandwidth!.periodSeconds, 0.1);
 });
 
-// Made up after Documentation/admin-guide/cgroup-v2.rst and the kernel's cpu_stat_show: the controllers
-// of the machines that this is tested on are v1's, whose v2 has `usage_usec` and no limits.
+// Made up after Documentation/admin-guide/cgroup-v2.rst and the kernel's cpu_stat_show: the
+// controllers of the machines that this is tested on are v1's, whose v2 has `usage_usec` and no
+// limits.
 const V2 = {
   "cpu.stat": "usage_usec 1986216\nuser_usec 1944910\nsystem_usec 41305\nnice_usec 0\n" +
     "core_sched.force_idle_usec 0\nnr_periods 300\nnr_throttled 290\nthrottled_usec 23100000\n" +

@@ -9,7 +9,9 @@ const PROCESSES: FakeProcess[] = [
   { pid: 700, startTicks: 60 },
 ];
 
-/** What a guard says that took note of `PROCESSES` before something happened; the cursor was 1000. */
+/**
+ * What a guard says that took note of `PROCESSES` before something happened; the cursor was 1000.
+ */
 async function holdsAfter(
   change: (fake: FakeProcfs) => void,
   inside = [500, 700],

@@ -6,7 +6,9 @@ import {
   type PerfFailure,
 } from "../../../daemon/perf/perf_failure.ts";
 
-/** What perf prints, seen by running it but where a comment says so, and what a caller reads of it. */
+/**
+ * What perf prints, seen by running it but where a comment says so, and what a caller reads of it.
+ */
 interface Case {
   name: string;
   stderr: string;

@@ -67,7 +67,9 @@ const PARTS = {
   abort: new AbortController().signal,
 };
 
-/** Bursts of a recording of 60 s, whose rests end at once. `attach` says what is attached to next. */
+/**
+ * Bursts of a recording of 60 s, whose rests end at once. `attach` says what is attached to next.
+ */
 function start(
   attach: Attach,
   more: Partial<ConstructorParameters<typeof Bursts>[1]> = {},

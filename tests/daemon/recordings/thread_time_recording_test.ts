@@ -38,8 +38,8 @@ function standIn(): PerfRecord & { stopped: boolean } {
 }
 
 /**
- * A node on which process 7 has a thread that does nothing, and one that has a turn at each look. With
- * `reused` the first one is another from the third look on.
+ * A node on which process 7 has a thread that does nothing, and one that has a turn at each look.
+ * With `reused` the first one is another from the third look on.
  */
 function node({ tells = true, reused = false } = {}) {
   let looks = 0;

@@ -219,7 +219,8 @@ for (const kind of ["http", "https", "socks5"] as const) {
     Deno.test(`recordContainer: a tunnel goes through the ${kind} proxy that ${means} names`, async () => {
       await using daemon = await startDaemon();
       let proxies: ForwardProxies | undefined;
-      // Nobody knows that name but the proxy; of loopback no proxy is asked that the environment names.
+      // Nobody knows that name but the proxy; of loopback no proxy is asked that the environment
+      // names.
       const cluster = {
         "certificate-authority-data": btoa(authority.pem),
         server: `https://${API_NAME}:6443`,

@@ -27,7 +27,9 @@ function textOf(containerId: string): string {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-/** A daemon that gives each container the text that is its own, once `start` has said what to do. */
+/**
+ * A daemon that gives each container the text that is its own, once `start` has said what to do.
+ */
 function startDaemon(start: StandInHandlers["start"]): Promise<StandInDaemon> {
   return startStandInDaemon({
     start,
@@ -49,7 +51,9 @@ function targetsOf(daemon: StandInDaemon, ...names: string[]): Target[] {
   }));
 }
 
-/** Runs it into a directory, and returns the texts of all files by the first part of their names. */
+/**
+ * Runs it into a directory, and returns the texts of all files by the first part of their names.
+ */
 async function run(
   options: Omit<ProfileAllOptions, "durationSeconds" | "outputDirectory">,
   hooks?: ProfileAllHooks,

@@ -16,7 +16,9 @@ const DAEMON: Pod = {
   containers: [],
 };
 
-/** An API server whose cache is behind: a real one cannot be made to be. Notes what is asked of it. */
+/**
+ * An API server whose cache is behind: a real one cannot be made to be. Notes what is asked of it.
+ */
 function clusterWith(lists: { cached: Pod[]; fresh: Pod[] }) {
   const asked: (keyof typeof lists)[] = [];
   return {
