@@ -8,6 +8,11 @@ import type { Turns } from "./turns.ts";
 /** How much of what is sent may wait for the peer before nothing more is read from it. */
 const MAX_UNSENT_BYTES = 256 << 10;
 
+/** A peer that has not taken this much is not told why its connection ends. */
+const MAX_UNSENT_BEFORE_REASON_BYTES = 1024;
+/** How long it has to take the reason. */
+const REASON_DEADLINE_MS = 1000;
+
 const NOTHING = new Uint8Array(0);
 
 /** Why a connection is ended while it is served; names in a metric. */
@@ -39,6 +44,8 @@ export class GuardedConnection extends Duplex {
   #hasMore = false;
   /** Whether nothing comes from the peer any more. */
   hasEnded = false;
+  /** Whether the peer is still told why: a socket that is destroyed sends nothing more. */
+  #tellsWhy = false;
 
   constructor(
     private readonly socket: Socket,
@@ -100,7 +107,7 @@ export class GuardedConnection extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.hasEnded = true;
-    this.socket.destroy();
+    if (!this.#tellsWhy) this.socket.destroy();
     done(error);
   }
 
@@ -122,7 +129,17 @@ export class GuardedConnection extends Duplex {
   #end(reason: EndReason, errorCode: number, words: string): void {
     if (this.destroyed) return;
     this.options.onEnded(reason);
-    this.socket.write(goaway(errorCode, words));
+    this.#tellsWhy = this.socket.writableLength < MAX_UNSENT_BEFORE_REASON_BYTES;
+    if (this.#tellsWhy) this.#tellWhy(goaway(errorCode, words));
     this.destroy();
+  }
+
+  /** Sends the peer the last it gets, and destroys the socket when that is sent, not before. */
+  #tellWhy(lastFrame: Uint8Array): void {
+    const hangUp = () => this.socket.destroy();
+    const timer = setTimeout(hangUp, REASON_DEADLINE_MS);
+    this.socket.once("close", () => clearTimeout(timer));
+    this.socket.pause();
+    this.socket.write(lastFrame, hangUp);
   }
 }

@@ -95,8 +95,11 @@ function ended(socket: Socket): Promise<void> {
 }
 
 /** Sends bytes and resolves with what came back when the daemon has ended the connection. */
-async function exchange(daemon: TestDaemon, bytes: Uint8Array | string): Promise<Uint8Array> {
-  const socket = await openSocket(daemon);
+async function exchange(daemon: TestDaemon, bytes: Uint8Array | string): Promise<Buffer> {
+  return await exchangeOn(await openSocket(daemon), bytes);
+}
+
+async function exchangeOn(socket: Socket, bytes: Uint8Array | string): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   socket.on("data", (chunk: Uint8Array) => chunks.push(chunk));
   const closed = ended(socket);
@@ -239,6 +242,24 @@ Deno.test("TLS: whoever speaks something else is sent away, and the next is serv
     await ended(http1);
     await assertRecords(toEncrypted);
     await assertRecords(plain.client);
+  });
+});
+
+Deno.test("TLS: a connection that the daemon ends gets the reason", async () => {
+  await withAuthority(async (authority, directory) => {
+    await authority.issue("server", { dnsName: SERVER_NAME });
+    await using encrypted = await startEncrypted(directory, "server");
+    await using plain = await startDaemon({ args: ["--container-lookup", "pid"] });
+    for (const daemon of [encrypted, plain]) {
+      const [host, port] = daemon.address.split(":");
+      const socket = daemon === plain ? connect(Number(port), host) : connectTls({
+        ...{ host, port: Number(port), ca: Buffer.from(authority.cert), servername: SERVER_NAME },
+        ALPNProtocols: ["h2"],
+      });
+      const sent = await exchangeOn(socket, HTTP1);
+      assert.equal(frameTypes(sent).at(-1), h2.GOAWAY);
+      assert.match(`${sent}`, /the connection does not start with the preface of HTTP\/2$/);
+    }
   });
 });
 
