@@ -9,6 +9,7 @@ import type {
 } from "../recording.ts";
 import { StatusError } from "../status_error.ts";
 import { Attacher, BACKLOG_BYTES, tooManyThreads } from "./attach.ts";
+import { ConversionTimer } from "./conversion_timer.ts";
 import { conversionTimeout, type ResultWriter } from "./deliver.ts";
 import { EnteredProcesses } from "./entered_processes.ts";
 import { ErrorGroup } from "./error_group.ts";
@@ -169,14 +170,12 @@ class Recording {
         ? 0
         : Math.min((performance.now() - startedAt) / 1000, options.durationSeconds);
     let progress: ReturnType<typeof setInterval> | undefined;
-    let conversion: ReturnType<typeof setTimeout> | undefined;
-    const limitConversion = (afterMs: number) => {
-      clearTimeout(conversion);
-      const seconds = this.parts.conversionTimeoutSeconds;
-      const giveUp = () => this.#group.fail(conversionTimeout(seconds));
-      conversion = setTimeout(giveUp, afterMs + seconds * 1000);
-    };
-    const stopped = () => limitConversion(OVERDUE_MS);
+    const { conversionTimeoutSeconds } = this.parts;
+    const conversion = new ConversionTimer(
+      conversionTimeoutSeconds,
+      () => this.#group.fail(conversionTimeout(conversionTimeoutSeconds)),
+    );
+    const stopped = () => conversion.samplingEndsIn(OVERDUE_MS);
     const sampled = new AbortController();
     const begun = attached.then(() => this.#threadTime?.begin());
     const started = this.#group.run(begun).then(() => {
@@ -187,7 +186,7 @@ class Recording {
         () => observer.progress(elapsedSeconds(), this.#records.counts()),
         PROGRESS_INTERVAL_MS,
       );
-      limitConversion(options.durationSeconds * 1000 + OVERDUE_MS);
+      conversion.samplingEndsIn(options.durationSeconds * 1000 + OVERDUE_MS);
       this.control.stop.addEventListener("abort", stopped, { once: true });
       if (this.control.stop.aborted) stopped();
     });
@@ -199,7 +198,7 @@ class Recording {
     const exit = ended.then(async (exit) => {
       await started;
       this.#noteFailure(exit);
-      limitConversion(0);
+      conversion.samplingEndsIn(0);
       const lastLines = await this.#threadTime?.end();
       // perf's own clock starts before its word that it samples is heard here.
       const sampledSeconds = exit.wholeDuration ? options.durationSeconds : elapsedSeconds();
@@ -217,7 +216,7 @@ class Recording {
         started.then(() => this.#entered.record(late, sampled.signal, elapsedSeconds)),
       ),
     ]);
-    clearTimeout(conversion);
+    conversion.end();
     // What perf script says of the data of a perf record that failed is not what went wrong first.
     if (this.#group.signal.aborted) throw this.#failure ?? this.#group.signal.reason;
     // A perf that has ended with its caller has not failed.
