@@ -90,8 +90,8 @@ export const OPTION_TABLE = {
   ),
   threadTimeBytesPerSecond: value(
     "--thread-time-budget <size>",
-    "perf.data a second of a recording of threads' time, on average: it pauses where there would be " +
-      "more; 8 times as much with DWARF stacks; 0 allows no such recording",
+    "average perf.data per second of a recording of threads' time, which pauses to stay below it; 8 " +
+      "times as much with DWARF stacks; 0 disables such recordings",
     orInvalid((text) => text === "0" ? 0 : parseSize(text)),
     DEFAULT_LIMITS.threadTimeBytesPerSecond,
     formatSize(DEFAULT_LIMITS.threadTimeBytesPerSecond),
@@ -117,7 +117,7 @@ export const OPTION_TABLE = {
   ),
   maxRecordResponseBytes: size(
     "--max-record-response <size>",
-    "largest answer of Record; all that wait to be sent may take twice that",
+    "largest response of Record; all unsent responses together may take twice that",
     16 << 20,
   ),
   maxResultsBytes: size(

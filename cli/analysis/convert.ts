@@ -20,7 +20,7 @@ interface Conversion {
 }
 
 /**
- * Converts perf script's text to what people look at, as it is read. Returns the path of the
+ * Converts perf script's text to a format for viewing, as it is read. Returns the path of the
  * result, if it has one. `warn` is told what of the text was left out.
  *
  * Rejects with a `CliError`, and leaves no file: the input cannot be read or is something else, the

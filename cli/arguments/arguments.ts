@@ -60,7 +60,7 @@ function defineMain(version: string): Command {
   return defineProfile(version).addHelpText("after", () => {
     const lines = Object.entries(COMMANDS)
       .map(([name, { define }]) => `  ${name.padEnd(12)}${define().description()}`);
-    return ["Other commands, each with a --help of its own:", ...lines].join("\n");
+    return ["Other commands (each has its own --help):", ...lines].join("\n");
   });
 }
 

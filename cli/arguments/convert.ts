@@ -26,7 +26,7 @@ pod named "convert", run: ${PROGRAM} profile convert
 
 export function defineConvert(): Command {
   return new Command(`${PROGRAM} convert`)
-    .description("Converts perf script's text to what people look at.")
+    .description("Converts perf script's text to a format for viewing.")
     .usage("[options] FILE")
     .argument("[file...]", "perf script's text; - for standard input")
     .addOption(
@@ -44,8 +44,8 @@ export function defineConvert(): Command {
 export function toConvertOptions(command: Command): ConvertOptions {
   const [input, another] = command.args;
   if (input === undefined) {
-    throw usageError("which file? Give its name, or - for standard input");
+    throw usageError("name the file to convert, or - for standard input");
   }
-  if (another !== undefined) throw usageError(`one file at a time; '${another}' is one too many`);
+  if (another !== undefined) throw usageError(`convert takes one file (got '${another}' as well)`);
   return { input, ...command.opts<Omit<ConvertOptions, "input">>() };
 }

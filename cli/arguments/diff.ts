@@ -46,9 +46,9 @@ export function defineDiff(): Command {
 export function toDiffOptions(command: Command): DiffOptions {
   const [before, after, another] = command.args;
   if (after === undefined) {
-    throw usageError(`which two profiles? Give their files: ${PROGRAM} diff BEFORE AFTER`);
+    throw usageError(`name the files of two profiles: ${PROGRAM} diff BEFORE AFTER`);
   }
-  if (another !== undefined) throw usageError(`two profiles; '${another}' is one too many`);
+  if (another !== undefined) throw usageError(`diff takes two profiles (got '${another}' as well)`);
   const { format, output, idle = false } = command.opts<
     Pick<DiffOptions, "format"> & Partial<DiffOptions>
   >();

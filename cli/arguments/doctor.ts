@@ -20,9 +20,9 @@ Examples:
   ${PROGRAM} doctor -n shop --service-account profiler
   ${PROGRAM} doctor --node node1
 
-[+] is well, [!] restricts what can be had, [-] is in the way of a profile; the exit status is that
-of a profile which meets the first of these. An administrator, who may list nodes, is told of those
-without a daemon. To profile a pod named "doctor", run: ${PROGRAM} profile doctor
+[+] is fine, [!] limits what a profile can contain, and [-] prevents a profile. The exit status is
+that of a profile that fails at the first [-]. Administrators, who may list nodes, also see the
+nodes that have no daemon. To profile a pod named "doctor", run: ${PROGRAM} profile doctor
 `;
 
 export function defineDoctor(): Command {
@@ -45,7 +45,7 @@ export function defineDoctor(): Command {
 export function toDoctorOptions(command: Command): DoctorOptions & { verbosity: number } {
   const parsed: ParsedOptions = command.opts();
   if (command.args.length > 0) {
-    throw usageError(`doctor looks at the whole way; '${command.args[0]}' is one too many`);
+    throw usageError(`doctor takes no arguments (got '${command.args[0]}')`);
   }
   const { namespace, node } = parsed;
   return {

@@ -56,9 +56,9 @@ const EXAMPLES = `
 Examples:
   ${PROGRAM} fetch 6fd1b2c4-8f0e-4c44-9a55-0b9f3f1c2d7e --node node1 -o profiles
 
-What an earlier attempt has left in the output directory is not fetched again. Exit status 3: the
-daemon does not keep the result any more, or it was another's. To profile a pod named "fetch",
-run: ${PROGRAM} profile fetch
+fetch does not download again what an earlier attempt left in the output directory. Exit status 3
+means that the daemon no longer keeps the result, or that the result belongs to another user. To
+profile a pod named "fetch", run: ${PROGRAM} profile fetch
 `;
 
 export function defineFetch(): Command {
@@ -88,10 +88,10 @@ export function toFetchOptions(command: Command): FetchOptions {
   const parsed: ParsedOptions = command.opts();
   const [recordingId, another] = command.args;
   if (recordingId === undefined) {
-    throw usageError(`which recording? Give its id: ${PROGRAM} fetch [options] RECORDING_ID`);
+    throw usageError(`name the recording by its id: ${PROGRAM} fetch [options] RECORDING_ID`);
   }
   if (another !== undefined) {
-    throw usageError(`one recording at a time; '${another}' is one too many`);
+    throw usageError(`fetch takes one recording (got '${another}' as well)`);
   }
   // It becomes part of a file's name.
   if (!/^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/.test(recordingId)) {
@@ -116,7 +116,7 @@ function toDaemon(parsed: ParsedOptions): DaemonOptions {
   if (daemon !== undefined) {
     return { kind: "address", daemonAddress: parseDaemonAddress(daemon), ...common };
   }
-  if (node === undefined) throw usageError("where is the result? Name the node with --node");
+  if (node === undefined) throw usageError("name the node that has the result: --node NAME");
   return {
     kind: "node",
     nodeName: parseName("a node", node),

@@ -64,7 +64,7 @@ export function parseCallGraph(text: string): CallGraph {
 export function parseName(what: string, name: string): string {
   if (!isObjectName(name)) {
     throw usageError(
-      `'${name}' is not the name of ${what}: these are of lower case letters, digits, - and .`,
+      `'${name}' is not the name of ${what}: use lower case letters, digits, - and .`,
     );
   }
   return name;

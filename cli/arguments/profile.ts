@@ -38,11 +38,11 @@ export interface ProfileOptions extends CommonOptions {
   target: TargetOptions;
   durationSeconds: number;
   recordOptions: RecordOptions;
-  /** How long to wait for sampling to start; not there: until it does. */
+  /** How long to wait for sampling to start; no limit when missing. */
   queueTimeoutSeconds?: number;
   /** How many containers are recorded at a time. */
   maxConcurrent: number;
-  /** Whether the results of several containers are put together, too. */
+  /** Whether to merge the results of several containers as well. */
   merge: boolean;
 }
 
@@ -164,10 +164,10 @@ export function defineProfile(version: string): Command {
     )
     .addOption(option("--all-user", "only what runs in user space").conflicts("allKernel"))
     .addOption(option("--all-kernel", "only what runs in the kernel"))
-    .option("--inline", "ask perf for inlined functions, which names none of a container so far")
-    .option("--no-inline", "do not (the default)")
+    .option("--inline", "ask perf for inlined functions (it finds none in containers so far)")
+    .option("--no-inline", "do not ask for inlined functions (the default)")
     .addOption(
-      option("--queue-timeout <time>", "how long to wait for it to start (default: until it does)")
+      option("--queue-timeout <time>", "how long to wait for sampling to start (default: no limit)")
         .argParser(parseTime),
     )
     .addOption(
@@ -175,7 +175,7 @@ export function defineProfile(version: string): Command {
         .argParser(parseCount).default(MAX_CONCURRENT_TARGETS),
     );
   addResultOptions(command)
-    .option("--no-merge", "of several containers: only a result for each, not one of all, too");
+    .option("--no-merge", "do not also write a merged result when profiling several containers");
   addClusterOptions(command, "; with --container-id")
     .addOption(named("--container-id <id>", "the container as the daemon's runtime names it"));
   return addAccessOptions(command)
@@ -215,13 +215,13 @@ function toThreadTime(
   const flag = wall ? "--wall" : "--off-cpu";
   if (format === "data") {
     throw usageError(
-      `${flag} is text that is made of what perf prints: there is no perf.data of it`,
+      `${flag} does not go with --format data: it is computed from perf script's text`,
     );
   }
   if (callGraph && callGraph.method !== "fp" && callGraph.method !== "dwarf") {
     throw usageError(
-      `${flag} goes with --call-graph fp and dwarf, not ${callGraph.method}: why a thread is blocked ` +
-        "is in its callers",
+      `${flag} needs --call-graph fp or dwarf, not ${callGraph.method}: callers show why a thread is ` +
+        "blocked",
     );
   }
   return wall ? "all" : "off-cpu";
@@ -234,10 +234,10 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
   const selectors = toSelectors(parsed);
   if (parsed.daemon !== undefined || parsed.containerId !== undefined) {
     if (parsed.daemon === undefined || parsed.containerId === undefined) {
-      throw usageError("--daemon and --container-id need each other");
+      throw usageError("--daemon and --container-id go together: give both");
     }
     if (names.length > 0) {
-      throw usageError(`--container-id says what to profile; '${names[0]}' is one too many`);
+      throw usageError(`--container-id takes no pod names (got '${names[0]}')`);
     }
     return {
       kind: "container",
@@ -248,15 +248,15 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
     };
   }
   if (names.length === 0 && !selectors) {
-    throw usageError(`which pod? Give its name: ${PROGRAM} [options] POD`);
+    throw usageError(`name the pod to profile: ${PROGRAM} [options] POD`);
   }
   if (names.length > 0 && selectors) {
     throw usageError(
-      `either names or --selector, --field-selector and --all; not '${names[0]}', too`,
+      `--selector, --field-selector and --all take no names (got '${names[0]}')`,
     );
   }
   if (operands[0] === "fetch" && names.length > 1) {
-    throw usageError("the word fetch goes before all options");
+    throw usageError("put the word fetch before all options");
   }
   const common = {
     namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
@@ -272,7 +272,7 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
   }
   if (parsed.outputDir === "-" && (parsed.format === "data" || !parsed.merge)) {
     throw usageError(
-      "on standard output there is place for one result: merged, which --format data cannot be",
+      "-o - takes one result, but --no-merge and --format data write one for each container",
     );
   }
   return { kind: "pods", names: targets, selectors, ...common };
@@ -280,6 +280,8 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
 
 function toSelectors({ selector, fieldSelector, all }: ParsedOptions): PodSelectors | undefined {
   if (selector === undefined && fieldSelector === undefined && !all) return undefined;
-  if (all && selector !== undefined) throw usageError("--all leaves nothing for --selector");
+  if (all && selector !== undefined) {
+    throw usageError("--all already selects every pod of the namespace: leave out --selector");
+  }
   return { label: selector, field: fieldSelector };
 }

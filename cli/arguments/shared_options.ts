@@ -25,7 +25,7 @@ export interface CommonOptions {
   outputDirectory: string;
   /** How long a lost connection is tried again. */
   retryTimeoutSeconds: number;
-  /** What perf script's text is converted to on the way; not there: it stays as it is. */
+  /** The format to convert perf script's text to; missing where it stays as it is. */
   convertTo?: ConvertedFormat;
   quiet: boolean;
   /** As kubectl's `-v`. */
@@ -81,7 +81,7 @@ export const named = (flags: string, description: string) =>
 
 /** Of commands that show what became of threads' time. */
 export function idleOption(): Option {
-  return option("--idle", "of threads' time: count what idle threads wait for, too");
+  return option("--idle", "in threads' time, also count what idle threads wait for");
 }
 
 export function addResultOptions(command: Command): Command {
@@ -94,16 +94,16 @@ export function addResultOptions(command: Command): Command {
     .addOption(
       option(
         "--format <format>",
-        "perf script's text, perf.data itself, or what the text is converted to",
+        "perf script's text, perf.data, or a format to convert the text to",
       ).choices(["script", "data", ...Object.keys(CONVERTED_FORMATS)]).default("script"),
     )
     .addOption(
-      option("--retry-timeout <time>", "how long to try again when the connection is lost")
+      option("--retry-timeout <time>", "how long to retry after the connection is lost")
         .argParser(parseTime).default(DEFAULTS.retryTimeoutSeconds, "1m"),
     )
     .addOption(idleOption())
-    .option("--json", "print what is known of the result as JSON, not its path alone")
-    .option("-q, --quiet", "say nothing but errors");
+    .option("--json", "print details of the result as JSON instead of its path")
+    .option("-q, --quiet", "print only errors");
 }
 
 /** Which cluster, and where the daemons are in it. */
@@ -116,7 +116,7 @@ export function addKubeconfigOptions(command: Command): Command {
     .addOption(
       option(
         "--request-timeout <time>",
-        "how long to wait for the API server's answer; 0 for ever (default: 10s)",
+        "how long to wait for the API server's answer; 0 means no limit (default: 10s)",
       ).argParser(parseRequestTimeout),
     )
     .addOption(
@@ -130,8 +130,8 @@ export function addKubeconfigOptions(command: Command): Command {
     .addOption(
       option(
         "--via <way>",
-        "reach the daemons at their pods' addresses, through the API server, or there where those " +
-          "do not answer within a second",
+        "reach the daemons at their pods' addresses (direct), through the API server (port-forward), " +
+          "or through the API server when an address does not answer within a second (auto)",
       ).choices(VIAS).default("auto"),
     );
 }
@@ -160,15 +160,15 @@ export function addAccessOptions(command: Command): Command {
     .addOption(
       named(
         "--service-account <name>",
-        "without a file, ask for a token of this service account in the pod's namespace (default: " +
-          "necoperf-client, or another that you may use and that may profile)",
+        "without a token file, request a token of this service account in the pod's namespace " +
+          "(default: necoperf-client, or another one that you may use and that may profile)",
       ).conflicts("daemon"),
     )
     .addOption(
       named(
         "--ca-file <file>",
         "CA certificate of the daemons (default: /var/run/secrets/necoperf/ca.crt if it is there, " +
-          "else the ConfigMap necoperf-ca of their namespace); with one, nothing but TLS is spoken",
+          "else the ConfigMap necoperf-ca of their namespace); with a CA, only TLS is used",
       ),
     )
     .addOption(
@@ -214,7 +214,7 @@ export function toCluster(
 export function toAccess(parsed: ParsedCommonOptions): AccessOptions {
   const { clientCertFile, clientKeyFile, serviceAccount } = parsed;
   if ((clientCertFile === undefined) !== (clientKeyFile === undefined)) {
-    throw usageError("--client-cert-file and --client-key-file need each other");
+    throw usageError("--client-cert-file and --client-key-file go together: give both");
   }
   return {
     tokenFile: parsed.tokenFile,

@@ -210,8 +210,8 @@ function refusal({ user }: Caller, ...reasons: (string | undefined)[]): StatusEr
   return new StatusError(
     "PERMISSION_DENIED",
     `user ${quote(user, 300)} may not profile this container, or no such container runs on this ` +
-      `node. It takes the rule ${rule("profiles")} in a Role, or a ClusterRole, that is bound to ` +
-      "the user in the namespace of the container's pod",
+      `node. Ask an administrator to bind a Role with the rule ${rule("profiles")} to the user in ` +
+      "the namespace of the container's pod",
     { cause: new Error(reasons.filter((reason) => reason !== undefined).join("; ")) },
   );
 }
@@ -219,8 +219,8 @@ function refusal({ user }: Caller, ...reasons: (string | undefined)[]): StatusEr
 function kernelRefusal({ user }: Caller, namespace: string): StatusError {
   return new StatusError(
     "PERMISSION_DENIED",
-    `user ${quote(user, 300)} may profile this container, but not the kernel's side of it: ask ` +
-      `for the user's side only, or get the rule ${
+    `user ${quote(user, 300)} may profile this container, but not the kernel's side of it: ` +
+      `request only the user's side, or ask an administrator for the rule ${
         rule("profiles/kernel")
       } in namespace ${namespace}`,
     { cause: new Error("no right to the kernel's side") },

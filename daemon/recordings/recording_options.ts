@@ -168,7 +168,7 @@ function checkThreadTime(
   const threadTime = choose("thread_time", THREAD_TIMES, options?.threadTime);
   if (threadTime === "none") return threadTime;
   if (threadTimeBytesPerSecond === 0) {
-    throw invalid("thread_time", "this node records no threads' time (--thread-time-budget=0)");
+    throw invalid("thread_time", "this node does not record threads' time (--thread-time-budget=0)");
   }
   if (options!.events.length > 0) {
     throw invalid("thread_time", "it has events of its own: it does not go with 'events'");

@@ -37,7 +37,10 @@ Deno.test("nameProgram: help and messages name the program as it was started", a
     };
     assert.match(await started("kubectl-necoperf", "--help"), /^Usage: kubectl necoperf \[/);
     const wrong = await started("kubectl-neco", "fetch");
-    assert.match(wrong, /^kubectl neco: which recording\? .*: kubectl neco fetch \[options\]/);
+    assert.match(
+      wrong,
+      /^kubectl neco: name the recording by its id: kubectl neco fetch \[options\]/,
+    );
     assert.match(wrong, /\nkubectl neco: `kubectl neco --help` lists the options\n$/);
     assert.match(await started("renamed", "--help"), /^Usage: necoperf-client \[/);
   } finally {

@@ -125,7 +125,7 @@ export async function readAccessFiles(
   if ((clientCertificateFile === undefined) !== (clientKeyFile === undefined)) {
     throw new CliError(
       ExitStatus.USAGE,
-      "a client certificate and its private key need each other",
+      "a client certificate and its private key go together: give both",
     );
   }
   if (caFile === undefined && clientCertificateFile === undefined) return { token };

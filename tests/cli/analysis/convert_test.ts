@@ -115,6 +115,12 @@ function* manyStacks(): Generator<Uint8Array> {
   }
 }
 
+/**
+ * Less than a program takes that holds the text of 200 MB besides its own 70. `firefox` keeps 20
+ * bytes of each of two million samples, and sorts them.
+ */
+const mostKilobytes = (format: string) => format === "firefox" ? 250_000 : 200_000;
+
 for (const format of Object.keys(CONVERTED_FORMATS)) {
   for (const [name, texts] of [["samples", manySamples], ["stacks", manyStacks]] as const) {
     Deno.test(`necoperf-client convert: memory is bounded with many ${name}: ${format}`, async () => {
@@ -129,7 +135,7 @@ for (const format of Object.keys(CONVERTED_FORMATS)) {
       await writer.close();
       assert.equal((await process.status).code, 0);
       const kilobytes = Number(await Deno.readTextFile(peak));
-      assert(kilobytes > 0 && kilobytes < 200_000, `it took ${kilobytes} kB`);
+      assert(kilobytes > 0 && kilobytes < mostKilobytes(format), `it took ${kilobytes} kB`);
     });
   }
 }
@@ -148,8 +154,8 @@ Deno.test("necoperf-client convert: what is wrong is told, with a status, and le
   await fails(6, /standard input has no sample/, ["-", ...to], "# a comment\n");
   await fails(2, /cannot read \/nowhere\/x: there is no such file/, ["/nowhere/x", ...to]);
   await fails(2, /it is a directory/, [directory.path, ...to]);
-  await fails(2, /which file\?/, to);
-  await fails(2, /one too many/, ["a", "b", ...to]);
+  await fails(2, /name the file to convert/, to);
+  await fails(2, /takes one file .*'b'/, ["a", "b", ...to]);
   await fails(2, /--format <format>' not specified/, ["a"]);
   await fails(2, /Allowed choices are folded, speedscope/, ["a", "--format", "svg"]);
   assert.equal([...Deno.readDirSync(directory.path)].length, 1);

@@ -215,14 +215,14 @@ Deno.test("parseArguments: a result is fetched by its recording's id, from a nod
 });
 
 Deno.test("parseArguments: refuses a fetch that it does not understand", () => {
-  refuses(/which recording/, "fetch");
-  refuses(/where is the result/, "fetch", "4c1e");
-  refuses(/'b' is one too many/, "fetch", "a", "b", "--node", "n");
+  refuses(/name the recording by its id/, "fetch");
+  refuses(/--node NAME/, "fetch", "4c1e");
+  refuses(/takes one recording .*'b'/, "fetch", "a", "b", "--node", "n");
   refuses(/not the id of a recording/, "fetch", "../x", "--node", "n");
   refuses(/not the name of a node/, "fetch", "4c1e", "--node", "a/b");
   refuses(/cannot be used with/, "fetch", "4c1e", "--node", "n", "--daemon", "h:1");
   refuses(/unknown option '--duration'/, "fetch", "4c1e", "--node", "n", "--duration", "5s");
-  refuses(/fetch goes before all options/, "-n", "shop", "fetch", "4c1e");
+  refuses(/put the word fetch before all options/, "-n", "shop", "fetch", "4c1e");
 });
 
 Deno.test("parseArguments: a fetch is told the flags of the recording that it has, too, as they were given", () => {
@@ -248,16 +248,23 @@ Deno.test("parseArguments: how long to wait", () => {
 });
 
 Deno.test("parseArguments: refuses what it does not understand", () => {
-  refuses(/which pod/);
-  refuses(/which pod/, "profile");
+  refuses(/name the pod to profile/);
+  refuses(/name the pod to profile/, "profile");
   refuses(/unknown option '--bogus'/, "a", "--bogus");
   refuses(/argument missing/, "a", "-c");
   refuses(/It is empty/, "a", "-n", "");
   refuses(/not the name of a pod/, "../secrets/x");
   refuses(/not the name of a namespace/, "a", "-n", "a/b");
-  refuses(/need each other/, "--daemon", "node1:6543");
-  refuses(/need each other/, "--container-id", "abc");
-  refuses(/one too many/, "web-0", "--daemon", "node1:6543", "--container-id", "abc");
+  refuses(/give both/, "--daemon", "node1:6543");
+  refuses(/give both/, "--container-id", "abc");
+  refuses(
+    /takes no pod names .*'web-0'/,
+    "web-0",
+    "--daemon",
+    "node1:6543",
+    "--container-id",
+    "abc",
+  );
   refuses(/cannot be used with/, "--daemon", "h:1", "--container-id", "abc", "-n", "shop");
   refuses(/not the address of a daemon/, "--daemon", "http://h:1/", "--container-id", "abc");
   refuses(/not the address of a daemon/, "--daemon", "h:99999", "--container-id", "abc");
@@ -267,9 +274,9 @@ Deno.test("parseArguments: refuses what it does not understand", () => {
   for (const flag of ["--wall", "--off-cpu"]) {
     refuses(/cannot be used with/, "a", flag, "--event", "cycles");
     refuses(/cannot be used with/, "a", flag, "--all-kernel");
-    refuses(/there is no perf.data of it/, "a", flag, "--format", "data");
+    refuses(/does not go with --format data/, "a", flag, "--format", "data");
     for (const method of ["none", "lbr"]) {
-      refuses(/goes with --call-graph fp and dwarf/, "a", flag, "--call-graph", method);
+      refuses(/needs --call-graph fp or dwarf/, "a", flag, "--call-graph", method);
     }
   }
   refuses(/cannot be used with/, "a", "--off-cpu", "-F", "99");
@@ -278,8 +285,8 @@ Deno.test("parseArguments: refuses what it does not understand", () => {
   const daemon = ["--daemon", "h:1", "--container-id", "abc"];
   refuses(/cannot be used with/, ...daemon, "--service-account", "s");
   refuses(/not the name of a service account/, "a", "--service-account", "../x");
-  refuses(/--client-key-file need each other/, "a", "--client-cert-file", "c");
-  refuses(/--client-key-file need each other/, "a", "--client-key-file", "k");
+  refuses(/--client-key-file go together/, "a", "--client-cert-file", "c");
+  refuses(/--client-key-file go together/, "a", "--client-key-file", "k");
   refuses(/a DNS name/, "a", "--tls-server-name", "10.0.0.1");
   refuses(/a DNS name/, "a", "--tls-server-name", "a/b");
   for (const flag of ["--token-file", "--ca-file", "--service-account"]) {
@@ -329,17 +336,17 @@ Deno.test("parseArguments: pods by their labels and fields, as kubectl takes the
   assert.deepEqual(selectorsOf("--all"), { label: undefined, field: undefined });
   const field = "spec.nodeName=n1";
   assert.deepEqual(selectorsOf("--field-selector", field), { label: undefined, field });
-  refuses(/either names or --selector.*'web-0'/, "web-0", "-l", "app=web");
-  refuses(/either names or/, "web-0", "--all");
-  refuses(/--all leaves nothing/, "--all", "-l", "app=web");
+  refuses(/take no names .*'web-0'/, "web-0", "-l", "app=web");
+  refuses(/take no names/, "web-0", "--all");
+  refuses(/leave out --selector/, "--all", "-l", "app=web");
   refuses(/It is empty/, "-l", "");
   refuses(/cannot be used with/, "--daemon", "h:1", "--container-id", "abc", "--all");
 });
 
 Deno.test("parseArguments: standard output has place for the merged result of several, if there is one", () => {
   assert.equal(parse("deploy/web", "-o", "-").target.kind, "pods");
-  refuses(/place for one result/, "deploy/web", "-o", "-", "--no-merge");
-  refuses(/place for one result/, "a", "b", "-o", "-", "--format", "data");
+  refuses(/-o - takes one result/, "deploy/web", "-o", "-", "--no-merge");
+  refuses(/-o - takes one result/, "a", "b", "-o", "-", "--format", "data");
   assert.equal(parse("a", "-o", "-", "--format", "data").target.kind, "pod");
 });
 

@@ -211,8 +211,8 @@ Deno.test("readAccessFiles: refuses files that are of no use, and names them", a
     [{ caFile: at("gone") }, /the CA file .*gone: there is no such file/],
     [{ caFile: at("text") }, /the CA file .*text: it holds no PEM certificate/],
     [{ caFile: keyFile }, /it holds no PEM certificate/],
-    [{ clientCertificateFile: certificateFile }, /need each other/],
-    [{ clientKeyFile: keyFile }, /need each other/],
+    [{ clientCertificateFile: certificateFile }, /go together/],
+    [{ clientKeyFile: keyFile }, /go together/],
     [
       { clientCertificateFile: at("text"), clientKeyFile: keyFile },
       /client certificate .*text: it holds no PEM certificate/,
