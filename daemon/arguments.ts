@@ -86,7 +86,7 @@ function toDaemonOptions(values: OptionValues): DaemonOptions {
   if (values.containerLookup === "pid" && !LOOPBACK.includes(values.address)) {
     throw new UsageError(
       "--container-lookup=pid lets every caller profile every process of this machine: it goes " +
-        `with --address 127.0.0.1 only, not with ${values.address}`,
+        `with --address 127.0.0.1 only (got ${values.address})`,
     );
   }
   const { maxDurationSeconds, maxFrequencyHz, maxStackSizeBytes, maxThreads } = values;
@@ -112,9 +112,9 @@ function toAuthOptions(values: OptionValues): AuthOptions {
   const auth = values.auth ?? (development ? "none" : "kubernetes");
   if (auth === "none") {
     if (values.clientCaFile === undefined) return { kind: "none" };
-    throw new UsageError("--client-ca-file is of no use with --auth=none: nobody is asked");
+    throw new UsageError("--client-ca-file has no effect with --auth=none: leave it out");
   }
-  if (development) throw new UsageError("--container-lookup=pid goes with --auth=none only");
+  if (development) throw new UsageError("--container-lookup=pid needs --auth=none");
   const { tokenAudience, serviceAccountDir, kubeApi: apiServer, nodeName } = values;
   if (tokenAudience === "") throw new UsageError("--token-audience may not be empty");
   if (values.containerLookup === "cgroup" && !nodeName) {
@@ -133,6 +133,6 @@ function toCertificatePaths(values: OptionValues): CertificatePaths | undefined 
     throw new UsageError("--tls-cert-file and --tls-key-file go together: one is missing");
   }
   if (clientCaFile) {
-    throw new UsageError("--client-ca-file goes with --tls-cert-file and --tls-key-file only");
+    throw new UsageError("--client-ca-file needs --tls-cert-file and --tls-key-file");
   }
 }

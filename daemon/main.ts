@@ -41,7 +41,7 @@ async function main(args: string[]): Promise<void> {
     const reason = await Promise.race([
       asked.promise.then((signal) => ({ signal })),
       daemon.outgrown.then((residentBytes) => ({
-        reason: "it has outgrown --max-memory, and nothing is under way: to be started afresh",
+        reason: "memory is above --max-memory and nothing is under way: exiting to be restarted",
         ...{ residentBytes, maxMemoryBytes: options.maxMemoryBytes },
       })),
     ]);

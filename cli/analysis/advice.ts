@@ -415,7 +415,7 @@ function adviseOnPython(seen: Seen, callGraph?: CallGraph): Advice | undefined {
       "run python with -X perf (3.12 and later), and make the /tmp/perf-PID.map that it writes " +
       "readable for all" +
       (method === "fp" && isBroken(seen)
-        ? ". This interpreter keeps no frame pointers, so it takes --call-graph dwarf, too"
+        ? ". This interpreter keeps no frame pointers: use --call-graph dwarf as well"
         : ""),
   };
 }

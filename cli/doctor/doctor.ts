@@ -118,7 +118,12 @@ function rightsNeeded(
   const core = { group: "", namespace };
   return [
     { ...core, verb: "get", resource: "pods" },
-    { ...core, verb: "list", resource: "pods", without: "several pods at once need their names" },
+    {
+      ...core,
+      verb: "list",
+      resource: "pods",
+      without: "profiling several pods at once needs their names",
+    },
     { ...core, verb: "list", resource: "pods", namespace: necoperfNamespace },
     ...via === "direct" ? [] : portForwardRights(necoperfNamespace, via),
     ...caFile === undefined
@@ -408,14 +413,14 @@ async function* attempt<T>(act: () => Promise<T>): AsyncGenerator<Finding, T | u
 
 /** How to fix failures whose own message does not say it. */
 const USUAL_FIXES: Partial<Record<ExitStatus, string>> = {
-  [ExitStatus.USAGE]: "give another with the option, or see `kubectl config get-contexts` and " +
+  [ExitStatus.USAGE]: "give another value, or see `kubectl config get-contexts` and " +
     "`kubectl config view` for what the kubeconfig file has",
   [ExitStatus.UNREACHABLE]:
-    "if `kubectl get pods` does no better it is the network, a VPN that is " +
-    "off, or the address in the kubeconfig file",
+    "if `kubectl get pods` fails as well, check the network, the VPN and the " +
+    "server's address in the kubeconfig file",
   [ExitStatus.NOT_ALLOWED]: "ask the cluster's administrators for it",
 };
-const LAST_FIX = "try again; if it stays, ask the cluster's administrators";
+const LAST_FIX = "try again; if it fails again, ask the cluster's administrators";
 
 /**
  * A failure's words; what to do stands in them on lines of its own, or after the last semicolon.

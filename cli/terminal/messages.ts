@@ -64,9 +64,10 @@ export function describeLeftOut(
   { side }: { side?: OneSide },
 ): string | undefined {
   if (event.kind === "profiling") {
-    return "the daemon knows no more than Profile, as the first implementation of NecoPerf: it " +
-      "samples in its own way (that one: 99 Hz, --call-graph dwarf, the container's first process " +
-      "alone), says nothing until the result arrives, and cannot end a recording early";
+    return "the daemon supports only Profile, the RPC of the first implementation of NecoPerf: it " +
+      "samples with its own settings (in that one 99 Hz, --call-graph dwarf and only the " +
+      "container's first process), reports nothing until the result arrives, and cannot end a " +
+      "recording early";
   }
   return event.kind === "started" && event.side === "user" && side === undefined
     ? "kernel samples are left out: the caller has no right to profiles/kernel here"

@@ -314,7 +314,7 @@ function nameCause(error: unknown, deadlineMs: number): string {
 }
 
 /** The caller is told little; the log gets the cause. */
-function unavailable(cause: string, advice = "an administrator has to help"): StatusError {
+function unavailable(cause: string, advice = "ask an administrator"): StatusError {
   return new StatusError(
     "UNAVAILABLE",
     "the daemon cannot ask the Kubernetes API server whether you may do this, and so lets nobody " +
@@ -330,7 +330,7 @@ export function apiServerOfPod(): string {
   if (!host || !port) {
     throw new Error(
       "there is no API server to ask who may profile: KUBERNETES_SERVICE_HOST and " +
-        "KUBERNETES_SERVICE_PORT are not set, so this is no pod (for development: --auth=none)",
+        "KUBERNETES_SERVICE_PORT are not set, so this is not a pod (for development: --auth=none)",
     );
   }
   // Deno's permissions know no ranges of IPv6 addresses (2.9.6), but this name.

@@ -12,7 +12,7 @@ type HttpHandler = (method: string, path: string) => Promise<{
 export function createHttpHandler(metrics: Metrics, readiness: ReadinessProbe): HttpHandler {
   return async (method, path) => {
     if (method !== "GET" && method !== "HEAD") {
-      return text(405, "only GET is answered here\n", { allow: "GET, HEAD" });
+      return text(405, "only GET is supported\n", { allow: "GET, HEAD" });
     }
     switch (path) {
       case "/healthz":
@@ -26,7 +26,7 @@ export function createHttpHandler(metrics: Metrics, readiness: ReadinessProbe): 
         return { status: 200, headers: { "content-type": contentType }, body };
       }
       default:
-        return text(404, "there is /metrics, /healthz and /readyz\n");
+        return text(404, "not found: use /metrics, /healthz or /readyz\n");
     }
   };
 }

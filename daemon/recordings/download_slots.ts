@@ -21,7 +21,7 @@ export class DownloadSlots {
       throw new StatusError(
         "RESOURCE_EXHAUSTED",
         `${this.#total} results of this node are being read, ${own} of them by you: try again ` +
-          "when some of that is over",
+          "when one of these downloads has ended",
       );
     }
     this.#readers.set(owner, own + 1);

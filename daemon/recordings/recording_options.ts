@@ -168,27 +168,28 @@ function checkThreadTime(
   const threadTime = choose("thread_time", THREAD_TIMES, options?.threadTime);
   if (threadTime === "none") return threadTime;
   if (threadTimeBytesPerSecond === 0) {
-    throw invalid("thread_time", "this node does not record threads' time (--thread-time-budget=0)");
+    throw invalid(
+      "thread_time",
+      "this node does not record threads' time (--thread-time-budget=0)",
+    );
   }
   if (options!.events.length > 0) {
-    throw invalid("thread_time", "it has events of its own: it does not go with 'events'");
+    throw invalid("thread_time", "it uses events of its own: leave out 'events'");
   }
   if (options!.format === "FORMAT_DATA") {
     throw invalid(
       "thread_time",
-      "perf.data has no place for the pauses and the kernel's own times: it goes with " +
-        "FORMAT_SCRIPT only",
+      "it needs FORMAT_SCRIPT: perf.data cannot hold the pauses and the kernel's counters",
     );
   }
   if (callGraph !== "fp" && callGraph !== "dwarf") {
     throw invalid(
       "thread_time",
-      "of a thread that blocks only its stack says why: it goes with CALL_GRAPH_FP and " +
-        "CALL_GRAPH_DWARF only",
+      "it needs CALL_GRAPH_FP or CALL_GRAPH_DWARF: the stack shows why a thread is blocked",
     );
   }
   if (options!.side === "SIDE_KERNEL") {
-    throw invalid("thread_time", "it is the time on both sides: it does not go with SIDE_KERNEL");
+    throw invalid("thread_time", "it covers the time on both sides: leave out SIDE_KERNEL");
   }
   return threadTime;
 }

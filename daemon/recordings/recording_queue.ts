@@ -153,7 +153,7 @@ export class RecordingQueue {
     return new StatusError(
       "RESOURCE_EXHAUSTED",
       `this node has no place for another recording: ${this.running} run and ${this.waiting} wait; ` +
-        `try again in ${retryAfterSeconds} s, when one of them is over`,
+        `try again in ${retryAfterSeconds} s, when one of them has ended`,
       { retryAfterSeconds },
     );
   }

@@ -148,18 +148,18 @@ export class ResultStore {
     const { maxResultBytes, maxResultsBytes } = this.options;
     if (result.sizeBytes + bytes > maxResultBytes) {
       throw exhausted(
-        `the result has more than ${
-          formatSize(maxResultBytes)
-        }, compressed, the most that one may ` +
-          "have (--max-result-size)",
+        `the result is larger than ${formatSize(maxResultBytes)} compressed, the limit of one ` +
+          "result (--max-result-size)",
       );
     }
     while (this.sizeBytes + bytes > maxResultsBytes) {
       if (await this.#makeRoom(result.owner, bytes)) continue;
       throw exhausted(
-        `the results of this node have ${formatSize(maxResultsBytes)}, compressed, the most that ` +
-          "they may have together (--max-results-size), and none can go for this one: delete some, " +
-          "or try again later",
+        `the results of this node take ${
+          formatSize(maxResultsBytes)
+        } compressed, the limit of all ` +
+          "together (--max-results-size), and none can be removed for this one: delete some, or " +
+          "try again later",
       );
     }
     result.sizeBytes += bytes;

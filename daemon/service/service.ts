@@ -78,8 +78,8 @@ export function createService(
         if (finished.sizeBytes > options.maxRecordResponseBytes) {
           throw new StatusError(
             "RESOURCE_EXHAUSTED",
-            `the result has ${finished.sizeBytes} bytes, above the ${options.maxRecordResponseBytes} ` +
-              "that Record answers with (--max-record-response): use Profile or StartRecording",
+            `the result has ${finished.sizeBytes} bytes, above the limit of Record, ` +
+              `${options.maxRecordResponseBytes} (--max-record-response): use Profile or StartRecording`,
           );
         }
         answers.add(finished.sizeBytes, call.signal);
@@ -158,14 +158,14 @@ class AnswersUnderWay {
   constructor(private readonly maxBytes: number) {}
 
   /**
-   * Counts an answer until its call is over. Throws `RESOURCE_EXHAUSTED` when it is one too many.
+   * Counts an answer until its call is over. Throws `RESOURCE_EXHAUSTED` when the limit is reached.
    */
   add(bytes: number, call: AbortSignal): void {
     if (call.aborted) return;
     if (this.#sizeBytes + bytes > this.maxBytes) {
       throw new StatusError(
         "RESOURCE_EXHAUSTED",
-        "answers of Record that their callers have not taken yet fill the daemon's memory: try again " +
+        "responses of Record that callers have not read yet fill the daemon's memory: try again " +
           "later, or use Profile or StartRecording",
       );
     }

@@ -144,15 +144,15 @@ Deno.test("parseArguments: what does not go together, or would let anybody in, i
   const files = ["--tls-cert-file", "/c", "--tls-key-file", "/k"];
   refused(/--node-name is missing/, "--container-lookup", "cgroup");
   refused(
-    /goes with --auth=none only/,
+    /--container-lookup=pid needs --auth=none/,
     "--container-lookup=pid",
     "--address=127.0.0.1",
     "--auth=kubernetes",
   );
-  refused(/of no use with --auth=none/, "--auth", "none", ...files, "--client-ca-file", "/a");
+  refused(/no effect with --auth=none/, "--auth", "none", ...files, "--client-ca-file", "/a");
   refused(/--tls-key-file go together/, "--tls-cert-file", "/c");
   refused(/--tls-key-file go together/, "--tls-key-file", "/k");
-  refused(/--client-ca-file goes with/, "--client-ca-file", "/a");
+  refused(/--client-ca-file needs/, "--client-ca-file", "/a");
   refused(/--token-audience may not be empty/, "--token-audience", "");
   refused(/Allowed choices are kubernetes, none/, "--auth", "off");
   for (const url of ["http://10.0.0.1", "https://10.0.0.1/x", "10.0.0.1", "https://u:p@10.0.0.1"]) {

@@ -140,7 +140,12 @@ Deno.test("access: another tenant's result and one that is none are told alike",
   });
   assert.equal(recorded.status, ExitStatus.PARTIAL, recorded.stderr);
   const [others, guessed, own] = runs;
-  assertRefused(others, ExitStatus.NOT_FOUND, "no such result", "only for who asked for it");
+  assertRefused(
+    others,
+    ExitStatus.NOT_FOUND,
+    "no such result",
+    "only for the user who asked for it",
+  );
   assert.equal(guessed.status, others.status);
   assert.equal(guessed.stderr, others.stderr);
   assert.equal(own.status, ExitStatus.PARTIAL, own.stderr);

@@ -72,7 +72,7 @@ Deno.test("necoperf-daemon: Record refuses a text larger than it may answer with
   const containerId = `${target.pid}`;
   await assert.rejects(record(daemon, { containerId, interval: 1 }), (error: grpc.ServiceError) => {
     assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
-    assert.match(error.details, /above the 1000 that Record answers with/);
+    assert.match(error.details, /above the limit of Record, 1000 /);
     return true;
   });
   assert.ok((await profile(daemon, { containerId, timeout: SECOND })).length > 1000);

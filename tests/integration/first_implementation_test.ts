@@ -91,7 +91,7 @@ Deno.test("necoperf-client: a daemon with Profile alone: a recording, its table 
   assert.match(stderr, /: recording container \d+ by 127\.0\.0\.1:\d+ for 2s$/m);
   assert.match(
     stderr,
-    /: the daemon knows no more than Profile, .* cannot end a recording early$/m,
+    /: the daemon supports only Profile, .* cannot end a recording early$/m,
   );
   assert.match(
     stderr,
@@ -125,7 +125,7 @@ Deno.test("necoperf-client: an option that Profile cannot have: exit status 2, a
     ...["--container-id", "1", "-F", "999", "--all-user"],
   ]);
   assert.equal(status, 2, stderr);
-  assert.match(stderr, /does not know StartRecording, .* cannot have --frequency, --all-user;/);
+  assert.match(stderr, /supports only Profile, .* leave out --frequency, --all-user to record/);
   assert.doesNotMatch(stderr, /: recording /);
   assert.deepEqual(files, {});
 });

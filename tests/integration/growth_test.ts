@@ -16,7 +16,7 @@ Deno.test("--max-memory: a daemon that has outgrown its bound ends in order whil
   assert.equal((await daemon.status).code, 0);
   const told = daemon.log.filter(({ message }) => message === "shutting down");
   assert.equal(told.length, 1);
-  assert.match(String(told[0].reason), /outgrown --max-memory/);
+  assert.match(String(told[0].reason), /memory is above --max-memory/);
   assert.equal(told[0].maxMemoryBytes, 1 << 20);
   assert.ok(Number(told[0].residentBytes) > 1 << 20);
 });

@@ -99,11 +99,11 @@ function isRefusedUpgrade({ resource }: ApiRequest, httpStatus: number): boolean
 }
 
 const UPGRADE_HINT =
-  "does something between this machine and the API server, such as a proxy, not let WebSockets " +
-  "through? `kubectl port-forward` would not get through either";
+  "a proxy between this machine and the API server may block WebSockets; check whether " +
+  "`kubectl port-forward` works";
 
 const SELECTOR_HINT =
-  "to name its pods by their labels, with -l, takes the right to list pods alone";
+  "selecting its pods by their labels, with -l, needs only the right to list pods";
 
 function selectsPods(type: string): boolean {
   return WORKLOAD_TYPES.some((workload) => fullName(workload) === type);

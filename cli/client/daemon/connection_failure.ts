@@ -85,7 +85,9 @@ function describeTlsFailure(
     return final("its certificate has expired; ask the cluster's administrators to renew it");
   }
   if (/certificate is not yet valid/i.test(reason)) {
-    return final("its certificate is not valid yet; is a clock wrong, here or there?");
+    return final(
+      "its certificate is not valid yet; check the clocks of this machine and of the daemon's node",
+    );
   }
   if (/match certificate's altnames/.test(reason)) {
     const [, names] = /is not in the cert's altnames: (.*)$/.exec(reason) ?? [];
@@ -96,8 +98,8 @@ function describeTlsFailure(
   }
   if (/unable to verify|unable to get|self[- ]signed|unknown ?issuer|unknown ca\b/i.test(reason)) {
     return final(
-      "its certificate is from another authority than the CA certificate that is trusted here; is " +
-        "--ca-file (or the ConfigMap necoperf-ca) the right one?",
+      "its certificate is from another authority than the CA certificate that is trusted here; " +
+        "check --ca-file (or the ConfigMap necoperf-ca)",
     );
   }
   if (/alert:? *certificate_?required/i.test(reason)) {
@@ -105,8 +107,8 @@ function describeTlsFailure(
   }
   if (/no_?application_?protocol/i.test(reason)) {
     return final(
-      "what answers there speaks TLS, but not HTTP/2 in it: it is not a necoperf-daemon, but a web " +
-        "server or a proxy; is this the daemons' gRPC port?",
+      "the server there speaks TLS but not HTTP/2: it is a web server or a proxy, not a " +
+        "necoperf-daemon; check the port",
     );
   }
   if (/fatal alert|ssl alert/i.test(reason)) {
@@ -118,10 +120,10 @@ function describeTlsFailure(
   }
   if (/wrong version number|InvalidContentType|packet length too long/i.test(reason)) {
     const message =
-      "what answers there does not speak TLS, and with a CA certificate nothing else " +
+      "the server there does not speak TLS, which a client with a CA certificate requires; " +
       (peer?.kind === "http2"
-        ? "is spoken; it speaks HTTP/2 without it: was the daemon started without a certificate?"
-        : "is spoken; is the daemon started with a certificate, and is this its port?");
+        ? "it speaks HTTP/2 without TLS: was the daemon started without a certificate?"
+        : "check that the daemon was started with a certificate, and the port");
     return { message, final: true, isForeign: true };
   }
   if (/^Failed to connect$|socket hang up|ECONNRESET|disconnected before/.test(reason)) {

@@ -81,8 +81,8 @@ export function isConnectionLoss({ code, details }: RpcFailure): boolean {
 }
 
 /**
- * Says what has answered a call that is no gRPC server, as grpc-js shows it; undefined for an
- * answer of gRPC.
+ * Describes a server that answered a call and is not a gRPC server, by what grpc-js reports;
+ * undefined for an answer of gRPC.
  */
 export function foreignAnswer({ details }: RpcFailure): string | undefined {
   const [, status] = /^Received HTTP status code (\d+)/.exec(details) ?? [];
@@ -98,8 +98,8 @@ export function foreignAnswer({ details }: RpcFailure): string | undefined {
 export function notADaemon(daemon: string, what: string, options?: ErrorOptions): CliError {
   return new CliError(
     ExitStatus.UNREACHABLE,
-    `no connection to ${daemon}: what answers there is not a necoperf-daemon, but ${what}; is this ` +
-      "the daemons' gRPC port, and does nothing stand in between that does not pass gRPC on?",
+    `no connection to ${daemon}: it is not a necoperf-daemon but ${what}; check that this is ` +
+      "the daemons' gRPC port, and that nothing in between blocks gRPC",
     options,
   );
 }

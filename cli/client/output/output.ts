@@ -145,7 +145,7 @@ async function openPartial(directory: string, recordingId: string): Promise<Part
     file.close();
     throw new CliError(
       ExitStatus.USAGE,
-      `another necoperf-client is at this result: it has ${path} locked`,
+      `another necoperf-client is writing this result: it holds the lock on ${path}`,
     );
   }
   const remove = async () => {
@@ -302,7 +302,7 @@ function cannotWrite(directory: string, error: unknown): CliError {
 /** The system's words for an error, without the call that Deno and Node.js write around them. */
 function reasonOf(error: unknown): string {
   if (error instanceof Error && "code" in error && error.code === "EEXIST") {
-    return "a file that is no directory has this name";
+    return "it is a file, not a directory";
   }
   if (error instanceof Deno.errors.NotCapable) return "this program may not write there";
   const message = error instanceof Error ? error.message : String(error);

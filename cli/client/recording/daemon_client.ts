@@ -169,7 +169,7 @@ function lostWhenStopped(): CliError {
 function lostTooOften(daemon: string): CliError {
   return new CliError(
     ExitStatus.UNREACHABLE,
-    `${daemon}: the connection was lost again and again, and the recording with it`,
+    `${daemon}: the connection was lost repeatedly, and the recording with it`,
   );
 }
 
@@ -180,8 +180,8 @@ function downloadEnded(): CliError {
 function noSuchResult(failure: CliError): CliError {
   return new CliError(
     failure.exitStatus,
-    `${failure.message}; a result is kept for a limited time, and only for who asked for it: ` +
-      "record again",
+    `${failure.message}; the daemon keeps a result for a limited time, and only for the user who ` +
+      "asked for it: record again",
     { cause: failure },
   );
 }

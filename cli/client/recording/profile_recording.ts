@@ -58,9 +58,9 @@ export function checkForProfile(
   if (unknown.length === 0) return;
   throw new CliError(
     ExitStatus.USAGE,
-    `${daemon} does not know StartRecording, so it can only be asked as the first implementation ` +
-      `of NecoPerf, by Profile, which takes a container and a time: it cannot have ` +
-      `${unknown.join(", ")}; leave that out to record in the daemon's own way`,
+    `${daemon} supports only Profile, the RPC of the first implementation of NecoPerf, which takes ` +
+      `a container and a whole number of seconds: leave out ${unknown.join(", ")} to record with ` +
+      "the daemon's own settings",
   );
 }
 

@@ -52,8 +52,8 @@ export function parseTargetName(text: string): TargetName {
   if (workload) return { workload, name: checkName(`a ${workload.singular}`, second) };
   const types = [POD, ...WORKLOAD_TYPES].map(({ singular }) => singular).join(", ");
   throw usage(
-    `the pods of '${text}' are not known: the type must be one of ${types}; ` +
-      "those of anything else can be named by their labels, with -l",
+    `cannot profile '${text}': the type must be one of ${types}; ` +
+      "select the pods of other types by their labels, with -l",
   );
 }
 
@@ -75,7 +75,7 @@ function isCalled(
 function checkName(what: string, name: string): string {
   if (isObjectName(name)) return name;
   throw usage(
-    `'${name}' is not the name of ${what}: these are of lower case letters, digits, - and .`,
+    `'${name}' is not the name of ${what}: use lower case letters, digits, - and .`,
   );
 }
 

@@ -239,7 +239,7 @@ Deno.test("advise: Python's interpreter in the place of the program", () => {
   assert.deepEqual(kinds(stacksOf([50, main, evaluate])), ["Python"]);
   assert.match(textOf(stacksOf([50, main, evaluate])), /-X perf/);
   assert.doesNotMatch(textOf(stacksOf([50, main, evaluate])), /dwarf/);
-  assert.match(textOf(stacksOf([50, evaluate])), /-X perf.* so it takes --call-graph dwarf, too$/);
+  assert.match(textOf(stacksOf([50, evaluate])), /-X perf.* use --call-graph dwarf as well$/);
   assert.deepEqual(kinds(stacksOf([50, main, "py::f:/app/f.py /tmp/perf-7.map", evaluate])), []);
 });
 

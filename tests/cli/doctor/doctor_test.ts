@@ -83,7 +83,7 @@ Deno.test("examine: each thing that is in the way has a fix below it", async () 
       const [options, message, fix] of [
         [{}, /^cannot reach the API server/, /kubectl get pods/],
         [{ context: "nope" }, /no context 'nope'/, /its contexts: x|kubectl config get-contexts/],
-        [{ access: { tokenFile: "/nowhere/token" } }, /\/nowhere\/token/, /the option/],
+        [{ access: { tokenFile: "/nowhere/token" } }, /\/nowhere\/token/, /give another value/],
       ] as const
     ) {
       const findings = await Array.fromAsync(

@@ -392,7 +392,7 @@ Deno.test("ResultStore: nobody takes the room of who holds less, and the result 
       assert.equal(error.status, "RESOURCE_EXHAUSTED");
       assert.match(
         error.message,
-        /have 10000, .*--max-results-size.* shorter time.*call-graph fp/s,
+        /take 10000 compressed, .*--max-results-size.* shorter time.*call-graph fp/s,
       );
       return true;
     });
@@ -407,7 +407,7 @@ Deno.test("ResultStore: a result that is too large by itself fails, and no other
     await write(store, A, randomBytes(100), ALICE);
     await assert.rejects(
       write(store, B, randomBytes(5000), ALICE),
-      /more than 4Ki, .*--max-result-size.* shorter time/s,
+      /larger than 4Ki compressed, .*--max-result-size.* shorter time/s,
     );
     assert.ok(store.get(A));
   }, { maxResultBytes: 4096 });

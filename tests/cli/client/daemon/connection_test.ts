@@ -256,7 +256,11 @@ Deno.test("recordContainer: a certificate from another authority", async () => {
 });
 
 Deno.test("recordContainer: TLS on a port that speaks plain text: no fallback", async () => {
-  await refusesServer(undefined, encrypted(), /does not speak TLS, and .* nothing else is spoken/);
+  await refusesServer(
+    undefined,
+    encrypted(),
+    /does not speak TLS, which a client with a CA certificate requires/,
+  );
 });
 
 Deno.test("recordContainer: plain text on a port that speaks TLS", async () => {
@@ -271,8 +275,8 @@ Deno.test("recordContainer: plain text on a port that speaks TLS", async () => {
 const FOREIGN: Record<string, { server: () => Server; plain: RegExp; tls: RegExp }> = {
   "an HTTP/2 server without the page": {
     server: () => http2.createServer((_, response) => response.writeHead(404).end()),
-    plain: /not a necoperf-daemon, but a web server or a proxy \(HTTP status 404\)/,
-    tls: /it speaks HTTP\/2 without it: was the daemon started without a certificate/,
+    plain: /not a necoperf-daemon but a web server or a proxy \(HTTP status 404\)/,
+    tls: /it speaks HTTP\/2 without TLS: was the daemon started without a certificate/,
   },
   "a page over HTTP/2": {
     server: () =>
@@ -280,33 +284,33 @@ const FOREIGN: Record<string, { server: () => Server; plain: RegExp; tls: RegExp
         response.writeHead(200, { "content-type": "text/html" });
         response.end("<!DOCTYPE html><html><title>Sign in</title></html>");
       }),
-    plain: /not a necoperf-daemon, but a web server or a proxy \(a page of text\)/,
-    tls: /it speaks HTTP\/2 without it/,
+    plain: /not a necoperf-daemon but a web server or a proxy \(a page of text\)/,
+    tls: /it speaks HTTP\/2 without TLS/,
   },
   "a login page's redirection": {
     server: () => http2.createServer((_, response) => response.writeHead(302).end()),
-    plain: /not a necoperf-daemon, but a web server or a proxy \(HTTP status 302\)/,
-    tls: /it speaks HTTP\/2 without it/,
+    plain: /not a necoperf-daemon but a web server or a proxy \(HTTP status 302\)/,
+    tls: /it speaks HTTP\/2 without TLS/,
   },
   "an HTTP/1 server": {
     server: () => http.createServer((_, response) => response.end("<html>")),
-    plain: /not a necoperf-daemon, but a web server or a proxy for HTTP\/1 \(HTTP\/1\.1 400 /,
-    tls: /not a necoperf-daemon, but a web server or a proxy for HTTP\/1 \(HTTP\/1\.1 400 /,
+    plain: /not a necoperf-daemon but a web server or a proxy for HTTP\/1 \(HTTP\/1\.1 400 /,
+    tls: /not a necoperf-daemon but a web server or a proxy for HTTP\/1 \(HTTP\/1\.1 400 /,
   },
   "an HTTPS server without HTTP/2": {
     server: () => https.createServer(right, (_, response) => response.end("<html>")),
     plain: /it speaks TLS, and this client did not, because this is a test; .*--ca-file/,
-    tls: /speaks TLS, but not HTTP\/2 in it: it is not a necoperf-daemon/,
+    tls: /speaks TLS but not HTTP\/2: it is a web server or a proxy/,
   },
   "an SSH server's banner": {
     server: () => createServer((socket) => socket.write("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")),
-    plain: /not a necoperf-daemon, but an SSH server \(SSH-2\.0-OpenSSH_9\.2p1 Debian-2\)/,
-    tls: /not a necoperf-daemon, but an SSH server \(SSH-2\.0-OpenSSH_9\.2p1 Debian-2\)/,
+    plain: /not a necoperf-daemon but an SSH server \(SSH-2\.0-OpenSSH_9\.2p1 Debian-2\)/,
+    tls: /not a necoperf-daemon but an SSH server \(SSH-2\.0-OpenSSH_9\.2p1 Debian-2\)/,
   },
   "a server that says something else": {
     server: () => createServer((socket) => socket.write("-ERR \x1b[2Jwho are you?\r\n")),
-    plain: /not a necoperf-daemon, but something that says "-ERR \S+\[2Jwho are you\?"/,
-    tls: /not a necoperf-daemon, but something that says "-ERR \S+\[2Jwho are you\?"/,
+    plain: /not a necoperf-daemon but something that says "-ERR \S+\[2Jwho are you\?"/,
+    tls: /not a necoperf-daemon but something that says "-ERR \S+\[2Jwho are you\?"/,
   },
 };
 for (const [name, { server, plain, tls }] of Object.entries(FOREIGN)) {

@@ -202,7 +202,7 @@ Deno.test("fetchRecording: a daemon that loses every recording is not asked for 
     // Every other one is over the connection that is cut.
     fetch: (call, count, { relay }) => count % 2 === 1 ? relay.cut() : refuse(call),
   });
-  await rejectsWith(setting.record(), ExitStatus.UNREACHABLE, /lost again and again/);
+  await rejectsWith(setting.record(), ExitStatus.UNREACHABLE, /lost repeatedly/);
   assert.equal(setting.starts.length, 3);
 });
 
@@ -525,6 +525,6 @@ Deno.test("fetchRecording: a result that there is not any more", async () => {
       write: () => Promise.resolve(),
     }),
     ExitStatus.NOT_FOUND,
-    /none; a result is kept for a limited time.*record again/,
+    /none; the daemon keeps a result for a limited time.*record again/,
   );
 });

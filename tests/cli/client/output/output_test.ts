@@ -161,7 +161,7 @@ Deno.test("openFileOutput: two clients do not write what has arrived of one resu
   const first = await openFileOutput(directory.path, NAME, AT);
   await first.begin("4c1e");
   const second = await openFileOutput(directory.path, NAME, AT);
-  await assert.rejects(second.begin("4c1e"), /another necoperf-client is at this result/);
+  await assert.rejects(second.begin("4c1e"), /another necoperf-client is writing this result/);
   await second.suspend();
   await first.discard();
   assert.deepEqual(namesIn(directory.path), []);
@@ -176,7 +176,7 @@ Deno.test("openFileOutput: a directory that cannot be written is found before an
       assert(error instanceof CliError);
       assert.equal(error.exitStatus, ExitStatus.USAGE);
       assert(error.message.includes(`output directory ${path}: `), error.message);
-      assert.match(error.message, /director(y|y has this name);/);
+      assert.match(error.message, /directory;/);
       return true;
     });
   }

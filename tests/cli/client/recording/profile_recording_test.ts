@@ -134,9 +134,9 @@ Deno.test("recordContainer: what Profile cannot have is refused by name, and not
     rejectsWith(record(server.address, request), ExitStatus.USAGE, words);
   await refused(
     { request: { options: { frequencyHz: 999, callGraph: { method: "fp" }, format: "data" } } },
-    /127\.0\.0\.1:\d+ does not know StartRecording, .* cannot have --frequency, --call-graph, --format data; leave that out/,
+    /127\.0\.0\.1:\d+ supports only Profile, .* leave out --frequency, --call-graph, --format data to record/,
   );
-  await refused({ request: { queueTimeoutSeconds: 5 } }, /cannot have --queue-timeout;/);
+  await refused({ request: { queueTimeoutSeconds: 5 } }, /leave out --queue-timeout to record/);
   await refused({ request: { durationSeconds: 1.5 } }, /--duration with a fraction of a second/);
   assert.equal(calls, 0);
 });
@@ -146,7 +146,7 @@ Deno.test("checkForProfile: each option has its name", () => {
     try {
       checkForProfile("d", { containerId: "c", durationSeconds: 30, options });
     } catch (error) {
-      return /cannot have (.*);/.exec((error as CliError).message)![1];
+      return /leave out (.*) to record/.exec((error as CliError).message)![1];
     }
   };
   assert.equal(flagFor({}), undefined);
@@ -242,7 +242,7 @@ Deno.test("recordContainer: a gRPC server of another service is not a daemon", a
   await rejectsWith(
     record(server.address),
     ExitStatus.UNREACHABLE,
-    /not a necoperf-daemon, but a gRPC server that does not know necoperf\.NecoPerf\/Profile/,
+    /not a necoperf-daemon but a gRPC server that does not know necoperf\.NecoPerf\/Profile/,
   );
 });
 

@@ -32,13 +32,13 @@ function refuses(text: string, words: RegExp) {
 }
 
 Deno.test("formatTargetName: refuses other forms, other types and what is no name", () => {
-  refuses("foo/x", /pods of 'foo\/x' are not known.*deployment, statefulset.*-l/);
+  refuses("foo/x", /cannot profile 'foo\/x': .*deployment, statefulset.*-l/);
   // kubectl finds the object and then no pods of it.
-  refuses("cronjob/x", /not known/);
-  refuses("deployments.extensions/x", /not known/);
+  refuses("cronjob/x", /cannot profile/);
+  refuses("deployments.extensions/x", /cannot profile/);
   refuses("deploy/a/b", /more than one slash/);
   refuses("deploy/", /'' is not the name of a deployment/);
-  refuses("/x", /not known/);
+  refuses("/x", /cannot profile/);
   refuses("Web_0", /not the name of a pod/);
   refuses("pod/..", /not the name of a pod/);
   refuses("deploy/A", /not the name of a deployment/);
