@@ -18,7 +18,7 @@ const RUNTIME_SOCKETS = ["/run/containerd/containerd.sock", "/run/crio/crio.sock
  * providers, of login tools and of kubectl. The person at the terminal is asked about any other; so
  * also about programs that run what a kubeconfig tells them to (`aws-vault exec`, `env`, a shell).
  *
- * On Windows they are found with the endings of `PATHEXT`, by Deno, too.
+ * On Windows Deno also finds them with the endings of `PATHEXT`.
  */
 const CREDENTIAL_PLUGINS: Record<string, string> = {
   "ack-ram-tool": "https://aliyuncontainerservice.github.io/ack-ram-tool/",
@@ -116,7 +116,7 @@ function clientPermissions(): string[] {
   return [
     // API servers and daemons are anywhere.
     "--allow-net",
-    // Kubeconfig files, the certificates they name and the output directory are anywhere, too.
+    // Kubeconfig files, the certificates they name and the output directory may be anywhere.
     "--allow-read",
     "--allow-write",
     `--allow-run=${Object.keys(CREDENTIAL_PLUGINS).join()}`,
@@ -134,7 +134,7 @@ function clientPermissions(): string[] {
  *
  * Young objects: its own bound is 16 to 48 MB, and it collects them when that is full. Up to then
  * every chunk of a result that has passed through lies around: 80 MB of them in the daemon with a
- * large one; with 1 MB it is no slower. In the client the chunks of a tunnel come on top: 100 MB
+ * large one; with 1 MB it is as fast. In the client the chunks of a tunnel come on top: 100 MB
  * through one take it to 200 MB with 4 MB, and to 167 MB with 1 MB.
  *
  * Old objects: with its own bound the heap grows to three times of what is in use before it is

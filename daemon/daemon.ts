@@ -184,7 +184,7 @@ function cpuMeters(
   { containerLookup, procDir, cgroupDir }: DaemonOptions,
   lookup: ContainerLookup,
 ): OpenCpuMeter {
-  // A process of this machine is no container.
+  // A process of this machine is not a container.
   if (containerLookup === "pid") {
     const meter = blindMeter(
       "processes that are looked up by their ids have no CPU limit of their own",

@@ -9,7 +9,7 @@ import "./embedded_files.ts";
 import * as grpc from "@grpc/grpc-js";
 import * as protoLoader from "@grpc/proto-loader";
 import { CONVERSION_OPTIONS } from "./conversion_options.ts";
-// Modules and not files to be read: they are there, too, where this was imported from a URL.
+// Modules and not files to read: modules also exist where this was imported from a URL.
 import cri from "./gen/cri.json" with { type: "json" };
 import necoPerf from "./gen/necoperf.json" with { type: "json" };
 import type { ProtoGrpcType as NecoPerfTypes } from "./gen/necoperf.ts";

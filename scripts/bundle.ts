@@ -35,7 +35,7 @@ const __dirname = import.meta.dirname;`;
 export interface Bundle {
   /** The module to run, relative to the directory. */
   main: string;
-  /** What is read while it runs, too. */
+  /** Also includes what the program reads while it runs. */
   include: string[];
 }
 

@@ -68,7 +68,7 @@ async function check(): Promise<boolean> {
 if (Deno.args.includes("--check")) {
   if (!await check()) Deno.exit(1);
 } else {
-  // Emptied first: types of messages that are no more would stay.
+  // Emptied first: types of removed messages would stay.
   await Deno.remove(GENERATED, { recursive: true });
   await generate(GENERATED);
 }

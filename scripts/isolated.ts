@@ -68,7 +68,7 @@ async function main(): Promise<void> {
     clearEnv: true,
     env: environment(alsoKept),
   }).spawn();
-  // A terminal sends SIGINT to the child, too; what ends only this process is passed on.
+  // A terminal sends SIGINT to the child as well; signals for this process alone are passed on.
   Deno.addSignalListener("SIGINT", () => {});
   Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
   const { code } = await child.status;

@@ -64,7 +64,7 @@ const REQUIREMENTS: Record<string, Requirement[]> = {
   // For tests that are ignored without them.
   languages: [
     { name: "g++", test: "command -v g++", packages: ["g++"] },
-    // They run, too: a version manager's file on the PATH may have none to start.
+    // Run, and not only found: a version manager's file on the PATH may have no program to start.
     { name: "rustc", test: "rustc --version", packages: ["rustc"] },
     {
       name: "Java",

@@ -58,7 +58,7 @@ const THRESHOLDS = {
   brokenShare: 0.5,
   /** Of the frames in files. Some small libraries have no symbols in most images. */
   namelessShare: 0.5,
-  /** Of the samples in user space. Regular expressions and stubs are made at run time, too. */
+  /** Of the samples in user space. Regular expressions and stubs are also made at run time. */
   jitShare: 0.2,
   /** Of the samples in user space, in the interpreter: extensions may do the work. */
   pythonShare: 0.5,

@@ -73,8 +73,8 @@ export async function openConvertedOutput(
 }
 
 /**
- * Opens a file to be read, or standard input for `-`. Reading ends with an error when `signal`
- * tells so. A chunk is good until the next one is asked for. Rejects with a `CliError` (exit status
+ * Opens a file to be read, or standard input for `-`. Reading fails when `signal` aborts. A
+ * chunk is valid until the next one is requested. Rejects with a `CliError` (exit status
  * 2) that names the file and the cause.
  */
 export async function openText(

@@ -84,7 +84,7 @@ export function findCpuLimit(
   };
   const stopped = stoppedSeconds(counted);
   const forOthers = (pressureSeconds ?? 0) - stopped;
-  // On a node that is short of processors a container may use its limit up now and then, too.
+  // On a node that is short of processors a container may also use up its limit now and then.
   const isMostlyForOthers = forOthers > stopped &&
     forOthers >= THRESHOLDS.waitedShare * elapsedSeconds;
   if (counted && isUsedUp(counted) && !isMostlyForOthers) {
@@ -178,7 +178,7 @@ function estimateEnough(bandwidth: CpuBandwidth): number {
   return roundUp(quotaSeconds! / periodSeconds + stoppedCpus);
 }
 
-/** Up to a number of two digits: it is no more than an estimate. */
+/** Rounds up to two digits: the number is an estimate. */
 function roundUp(cpus: number): number {
   const milliCpus = Math.round(cpus * 1000);
   const unit = 10 ** Math.max(0, Math.floor(Math.log10(milliCpus)) - 1);

@@ -103,7 +103,10 @@ const GO_SYSTEM_CALL = /^(internal\/runtime|runtime\/internal)\/syscall|^syscall
 /** How much a function says of why a thread waits: nothing, how it does, or why. */
 type WaitRank = 0 | 1 | 2;
 
-/** Says how much a function tells of why a thread waits; the kernel's and unknown ones nothing. */
+/**
+ * Ranks how well a function explains why a thread waits. The kernel's and unknown functions explain
+ * nothing.
+ */
 export function waitRank(frame: Frame): WaitRank {
   if (frame.dso === "[unknown]" || frameKind(frame) === "kernel") return 0;
   return C_LIBRARY.test(frame.dso) || GO_SYSTEM_CALL.test(frame.symbol) ? 1 : 2;

@@ -88,7 +88,7 @@ export function parseArguments(args: string[], version: string): Invocation {
       getOutHasColors: () => false,
       getErrHasColors: () => false,
     });
-  // As kubectl takes them, too: -n=shop.
+  // kubectl also accepts -n=shop.
   const words = args.slice(named ? 1 : 0).map((word) => word.replace(/^(-[A-Za-z])=/, "$1"));
   try {
     command.parse(words, { from: "user" });

@@ -18,7 +18,7 @@ import {
 
 /** The options of one download. */
 export interface FetchOptions extends CommonOptions {
-  /** The flags that were given and that `fetch` has, too. */
+  /** The given flags that `fetch` also has. */
   fetchFlags: string[];
   recordingId: string;
   daemon: DaemonOptions;
@@ -127,7 +127,7 @@ function toDaemon(parsed: ParsedOptions): DaemonOptions {
   };
 }
 
-/** The flags that were given to a command and that `fetch` has, too. */
+/** The flags given to a command that `fetch` also has. */
 export function toFetchFlags(command: Command): string[] {
   return defineFetch().options.flatMap((option) => {
     const name = option.attributeName();

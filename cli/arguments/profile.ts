@@ -33,7 +33,7 @@ import {
 
 /** The options of one recording. */
 export interface ProfileOptions extends CommonOptions {
-  /** The flags that were given and that `fetch` has, too. */
+  /** The given flags that `fetch` also has. */
   fetchFlags: string[];
   target: TargetOptions;
   durationSeconds: number;

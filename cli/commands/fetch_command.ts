@@ -4,9 +4,9 @@ import type { Target } from "../client/targets/target.ts";
 import { PROGRAM } from "../program_name.ts";
 
 /**
- * The command line that goes on with the download of a result. `flags` are what the user has given
- * of those that `fetch` has, too; `access` is that of the recording: a daemon gives a result to
- * none but the account that requested it.
+ * The command line that goes on with the download of a result. `flags` are those that the user has
+ * given and that `fetch` also has; `access` is that of the recording: a daemon gives a result only
+ * to the account that requested it.
  */
 export function fetchCommand(
   recordingId: string,

@@ -61,7 +61,7 @@ function readFlags(
   for (let index = 1; index < word.length; index++) {
     const option = findOption(command, `-${word[index]}`);
     if (!option) return undefined;
-    // As kubectl takes them, too: -n=shop.
+    // kubectl also accepts -n=shop.
     const value = word.slice(index + 1).replace(/^=/, "");
     if (takesValue(option) && value === "") return option;
     given.set(option, takesValue(option) ? value : "");

@@ -34,7 +34,7 @@ function isScriptLine(line: string): boolean {
 /**
  * Reads folded stacks, `comm;root;...;leaf count`, as a profile of one event without a name. Stacks
  * with what their thread did on top, as `convertScript` writes them, are threads' time, of an event
- * for each kind. What is no such line is skipped and counted.
+ * for each kind. Other lines are skipped and counted.
  *
  * Rejects with a `CliError` (exit status 2) when the lines have two counts, of two profiles.
  */

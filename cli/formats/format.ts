@@ -33,7 +33,7 @@ export interface Conversion {
 /**
  * Converts perf script's text, compressed with gzip or not, as it comes.
  *
- * Throws a `CliError` for what is no such text (exit status 2) or has no sample (6).
+ * Throws a `CliError` for other text (exit status 2) and for text without a sample (6).
  *
  * ```ts
  * import { convertScript } from "@necoperf/necoperf";

@@ -57,7 +57,7 @@ async function* makeTimeText(
 }
 
 /**
- * Throws a `CliError` when there was no sample: exit status 2 for what is no perf script's text,
+ * Throws a `CliError` when there was no sample: exit status 2 for text that is not perf script's,
  * else 6.
  */
 export function requireSamples({ samples, leftOut }: ScriptSummary, name: string): void {
@@ -95,8 +95,8 @@ async function* gunzip(
   input: AsyncIterable<Uint8Array>,
   name: string,
 ): AsyncGenerator<Uint8Array> {
-  // Unlike a DecompressionStream it goes on with what concatenated files have after the
-  // first. Errors are those of what it yields, too.
+  // Unlike a DecompressionStream it reads all of several concatenated files. Iterating it
+  // also throws its errors.
   const unpacked = pipeline(copied(input), createGunzip(), () => {});
   try {
     yield* unpacked;

@@ -13,7 +13,7 @@ export const TIME_KIND_NAMES: Readonly<Record<TimeKind, string>> = {
 export const TIME_KINDS = Object.keys(TIME_KIND_NAMES) as TimeKind[];
 
 /**
- * Says whether a profile with such events has threads' time off the processors, too: then the
+ * Returns whether a profile with such events also has threads' time off the processors: then the
  * weights of its clock are parts of the threads' time, and not samples of a processor's.
  */
 export function hasWaiting(events: readonly Pick<EventProfile, "event">[]): boolean {

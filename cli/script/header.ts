@@ -11,7 +11,7 @@ export interface Header {
    * What follows the event: fields that few ask for, and the only frame where there is no stack.
    */
   rest: string;
-  /** Other lines look like it, too: it is a header only when a stack or a frame follows. */
+  /** Other lines may look alike: it is a header only when a stack or a frame follows. */
   needsFrame?: true;
 }
 

@@ -25,7 +25,7 @@ const ENTRY_LENGTH = 4;
 export function createKnownText(slots: number, textBytes: number): KnownText {
   /** Open addressing, at most half full. An entry without a length is free. */
   const entries = new Int32Array(ENTRY_LENGTH * slots);
-  /** Each text begins with a new word, and ends with zeros. */
+  /** Each text starts with a new word, and ends with zeros. */
   const words = new Int32Array(textBytes / 4);
   let count = 0;
   let filledWords = 0;

@@ -14,7 +14,7 @@ export interface ParseOptions {
  * the lines of their stacks.
  *
  * Whatever the text is, it does not throw: what it does not know it skips and counts, bytes that
- * are no UTF-8 are replaced, and a sample that is cut off at the end is left out. It rejects only
+ * are not UTF-8 are replaced, and a sample that is cut off at the end is left out. It rejects only
  * as `input` does. To count stacks, `foldPerfScript` is faster.
  *
  * ```ts

@@ -66,7 +66,7 @@ interface ScriptReader {
   finish(): { skippedLines: number; truncated: boolean; leftOut: LeftOut[] };
 }
 
-/** Longer lines are skipped, so that text which is no perf script does not pile up in memory. */
+/** Longer lines are skipped, so that text that is not perf script's does not pile up in memory. */
 const MAX_LINE_BYTES = 64 * 1024;
 const BUFFER_BYTES = 4 * MAX_LINE_BYTES;
 
@@ -100,7 +100,7 @@ interface OnlyFrame {
 
 /**
  * What the line before was, and so what the next may be. `weak`: what may be a sample's first line,
- * if a stack follows. `record`: of something else than a sample. `comment`: one that begins with
+ * if a stack follows. `record`: of something else than a sample. `comment`: one that starts with
  * `#`.
  */
 type Within = "nothing" | "sample" | "weak" | "record" | "comment" | "unknown";
@@ -298,8 +298,8 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
   }
 
   /**
-   * Reads a header of the usual form, by what is known. Returns false for others, of which some may
-   * be headers, too.
+   * Reads a header of the usual form, by what is known. Returns false for other lines, some of
+   * which may still be headers.
    */
   function usualHeader(start: number, end: number): boolean {
     let first = start;
@@ -403,7 +403,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     return digits / divisor;
   }
 
-  /** Reads a line that begins with a tab. */
+  /** Reads a line that starts with a tab. */
   function tabbedLine(start: number, end: number, next: number, hash: number): void {
     if (within === "sample" || within === "nothing" || within === "weak") {
       let frameId = knownLines.find(view, start, next, hash);
@@ -468,7 +468,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     if (handler.note && text(start, Math.min(end, start + TIME_NOTE.length)) === TIME_NOTE) {
       handler.note(text(start + TIME_NOTE.length, end));
     }
-    // With it perf's header begins, which a machine's text begins with.
+    // perf's header starts with it, and a machine's text with that header.
     if (text(start, Math.min(end, start + 10)) === "# ========") {
       endSample();
       beginPart();

@@ -32,7 +32,7 @@ export interface SampleOf {
 /** Reads such a text in pieces of any size. */
 interface SwitchTextReader {
   push(chunk: Uint8Array): void;
-  /** Call it once, behind the last piece. */
+  /** Call it once, after the last piece. */
   finish(): void;
   /** Nanoseconds of the same clock as the handler's, of a time as perf prints it. */
   timeNs(seconds: string): number;
@@ -43,7 +43,7 @@ interface SwitchTextReader {
 /** Longer lines and stacks are cut, so that text of something else does not pile up in memory. */
 const MAX_STACK_LENGTH = 128 * 1024;
 
-/** perf prints nine decimals with `--ns`. What is so long is no part of a thread's name. */
+/** perf prints nine decimals with `--ns`. A thread's name has no room for so many. */
 const HEADER =
   /^(?:(\S.{0,62}?)\s+)?(\d+)\/(\d+)\s+(?:\[-?\d+\]\s+)?(\d{1,9}\.\d{6,9}):\s+(?:(\d+)\s+)?(\S+?):?(?:\s(.*))?$/s;
 const MAX_HEADER_LENGTH = 8 * 1024;
@@ -155,7 +155,7 @@ export function createSwitchTextReader(handler: SwitchHandler): SwitchTextReader
       readLines();
     },
     finish() {
-      // What is cut off is no whole sample.
+      // A sample that is cut off does not count.
       if (open && (text.length > at || at === 0 && !open.onlyFrame)) open = undefined;
       endSample(at);
     },

@@ -3,7 +3,7 @@ import { THINNED } from "./time_events.ts";
 
 /** Collects what a text's notes say to people about how it was thinned. */
 interface ThinnedNotes {
-  /** Adds a note, without what notes begin with. */
+  /** Adds a note, without the words that all notes start with. */
   add(note: string): void;
   /** Each different sentence once, if there is one. */
   found(): Pick<ScriptSummary, "thinned">;

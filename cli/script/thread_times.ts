@@ -22,7 +22,7 @@ type ThreadSample = Pick<ReadSample, "thread" | "part" | "timeSeconds">;
 
 /**
  * A thread is idle when it was there for at least this part of the time that the longest-lived
- * thread was: a thread for each request, which waits once for something and ends, is no idle one.
+ * thread was: a thread for each request, which waits once for something and ends, is not idle.
  */
 const IDLE_LIFE = 0.5;
 /** ... and was blocked for at least this part of its life: one that serves runs in between. */

@@ -17,7 +17,7 @@ export type TimeKind = keyof typeof TIME_EVENTS;
 /** The start of a line that says how a whole time text was made. */
 export const TIME_NOTE = "# necoperf: ";
 
-/** What a note begins with whose rest says to people how the periods were scaled. */
+/** The start of a note whose rest explains to people how the periods were scaled. */
 export const THINNED = "thinned: ";
 
 /**

@@ -15,7 +15,7 @@ import { TIME_EVENTS, TIME_NOTE } from "./time_events.ts";
 interface TimeTextMaker {
   /** Takes the next piece, and gives what of the result is ready. */
   push(chunk: Uint8Array): Generator<Uint8Array, void, void>;
-  /** Gives the rest. Call it once, behind the last piece. */
+  /** Gives the rest. Call it once, after the last piece. */
   finish(): Generator<Uint8Array, void, void>;
 }
 
@@ -106,7 +106,7 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
 
   const threads = new Map<number, ThreadAccount>();
   const totals = new Map<number, SchedStat & { pid: number; command: string }>();
-  /** Threads that were there when the recording began, where perf tells. */
+  /** Threads that were there when the recording started, where perf reports them. */
   const firstThreads = new Map<number, NamedThread>();
   /** When threads have begun that were not there when the recording began. */
   const started = new Map<number, number>();
@@ -304,7 +304,7 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     }
     if (!thread) {
       const isReused = endedTids.delete(tid);
-      // One that is new behind a pause has begun in it.
+      // A thread that is new after a pause has started in it.
       const isNew = lastPause?.still && !lastPause.still.has(tid) && timeNs > lastPause.startNs;
       const pause = isNew ? lastPause : undefined;
       const startNs = isReused ? timeNs : Math.min(timeNs, pause?.startNs ?? beganNs!);

@@ -193,7 +193,7 @@ class ApiHttp {
       text = await readText(response.body ?? []);
     } catch (error) {
       if (error instanceof StatusError) throw error;
-      // A connection that has died without a word would make the next requests wait, too.
+      // A connection that has died silently would also make the next requests wait.
       this.#drop(client);
       const cause = nameCause(error, deadlineMs);
       throw new NoAnswerError(`the API server at ${server} does not answer: ${cause}`);
@@ -222,7 +222,7 @@ class ApiHttp {
       try {
         this.#client = { http: Deno.createHttpClient({ caCerts: [ca] }), ca };
       } catch (error) {
-        throw unavailable(`ca.crt of the daemon's service account is no certificate: ${error}`);
+        throw unavailable(`ca.crt of the daemon's service account is not a certificate: ${error}`);
       }
     }
     return this.#client!.http;

@@ -4,7 +4,7 @@ import { isDnsLabel } from "./dns_label.ts";
 /**
  * The parts of a pod that identify its containers.
  *
- * Whoever may patch `pods/status` and `pods` in a namespace decides about all of it but the UID,
+ * A user who may patch `pods/status` and `pods` in a namespace decides about all of it but the UID,
  * and about more with `create` on `pods`: a claim here proves nothing by itself.
  */
 export interface NodePod {

@@ -69,7 +69,7 @@ export function createApiOwners(
     return pods;
   }
 
-  /** The pods, by a list that is no older than asked for. */
+  /** The pods, by a list that is at most `maxAgeMs` old. */
   function pods(maxAgeMs: number): Promise<NodePod[]> {
     if (list && now() - list.askedAt <= maxAgeMs) return Promise.resolve(list.pods);
     loading ??= load().finally(() => loading = undefined);

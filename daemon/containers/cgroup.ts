@@ -22,7 +22,7 @@ export interface CgroupContainer {
  * `0::<path>` for v2 (cgroups(7)); a hybrid system has both. Which hierarchies a runtime uses
  * differs, so all lines count, as far as they agree: one in which a process is somewhere else than
  * in the others was not made by a runtime. Paths are as the reader's cgroup namespace sees them:
- * what is outside of it begins with `/..`, which changes nothing here, because names and not
+ * what is outside of it starts with `/..`, which changes nothing here, because names and not
  * positions are looked at.
  *
  * ```ts

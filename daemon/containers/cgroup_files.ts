@@ -25,7 +25,7 @@ export const V2 = "v2";
 /**
  * Finds the cgroups of a container among those that are mounted at a directory or below it.
  *
- * Where a process is comes from its `cgroup` file, and with that from whoever may move it: its
+ * A process's `cgroup` file says where it is, and any process that may move it decides that: its
  * container, below the container's own cgroup. So of a path that names the container, what is below
  * that name is left out. One that does not name it counts only when each process in that cgroup is
  * the container's and there is no cgroup below. Nothing else of the mount is ever read, and what is

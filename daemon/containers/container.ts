@@ -70,7 +70,9 @@ export interface ContainerLookup {
    */
   threadTimes(pids: readonly number[], maxThreads: number): Promise<ThreadTimes[]>;
 
-  /** Seconds since the system started (CLOCK_BOOTTIME), to 10 ms; undefined where nothing tells. */
+  /**
+   * Seconds since the system started (CLOCK_BOOTTIME), to 10 ms; undefined where it is not known.
+   */
   uptime(): Promise<number | undefined>;
 
   /** Rejects with words for an administrator when containers cannot be looked up at all. */

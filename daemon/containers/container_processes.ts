@@ -91,7 +91,7 @@ const LOOKS_AT_NEW_PROCESS = 3;
  * Yields the processes that come into a container from outside after the look `last`, each group
  * with the children it has by then, until `signal` aborts.
  *
- * One of the container's own processes whose parent has ended is taken for such, too, where the
+ * One of the container's own processes whose parent has ended is also taken for such where the
  * parent's heir is outside: in a pod that shares its processes' namespace, or the host's.
  */
 export async function* enteredProcesses(

@@ -64,7 +64,7 @@ export async function readPressure(read: ReadCgroupFile): Promise<number | undef
   return toSeconds(wholeNumber(total), 1e6);
 }
 
-/** The number behind a name in a file with one on each line. */
+/** The number after a name, in a file with a name and a number on each line. */
 function field(text: string | undefined, name: string): number | undefined {
   return wholeNumber(new RegExp(`^${name} (\\d+)$`, "m").exec(text ?? "")?.[1]);
 }

@@ -37,7 +37,7 @@ export function createCpuMeters(
   { procfs, directory, lookup, intervalMs = INTERVAL_MS }: {
     procfs: Procfs;
     directory: string;
-    /** Tells how long threads waited, where the kernel counts no pressure. */
+    /** Finds how long threads waited, where the kernel does not count pressure. */
     lookup: Pick<ContainerLookup, "processes" | "threadTimes">;
     intervalMs?: number;
   },

@@ -36,7 +36,7 @@ export function parseProcessStat(text: string): ProcessStat | undefined {
   const numbers = [4, 14, 15, 20, 22].map((number) => Number(field(number)));
   if (!numbers.every(Number.isSafeInteger)) return undefined;
   const [parentPid, userTicks, systemTicks, threads, startTicks] = numbers;
-  // A process whose first thread has ended is a zombie, too, while its other threads work on.
+  // A process whose first thread has ended is a zombie as well, while its other threads work on.
   const ended = ["Z", "X", "x"].includes(field(3)) && threads <= 1;
   const cpuTicks = userTicks + systemTicks;
   return { parentPid, startTicks, cpuTicks, runnable: field(3) === "R", ended };

@@ -15,7 +15,7 @@ export interface Readiness {
 /** How long the outcome of the checks stands, so that asking often costs nothing. */
 const VALID_MS = 10_000;
 
-/** Tells whether the daemon can do its work. */
+/** Finds out whether the daemon can do its work. */
 export class ReadinessProbe {
   readonly #failures = new Map<string, string>();
   #checkedAt = -Infinity;

@@ -33,7 +33,7 @@ export class FirstSample implements PerfDataVisitor {
     try {
       this.#records.add(chunk);
     } catch {
-      // Whoever uses the stream will find out.
+      // The reader of the stream reports it.
       this.#isSeen = true;
     }
   }

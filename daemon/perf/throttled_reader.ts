@@ -3,8 +3,8 @@ import { wait } from "../../wait.ts";
 const BUFFER_BYTES = 64 << 10;
 
 /**
- * Reads a stream of bytes into one buffer, over and over: a chunk is good until the next one is
- * asked for. After a chunk that left room, whoever writes has `pauseMs` to fill the pipe, until
+ * Reads a stream of bytes into one buffer, over and over: a chunk is valid until the next one is
+ * requested. After a chunk that left room, the writer has `pauseMs` to fill the pipe, until
  * `ended` aborts: to be woken up for a few bytes costs as much as for 64 KB.
  */
 export async function* throttledReader(

@@ -198,7 +198,7 @@ export class Bursts implements PerfRecord {
     const { resolve } = this.#next;
     this.#next = Promise.withResolvers();
     resolve({ perf, next: this.#next.promise });
-    // Whoever stops it meanwhile has stopped the one before.
+    // A stop in the meantime has stopped the one before.
     if (this.#ended.aborted) perf.stop();
   }
 

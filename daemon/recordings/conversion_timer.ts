@@ -5,7 +5,9 @@ export class ConversionTimer {
   /** `giveUp` is called when it has gone on for `seconds`. */
   constructor(private readonly seconds: number, private readonly giveUp: () => void) {}
 
-  /** The sampling ends in so many milliseconds at the latest; what was said before does not count. */
+  /**
+   * The sampling ends in so many milliseconds at the latest; what was said before does not count.
+   */
   samplingEndsIn(milliseconds: number): void {
     this.end();
     this.#timer = setTimeout(this.giveUp, milliseconds + this.seconds * 1000);

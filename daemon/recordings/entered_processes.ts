@@ -85,7 +85,7 @@ export class EnteredProcesses {
       return await this.parts.attacher.attachTo(pids, durationSeconds);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      // What happens to one is no reason to lose what is recorded of the others.
+      // The failure of one must not lose the recordings of the others.
       this.#miss(pids.length, error.message);
       return undefined;
     }

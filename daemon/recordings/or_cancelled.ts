@@ -1,8 +1,8 @@
 import { StatusError } from "../status_error.ts";
 
 /**
- * What `work` gives, for a caller who may give up before that: rejects with `CANCELLED` as soon as
- * `signal` aborts. The work itself goes on, as others may wait for it, too.
+ * Resolves as `work` does, but rejects with `CANCELLED` as soon as `signal` aborts, for a caller
+ * that may give up. The work itself goes on: others may wait for it as well.
  */
 export async function orCancelled<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: cancelled, reject } = Promise.withResolvers<never>();

@@ -147,7 +147,7 @@ class Recording {
       const failure = this.control.abort.aborted
         ? new StatusError("CANCELLED", "the caller gave the recording up", { cause: error })
         : error;
-      // Whoever follows the result hears the same.
+      // Readers that follow the result get the same error.
       await this.#writer.abort(failure).catch(() => {});
       throw failure;
     }
@@ -297,7 +297,7 @@ class Recording {
       : stop.aborted
       ? stop.reason
       : "target-ended";
-    // Threads that do nothing have a time, too.
+    // A recording of threads' time also has threads that do nothing.
     const isEmpty = counts.samples === 0 && (!this.#threadTime || completeness === "target-ended");
     if (isEmpty) throw this.#failure ?? noSample(completeness, sampledSeconds);
     if (this.#failure) this.observer.perfFailed(this.#failure);

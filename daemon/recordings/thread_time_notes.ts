@@ -1,6 +1,6 @@
 /**
- * The lines of the daemon's own in the text of a recording of threads' time. perf script's text has
- * no such lines: those that begin with `#` are not its own.
+ * The lines of the daemon's own in the text of a recording of threads' time. No line of
+ * perf script's own starts with `#` there.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const THREADS_PER_LINE = 128;
 const TICKS_PER_SECOND = 100;
 
 /**
- * What the text begins with: that it is of such a recording, and when that began, by perf's clock.
+ * The start of the text: the kind of the recording, and when it started, by perf's clock.
  */
 export function beginningNotes(threadTime: ThreadTime, beganAt: number | undefined): string {
   return lines([

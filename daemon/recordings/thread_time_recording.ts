@@ -74,7 +74,7 @@ interface Look {
 
 /**
  * What a recording of threads' time has beyond one of samples: it pauses when perf writes too much,
- * for threads that switch often, and tells what the kernel has counted of the threads.
+ * for threads that switch often, and reports what the kernel has counted of the threads.
  */
 export class ThreadTimeRecording {
   readonly #bytesPerSecond: number;

@@ -107,14 +107,14 @@ export class Result {
     this.#expiry = setTimeout(expire, seconds * 1000);
   }
 
-  /** Makes nothing happen any more. */
+  /** Cancels the expiry timer. */
   release(): void {
     clearTimeout(this.#expiry);
   }
 
   /**
    * Where the result itself is written to. When that is closed, all of it is in the file; a chunk
-   * that is written is no more needed. `reserve` is asked before the file grows by so many bytes,
+   * that is written is no longer needed. `reserve` is asked before the file grows by so many bytes,
    * and rejects when it may not.
    */
   writable(reserve: (bytes: number) => Promise<void>): WritableStream<Uint8Array> {

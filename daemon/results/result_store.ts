@@ -33,7 +33,7 @@ const MAX_METADATA_BYTES = 64 << 10;
  * after that for callers who come back. Those that are whole outlive the process.
  */
 export class ResultStore {
-  /** By name; removed ones, too, as long as they are read and so take room. */
+  /** By name, with removed ones as long as they are read and so take room. */
   readonly #results = new Map<string, Result>();
   #onEmpty = () => {};
 
@@ -183,7 +183,7 @@ export class ResultStore {
   async #removeFiles(result: Result): Promise<void> {
     result.release();
     result.removed = true;
-    // First what makes it a result: bytes alone are no one's.
+    // The metadata first: without them the bytes belong to nobody.
     await Deno.remove(this.#path(result.name + METADATA_SUFFIX)).catch(() => {});
     await Deno.remove(result.path).catch(() => {});
   }
@@ -210,7 +210,7 @@ export class ResultStore {
     const path = this.#path(name + DATA_SUFFIX);
     const metadataPath = this.#path(name + METADATA_SUFFIX);
     try {
-      if (!/^[0-9a-f-]{36}$/.test(name)) throw new Error("its name is no recording's");
+      if (!/^[0-9a-f-]{36}$/.test(name)) throw new Error("its name is not a recording's");
       const metadataBytes = await ownFileSize(metadataPath, uid);
       if (metadataBytes > MAX_METADATA_BYTES) throw new Error("its metadata are too large");
       const metadata = parseMetadata(await Deno.readTextFile(metadataPath));

@@ -13,7 +13,7 @@ export async function listenOn(server: Server, address: string, port: number): P
   } catch (error) {
     throw new Error(`cannot listen on ${address}:${port}: ${(error as Error).message}`);
   }
-  // One connection that cannot be accepted is no reason to stop.
+  // Go on when a connection cannot be accepted.
   server.on("error", () => {});
   return (server.address() as AddressInfo).port;
 }

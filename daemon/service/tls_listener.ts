@@ -91,7 +91,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   };
 }
 
-/** Serves connections from behind a guard, whether they are encrypted or not. */
+/** Serves connections through a guard, whether they are encrypted or not. */
 function createServe(
   options: ListenerOptions,
   table: ConnectionTable,

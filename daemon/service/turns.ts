@@ -26,7 +26,7 @@ export class Turns {
     if (!turn) return;
     const startedAt = performance.now();
     turn();
-    // Fires when what the turn has set going is done, too.
+    // Fires when what the turn has started is done as well.
     setTimeout(() => this.#rest(performance.now() - startedAt), 0);
   }
 }

@@ -135,7 +135,7 @@ Deno.test("necoperf-client: --json prints one object about the result, also when
   assert.match(both.stderr, /--json and the result itself/);
 });
 
-Deno.test("necoperf-client: --json prints a failure as an object, too", async () => {
+Deno.test("necoperf-client: --json also prints a failure as an object", async () => {
   using directory = temporaryDirectory();
   await using daemon = await startStandInDaemon({
     start: (call) =>

@@ -358,7 +358,7 @@ Deno.test("auth api: those who may profile a container can, and nobody else", as
       },
     });
 
-    await t.step("a refusal names the rule, and tells nothing of what is there", async () => {
+    await t.step("a refusal names the rule, and reveals nothing of what is there", async () => {
       const anothers = await refused(tokens.a, containerB);
       assert.equal(anothers.code, grpc.status.PERMISSION_DENIED);
       assert.match(
@@ -424,7 +424,7 @@ Deno.test("auth api: those who may profile a container can, and nobody else", as
       assert.equal(await sides("SIDE_USER"), "SIDE_USER");
     });
 
-    await t.step("a result is for whoever asked for it", async () => {
+    await t.step("a result is only for the user who asked for it", async () => {
       const events = await record(client, tokens.a, containerA);
       const { recordingId } = events[0].accepted!;
       const unknown = crypto.randomUUID();

@@ -53,7 +53,7 @@ Deno.test("profile: --wall without profiles/kernel has the user's side of all of
   assert.match(run.stderr, /running, .*blocked, .*waiting for a processor/);
 });
 
-Deno.test("profile: --wall with profiles/kernel has where in the kernel threads wait, too", async () => {
+Deno.test("profile: --wall with profiles/kernel also has where in the kernel threads wait", async () => {
   const metadata = { name: "profile-kernel", namespace: tenant.namespace };
   const apiVersion = "rbac.authorization.k8s.io/v1";
   await apply({

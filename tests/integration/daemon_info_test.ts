@@ -14,7 +14,7 @@ async function output(command: string, ...args: string[]): Promise<string> {
   return new TextDecoder().decode(stdout).trim();
 }
 
-Deno.test("GetDaemonInfo: a daemon tells its versions, whether it is ready, and its limits", async () => {
+Deno.test("GetDaemonInfo: a daemon reports its versions, whether it is ready, and its limits", async () => {
   await using daemon = await startDaemon({
     args: [
       ...["--container-lookup", "pid", "--max-duration", "90s", "--max-frequency", "500"],

@@ -251,7 +251,7 @@ Deno.test("StartRecording: an event that perf leaves out is refused", async () =
   }
 });
 
-Deno.test("StartRecording: a perf record whose output is no perf.data is ended and told", async () => {
+Deno.test("StartRecording: a perf record whose output is not perf.data is ended and reported", async () => {
   await using daemon = await startWith(
     'record*--control*) head -c 100000 /dev/urandom; exec $perf "$@" ;;',
   );

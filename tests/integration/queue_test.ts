@@ -173,7 +173,7 @@ function startUntaken({ address, client }: TestDaemon, request: StartRecordingRe
   return { [Symbol.dispose]: () => session.destroy() };
 }
 
-Deno.test("RecordingQueue: a caller that takes no events loses its recording, and the log tells why once", async () => {
+Deno.test("RecordingQueue: a caller that takes no events loses its recording, and the log says why once", async () => {
   await using daemon = await start("--stall-timeout", "1s");
   await using target = run(targets.spin);
   const duration = { seconds: 600, nanos: 0 };

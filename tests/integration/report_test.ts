@@ -66,7 +66,7 @@ Deno.test("--json: a busy program: its functions, its CPU, and no warning", asyn
   assert(summary.samples > 20);
 });
 
-Deno.test("--json: perf.data tells of no functions, but of the CPU", async () => {
+Deno.test("--json: perf.data has no functions to show, but the CPU", async () => {
   await using daemon = await start();
   const { hottest, cpuUse } = await report(daemon, [targets.spin], { format: "data" });
   assert.deepEqual(hottest, []);

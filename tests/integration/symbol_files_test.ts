@@ -148,7 +148,7 @@ Deno.test("perf script: a file of the daemon's image names no function of a cont
   });
 
   await t.step(
-    "processes that have gone have the names of files that others have, too",
+    "processes that have gone have the names of files that others have as well",
     async () => {
       // Never sampled, so that perf has not read its files when it reads of the others.
       const start = `${path} 0 & sleep 1; kill -STOP $!; >/tmp/stopped; ${START.shortly(path)}`;

@@ -192,7 +192,7 @@ function sumUp(switches: Switch[], from: number, to: number): { ranSeconds: numb
   return { ranSeconds, ins };
 }
 
-Deno.test("StartRecording: a container whose threads all sleep has a time, too", async () => {
+Deno.test("StartRecording: a container whose threads all sleep also has a time", async () => {
   await using daemon = await startDaemon({ args: BY_CGROUP });
   await using container = makeContainer();
   const { pid } = container.run(targets.idle);

@@ -134,7 +134,7 @@ const TLS_ALERT = 21;
 const CLIENT_HELLO = new Uint8Array([22, 3, 1, 0, 5, 1, 0, 0, 1, 3]);
 const HTTP1 = "GET /necoperf.NecoPerf/Record HTTP/1.1\r\nHost: necoperf\r\n\r\n";
 
-Deno.test("TLS: with a certificate calls are encrypted, and a metric tells when it expires", async () => {
+Deno.test("TLS: with a certificate calls are encrypted, and a metric shows when it expires", async () => {
   await withAuthority(async (authority, directory) => {
     await authority.issue("server", { dnsName: SERVER_NAME });
     await using daemon = await startEncrypted(directory, "server");
@@ -213,7 +213,7 @@ Deno.test("client certificates: a good one is a caller, a bad one is refused", a
   });
 });
 
-Deno.test("TLS: whoever speaks something else is sent away, and the next is served", async () => {
+Deno.test("TLS: a peer that speaks something else is sent away, and the next is served", async () => {
   await withAuthority(async (authority, directory) => {
     await authority.issue("server", { dnsName: SERVER_NAME });
     await using encrypted = await startEncrypted(directory, "server");

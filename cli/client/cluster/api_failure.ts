@@ -115,7 +115,7 @@ function singular(type: string): string {
 }
 
 function ruleFor({ verb, resource, apiGroup, name }: ApiRequest): string {
-  // Whoever may make tokens of all service accounts can be any of them: name the one.
+  // The right to make tokens of all service accounts is the right to be any of them: name the one.
   const isOne = resource === "configmaps" || resource === "serviceaccounts/token";
   return formatRule({ verb, apiGroup, resource, name: isOne ? name : undefined });
 }

@@ -55,8 +55,8 @@ export interface Cluster {
    */
   selectPods(namespace: string, selectors: PodSelectors): Promise<Pod[]>;
   /**
-   * Gets which pods are a workload's, as a label selector. Rejects with a `CliError`; one that
-   * selects none is such an error, too (exit status 3).
+   * Gets which pods are a workload's, as a label selector. Rejects with a `CliError`, also for
+   * a selector that selects none (exit status 3).
    */
   readSelector(namespace: string, workload: WorkloadType, name: string): Promise<string>;
   /**

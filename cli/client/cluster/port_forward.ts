@@ -96,7 +96,7 @@ export function openPortForward(
       socket.terminate();
     });
   });
-  // Listened to until the end: `terminate` makes one, too.
+  // Handled until the end: `terminate` also emits an error.
   socket.on("error", (noAnswer) => resolve({ failure: { noAnswer } }));
   socket.on("upgrade", (response) => (response.socket as Socket).setKeepAlive(true, KEEP_ALIVE_MS));
   // A message can come with the answer: who listens for it has to be there by then.

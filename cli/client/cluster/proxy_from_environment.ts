@@ -24,8 +24,8 @@ export function proxyFromEnvironment(
 
 /**
  * Reads the URL of a proxy, of HTTP, HTTPS or SOCKS5, without a path: a proxy without a scheme, or
- * with one that Go does not know, is one of HTTP. Undefined where it is no URL, which Go takes for
- * none.
+ * with one that Go does not know, is one of HTTP. Undefined where it is not a URL, which Go takes
+ * for none.
  */
 export function parseProxy(text: string): string | undefined {
   if (/\s/.test(text)) return undefined;
@@ -81,7 +81,7 @@ function parseRange(entry: string): { address: string; bits: number } | undefine
   return own >= 0 && own <= address.length ? { address, bits: own } : undefined;
 }
 
-/** The bits of an IP address, as text; one of IPv4 has 32 in IPv6's form, too. */
+/** The bits of an IP address, as text; an IPv4 address has 32, also in IPv6's form. */
 function parseAddress(text: string): string | undefined {
   if (isIP(text) === 4) {
     return text.split(".").map((part) => Number(part).toString(2).padStart(8, "0")).join("");

@@ -59,7 +59,7 @@ export function tokenOnRequest(
   let current = first && keep(first, now());
   let lock = Promise.resolve();
   return async (signal) => {
-    // Whoever comes meanwhile takes the token that is being made, or asks when there was none.
+    // Concurrent callers take the token that is being made, or request one when that fails.
     const before = lock;
     const { promise, resolve: unlock } = Promise.withResolvers<void>();
     lock = promise;
@@ -96,8 +96,8 @@ function isForNecoPerf(token: string): boolean {
 }
 
 /**
- * The user that a token says it is of; `undefined` for one that is no JSON Web Token. Nothing is
- * verified: that is for those whom it is shown to.
+ * The user that a token names; `undefined` for one that is not a JSON Web Token. Nothing is
+ * verified: servers do that.
  */
 export function tokenSubject(token: string): string | undefined {
   const subject = readTokenClaims(token)?.sub;

@@ -49,7 +49,7 @@ export async function chooseServiceAccount(options: ConnectOptions): Promise<Dae
     ...access,
     noTokenBecause: asked.length > 0
       ? noneMayProfile(namespace, asked)
-      : `neither the API server nor the daemon tells you which service account of namespace ` +
+      : `neither the API server nor the daemon could say which service account of namespace ` +
         `${namespace} may profile (${names.join(", ")}): choose with --service-account NAME`,
   };
 }

@@ -30,7 +30,7 @@ export interface Connection extends Disposable {
 /** How patient the client is, in milliseconds. */
 const PATIENCE_MS = {
   connect: 10_000,
-  /** For a TCP connection to a daemon that can be reached in another way, too. */
+  /** For a TCP connection to a daemon that can also be reached in another way. */
   directConnect: 1_000,
   /** For the words of an error that has happened already. */
   connectionError: 500,

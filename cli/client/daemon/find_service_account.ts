@@ -32,8 +32,8 @@ type AskedCluster = Pick<
  * caller may request tokens of and that may profile in the namespace. That is `necoperf-client`,
  * else the first by its name. `request` requests a token of one, for the daemons alone.
  *
- * Nothing here is a reason not to call the daemon: failures of the API server, too, are why there
- * is no token. Rejects only with the `CliError` that the user interrupted it.
+ * No failure here is a reason not to call the daemon, not even one of the API server: it only
+ * explains why there is no token. Rejects only with the `CliError` of an interruption by the user.
  */
 export async function findServiceAccount(
   cluster: AskedCluster,

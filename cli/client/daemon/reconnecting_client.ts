@@ -40,8 +40,8 @@ export interface ReconnectingClient extends Disposable {
    */
   connect(signal: AbortSignal): Promise<Connection>;
   /**
-   * Says whether a call failed in a way that is worth another try with the next connection; its own
-   * one counts as lost then. What is no call's failure never is.
+   * Returns whether a failed call is worth another try with the next connection; its own connection
+   * counts as lost then. Errors that are not failures of a call return false.
    */
   isLost(connection: Connection, error: unknown): boolean;
   /** Something has arrived: patience begins anew. */

@@ -4,8 +4,8 @@ import { CliError, ExitStatus } from "../../errors.ts";
  * Reads a file of text that somebody named, such as a token or a certificate. `what` says which it
  * is, for messages: `the token file`.
  *
- * Throws a `CliError` (exit status 2) that names the file, and never what is in it: it is not
- * there, cannot be read, is no regular file or holds more than `maxBytes`.
+ * Throws a `CliError` (exit status 2) when the file does not exist, cannot be read, is not a
+ * regular file or holds more than `maxBytes`. The error names the file, and never its content.
  */
 export async function readSmallFile(what: string, path: string, maxBytes: number): Promise<string> {
   try {

@@ -41,7 +41,7 @@ function convertingOutput(output: Output, conversion: Conversion): Output {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
     text = writable.getWriter();
     converted = writeTo(output, convertScript(readable, conversion));
-    // Whoever writes or commits hears of it.
+    // Writing and committing report the failure.
     converted.catch(() => {});
   };
   const stop = async () => {

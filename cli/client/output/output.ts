@@ -35,7 +35,7 @@ interface ResultName {
   stem: string;
   /** With its dot. */
   extension: string;
-  /** `plain`: without the time. `exact`: that, too, and no other when a file has it already. */
+  /** `plain`: without the time. `exact`: without the time, and no other name when a file has it. */
   form?: "plain" | "exact";
 }
 

@@ -16,8 +16,8 @@ export interface ProfileAllOptions extends Omit<ProfileOptions, "target" | "onEv
   /** How many are asked for at a time. Default: 8. */
   maxConcurrent?: number;
   /**
-   * What the file begins with that all results are merged into, too. Not there: none is made. On
-   * standard output there is nothing but that one. Only for text.
+   * How the name of the merged file starts, which holds all results; without it none is written.
+   * Standard output gets only that one. Only for text.
    */
   mergedName?: string;
 }

@@ -22,7 +22,7 @@ export interface RecordOptions {
   callGraph?: CallGraph;
   /** Samples this side only. */
   side?: OneSide;
-  /** Names functions that the compiler inlined, too. Slow for large programs. */
+  /** Also names functions that the compiler inlined. Slow for large programs. */
   inline?: boolean;
   /** perf script's text (the default), or perf.data itself. */
   format?: "script" | "data";

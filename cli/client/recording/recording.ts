@@ -139,7 +139,7 @@ export class Recording implements RecordingRun {
           case "started":
             this.phase = "sampling";
             this.#frequencyHz = message.started!.frequency || undefined;
-            // Awaited last: when the recording fails, too, its own call has the better words.
+            // Awaited last: when the recording fails as well, its own call has the better words.
             this.#receive().catch(() => {});
             break;
           case "converting":

@@ -78,7 +78,7 @@ export async function openNamespace(
     cluster,
     targetNamespace: namespace,
   });
-  // Whoever awaits it hears of a failure.
+  // Those that await it get the failure.
   access.catch(() => {});
   const route: Route = { via: reference.via ?? "auto" };
   return { cluster, namespace, necoperfNamespace, route, access };

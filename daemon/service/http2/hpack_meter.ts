@@ -160,7 +160,7 @@ class Reader {
     for (let unit = 1, more = true; more; unit *= 128) {
       const byte = this.#byte();
       value += (byte & 127) * unit;
-      // Zeros that add nothing count, too.
+      // Zeros that add nothing count as well.
       if (value > MAX_INTEGER || unit > MAX_INTEGER) {
         throw new RangeError("an integer is too large");
       }

@@ -151,7 +151,7 @@ Deno.test("findCpuLimit: of a daemon that says nothing there is something to tel
   assert.match(findCpuLimit(SUMMARY, { limitCpus: 1 })!.unknown!, /older than this client/);
 });
 
-Deno.test("findCpuLimit: without the kernel's limit, only the pressure tells", () => {
+Deno.test("findCpuLimit: without the kernel's limit, only the pressure decides", () => {
   const unknown = "the kernel has no CPU limit among what it counts";
   const waited = { pressureSeconds: 6 };
   assert.equal(find(waited, {}, unknown).heldBackBy, "node");

@@ -45,7 +45,7 @@ Deno.test("findCpuUse: other events say nothing of time", () => {
   }
 });
 
-Deno.test("findCpuUse: without the text it is what was asked for that tells", () => {
+Deno.test("findCpuUse: without the text, the requested options decide", () => {
   assert.deepEqual(
     findCpuUse(SUMMARY, { asked: { frequencyHz: 50, side: "user" } }),
     { cpus: 2, side: "user" },

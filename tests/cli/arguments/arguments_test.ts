@@ -225,7 +225,7 @@ Deno.test("parseArguments: refuses a fetch that it does not understand", () => {
   refuses(/put the word fetch before all options/, "-n", "shop", "fetch", "4c1e");
 });
 
-Deno.test("parseArguments: a fetch is told the flags of the recording that it has, too, as they were given", () => {
+Deno.test("parseArguments: a fetch gets the recording's flags that it also has, as given", () => {
   const { fetchFlags } = parse(
     ..."web-0 -n shop -c app -d 5s -F 99 --inline -q --ca-file ca --insecure-send-token".split(" "),
     ...["--context", "my context", "-o", "it's here", "--retry-timeout", "1m30s"],

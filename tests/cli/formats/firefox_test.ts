@@ -98,7 +98,7 @@ Deno.test("convertScript: samples have their time, in order, from the first one 
   assert.equal(Math.round(meta.interval), 10);
 });
 
-Deno.test("convertScript: samples of several texts, one behind the other, are put into order", async () => {
+Deno.test("convertScript: samples of several texts, one after the other, are put into order", async () => {
   const { threads } = JSON.parse(await convertToText("firefox", SCRIPT + SCRIPT));
   assert.deepEqual(threads[1].samples.time, [0, 0, 10, 10, 20, 20, 40, 40]);
 });

@@ -48,7 +48,7 @@ Deno.test("convertScript: compressed texts that were put together are unpacked, 
   );
 });
 
-Deno.test("convertScript: what is no perf script's text is said to be none, and what it is", async () => {
+Deno.test("convertScript: text that is not perf script's is refused, with what it is", async () => {
   await refuses(ExitStatus.USAGE, /^a\.txt is empty/, "");
   await refuses(ExitStatus.USAGE, /^a\.txt \(unpacked\) is empty/, gzipSync(""));
   await refuses(ExitStatus.USAGE, /^a\.txt is perf\.data, not text: `perf script/, "PERFILE2\0\0");

@@ -18,7 +18,7 @@ Deno.test("convertScript: speedscope itself opens what is written for it", async
   assert.equal(rows.size, 8);
 });
 
-Deno.test("convertScript: a profile for each event, and no unit for what is no clock", async () => {
+Deno.test("convertScript: a profile for each event, and a unit only for clocks", async () => {
   const text = SCRIPT + "web 7/7 12.0: 300 cycles: \n\t 55d0 main+0x10 (/app/web)\n\n";
   const { profiles, shared } = JSON.parse(await convertToText("speedscope", text));
   const main = shared.frames.findIndex(({ name }: { name: string }) => name === "main");

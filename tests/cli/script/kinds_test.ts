@@ -81,7 +81,7 @@ Deno.test("foldPerfScript: no record between samples is a sample, with a stack o
   }
 });
 
-Deno.test("foldPerfScript: a stack behind a line with # is of no sample, and told", async () => {
+Deno.test("foldPerfScript: a stack after a line with # belongs to no sample, and is reported", async () => {
   const { samples, summary } = await samplesOf(`# cmdline : perf\n${STACK}\n${SAMPLE}`);
   assert.deepEqual(samples, [READ]);
   assert.deepEqual(summary.leftOut, [{ kind: "stack without a sample", lines: 2, firstLine: 2 }]);
@@ -117,7 +117,7 @@ Deno.test("parsePerfScript: fields between processor and time are no event", asy
   }
 });
 
-Deno.test("parsePerfScript: any field may be missing behind the thread", async () => {
+Deno.test("parsePerfScript: any field may be missing after the thread", async () => {
   for (
     const [header, expected] of [
       ["web       7/7      12.500000:      10101 cycles:P: ", "web 7/7 [] 12.5 10101 cycles:P"],
@@ -167,7 +167,7 @@ const FURTHER = [
   " 4K",
 ];
 
-Deno.test("foldPerfScript: a stack behind the header counts, and not what is in its line", async () => {
+Deno.test("foldPerfScript: a stack after the header counts, and not what is in its line", async () => {
   for (const rest of RESTS) {
     for (const further of FURTHER) {
       // What follows a stack takes the place of the empty line.
@@ -226,7 +226,7 @@ Deno.test("foldPerfScript: lines besides the frames do not end a stack, and are 
   }
 });
 
-Deno.test("foldPerfScript: what follows a sample behind an empty line is no sample", async () => {
+Deno.test("foldPerfScript: what follows a sample after an empty line is not a sample", async () => {
   for (
     const more of [
       "\tmain+12:\n\t000055d000001108\tinsn: 48 89 e5 \t# PRED 3 cycles 0.33 IPC\n" +
@@ -245,7 +245,7 @@ Deno.test("foldPerfScript: what follows a sample behind an empty line is no samp
   }
 });
 
-Deno.test("foldPerfScript: a thread's name is no other line, whatever is in it", async () => {
+Deno.test("foldPerfScript: a thread's name is not taken for another line, whatever is in it", async () => {
   for (
     const name of [
       ...["PERF_RECORD_x", "a:b: c", "5 [0] 1.5: c", "x 1/2", "[kworker/0:1]", "1", "VM Thread"],

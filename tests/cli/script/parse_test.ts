@@ -51,7 +51,7 @@ Deno.test("parsePerfScript: chunks may end anywhere", async () => {
   }
 });
 
-Deno.test("parsePerfScript: lines end as on Windows, too, and stacks may be behind spaces", async () => {
+Deno.test("parsePerfScript: lines may end as on Windows, and stacks may follow spaces", async () => {
   const { samples } = await parse(STACK);
   assert.equal(samples[0].frames.length, 2);
   assert.deepEqual((await parse(STACK.replaceAll("\n", "\r\n"))).samples, samples);
@@ -68,7 +68,7 @@ Deno.test("parsePerfScript: a stack needs no line before it, and a sample no sta
   assert.deepEqual(samples.map(({ command }) => command), ["a", "b", "c"]);
 });
 
-Deno.test("parsePerfScript: what is no sample is skipped and counted", async () => {
+Deno.test("parsePerfScript: lines that are not a sample's are skipped and counted", async () => {
   const text = "# captured on: Tue\nWarning:\nlost 3 chunks!\n\n" + STACK +
     "web 7/7 1.5: PERF_RECORD_MMAP2 7/7: [0x1(0x2) @ 0 00:00 0 0]: r-xp /web\n" +
     STACK.replace("\n", "\n  web.c:12\n");
@@ -83,7 +83,7 @@ Deno.test("parsePerfScript: what is no sample is skipped and counted", async () 
   });
 });
 
-Deno.test("parsePerfScript: the stack behind a line that nobody knows belongs to nobody", async () => {
+Deno.test("parsePerfScript: the stack after an unknown line belongs to nobody", async () => {
   const { samples, summary } = await parse("what is this\n\t 10 hot (/web)\n\n" + STACK);
   assert.equal(samples.length, 1);
   assert.deepEqual(summary?.leftOut, [

@@ -233,7 +233,7 @@ Deno.test("createTimeTextMaker: knows where a thread was that did not run in a p
   assert.equal(times["8 cpu-clock f"], 20);
 });
 
-Deno.test("createTimeTextMaker: finds the pause in the gap behind its note", async () => {
+Deno.test("createTimeTextMaker: finds the pause in the gap after its note", async () => {
   // What perf still had to print of the time before the pause comes behind the note.
   const text = began(0) + running(5, "f") + note("paused 1.9") + running(10, "f") +
     running(2010, "f") + note("duration 2.02") + note("thread 7/8 2020000000 0 1 web");
@@ -372,7 +372,7 @@ Deno.test("createTimeTextMaker: survives switches that were lost", async () => {
   assert.ok(sum > 8 && sum <= 10, `${JSON.stringify(times)}`);
 });
 
-Deno.test("createTimeTextMaker: survives what is no such text", async () => {
+Deno.test("createTimeTextMaker: survives other text", async () => {
   const texts = [
     "",
     "\n\n\n",

@@ -106,7 +106,7 @@ Deno.test("createKubernetesAdmission: a refusal is the same for another's contai
   assert.equal(asked.length, refusals.length);
 });
 
-Deno.test("admit: a refusal's answer tells the log what is known of the container", async () => {
+Deno.test("admit: a refusal says in the log what is known of the container", async () => {
   const { answer } = create(["profiles in mine"]);
   const { decision, container, owner } = await answer(ANOTHERS);
   assert.deepEqual({ decision, container, owner }, {
@@ -135,7 +135,7 @@ Deno.test("createKubernetesAdmission: what the lookup says of a container is for
   assert.equal((await failure(create([], { lookup: down }).admit(MINE)))[0], "UNAVAILABLE");
 });
 
-Deno.test("admit: nobody may profile a container of no pod, and the log tells why it is none", async () => {
+Deno.test("admit: nobody may profile a container of no pod, and the log says why it has none", async () => {
   const { admit } = create(["profiles in ", "profiles/kernel in "]);
   assert.equal((await failure(admit(NOBODYS)))[0], "PERMISSION_DENIED");
   for (const { answer: ask } of [create(["profiles in "]), create(["profiles in mine"])]) {
@@ -185,7 +185,7 @@ Deno.test("createKubernetesAdmission: when nobody can tell, nobody is let in", a
   assert.deepEqual(await failure(half.admit(MINE, "allowed")), ["UNAVAILABLE", "down"]);
 });
 
-Deno.test("createKubernetesAdmission: a text that is no container id is refused before anything is asked", async () => {
+Deno.test("createKubernetesAdmission: a text that is not a container id is refused before anything is asked", async () => {
   const { asked, admit } = create(["profiles in "]);
   for (const id of ["", "x", "..", `${MINE}\n`, MINE.slice(1), "x".repeat(1 << 20)]) {
     assert.equal((await failure(admit(id)))[0], "INVALID_ARGUMENT");

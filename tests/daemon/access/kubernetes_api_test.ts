@@ -163,7 +163,7 @@ Deno.test("connectKubernetes: the daemon's token is read again for each request"
   });
 });
 
-Deno.test("connectKubernetes: whatever goes wrong is UNAVAILABLE, tells the log why, and holds no secret", async () => {
+Deno.test("connectKubernetes: whatever goes wrong is UNAVAILABLE, says why in the log, and holds no secret", async () => {
   const forbidden = { message: 'User "daemon" cannot create tokenreviews' };
   const cases: [RegExp, asked: number, () => Response | Promise<Response>][] = [
     [/403: ".*cannot create/, 1, () => Response.json(forbidden, { status: 403 })],

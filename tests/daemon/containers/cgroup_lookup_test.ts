@@ -48,7 +48,7 @@ Deno.test("createCgroupLookup: find says where else a container may be that is n
   });
 });
 
-Deno.test("createCgroupLookup: find refuses what is no id, though it is in every path", async () => {
+Deno.test("createCgroupLookup: find refuses text that is not an id, though it is in every path", async () => {
   using fake = fakeProcfs([{ pid: 600, cgroup: `0::/kubepods/pod${POD}/${ID}\n` }]);
   for (const id of ["kubepods", `pod${POD}`, "", "/"]) {
     await assert.rejects(lookupOver(fake).find(id), { status: "INVALID_ARGUMENT" });

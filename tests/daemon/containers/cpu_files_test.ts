@@ -30,7 +30,7 @@ Deno.test("readBandwidthV1: reads a limit and how often it was used up, in secon
   });
 });
 
-Deno.test("readBandwidthV1: a quota of -1 is no limit", async () => {
+Deno.test("readBandwidthV1: a quota of -1 means no limit", async () => {
   const bandwidth = await readBandwidthV1(files({ ...V1, "cpu.cfs_quota_us": "-1\n" }));
   assert.equal(bandwidth!.quotaSeconds, undefined);
   assert.equal(bandwidth!.periodSeconds, 0.1);
@@ -56,7 +56,7 @@ Deno.test("readBandwidthV2: reads a limit and how often it was used up, in secon
   });
 });
 
-Deno.test("readBandwidthV2: `max` is no limit", async () => {
+Deno.test("readBandwidthV2: `max` means no limit", async () => {
   const bandwidth = await readBandwidthV2(files({ ...V2, "cpu.max": "max 100000\n" }));
   assert.equal(bandwidth!.quotaSeconds, undefined);
   assert.equal(bandwidth!.periods, 300);

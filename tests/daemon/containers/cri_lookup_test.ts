@@ -32,7 +32,7 @@ Deno.test("pidOfInfo: reads containerd's form and both of CRI-O's", () => {
   assert.equal(pidOfInfo({ pid: "4711", sandboxId: "0f" }), 4711);
 });
 
-Deno.test("pidOfInfo: says what it was given when it is no process id", () => {
+Deno.test("pidOfInfo: says what it was given when that is not a process id", () => {
   const garbage: [Record<string, string>, RegExp][] = [
     [{}, /gave "nothing" as/],
     [{ info: "" }, /not JSON: ""/],
@@ -108,7 +108,7 @@ Deno.test("createCriLookup: find says that the runtime knows no such container",
   });
 });
 
-Deno.test("createCriLookup: find does not ask the runtime for what is no id", async () => {
+Deno.test("createCriLookup: find does not ask the runtime for text that is not an id", async () => {
   using fake = fakeProcfs();
   await assert.rejects(lookupOver(fake, undefined).find("b2a1"), { status: "INVALID_ARGUMENT" });
 });

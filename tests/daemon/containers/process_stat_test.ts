@@ -10,7 +10,7 @@ Deno.test("parseProcessStat: reads past any name", () => {
   }
 });
 
-Deno.test("parseProcessStat: tells what has ended from what has lost its first thread", () => {
+Deno.test("parseProcessStat: distinguishes what has ended from what has lost its first thread", () => {
   const stat = (state: string, threads: number) =>
     parseProcessStat(statText({ pid: 7, parentPid: 3, state, threads }))?.ended;
   assert.equal(stat("Z", 1), true);

@@ -74,7 +74,7 @@ Deno.test("PerfDataCounter: follows what the processes start until it ends", () 
   assert.ok(!counter.follows(1000) && counter.follows(101_999), "not without bound");
 });
 
-Deno.test("PerfDataCounter: counts threads, without those that perf tells of once more", () => {
+Deno.test("PerfDataCounter: counts threads, without those that perf reports again", () => {
   const counter = new PerfDataCounter([7], 3);
   const record = (type: number, pid: bigint, tid: bigint) =>
     perfRecord(type, [pid | 7n << 32n, tid | 7n << 32n, 0n]);
@@ -86,7 +86,7 @@ Deno.test("PerfDataCounter: counts threads, without those that perf tells of onc
   assert.equal(counter.threads, 4);
 });
 
-Deno.test("PerfDataCounter: what follows a tracing data record is no record", () => {
+Deno.test("PerfDataCounter: what follows a tracing data record is not a record", () => {
   const tracingData = new Uint8Array(16);
   const view = new DataView(tracingData.buffer);
   view.setUint32(0, 66, true);

@@ -64,7 +64,7 @@ Deno.test("ReadAhead: what comes in small pieces takes no more memory than in la
   assert.equal(chunks.length, 2, chunks.join());
 });
 
-Deno.test("ReadAhead: tells of the first byte, and of the first time that the writer has to wait", async () => {
+Deno.test("ReadAhead: reports the first byte, and the first time that the writer has to wait", async () => {
   for (
     const [totalBytes, maxBytes, told] of [
       [0, KB, []],

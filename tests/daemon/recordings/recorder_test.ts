@@ -243,7 +243,7 @@ Deno.test("record: --main-process attaches to that process and no other", async 
   assert.deepEqual(perf.attachedTo, [[1]]);
 });
 
-Deno.test("record: processes that enter the container later are recorded, too", async () => {
+Deno.test("record: processes that enter the container later are also recorded", async () => {
   const perf = standIn({ lastsMs: 500 });
   const output = sink();
   const parts = partsOf(lookup([[1], [1, 7, 8, 9]], [[7, 8], [9]]), perf);
@@ -479,7 +479,7 @@ Deno.test("record: a perf record that fails without a sample is reported, whatev
   await assert.rejects(recordWith(complaining), (error) => error === KILLED);
 });
 
-Deno.test("record: output that is no perf.data is reported", async () => {
+Deno.test("record: output that is not perf.data is reported", async () => {
   const parts = partsOf(lookup([[1]]), standIn({ data: [new Uint8Array(100)] }));
   await assert.rejects(
     record(parts, CONTAINER, OPTIONS, sink().stream, control(), SILENT),

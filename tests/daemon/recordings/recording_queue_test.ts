@@ -119,7 +119,7 @@ Deno.test("RecordingQueue: one of a container that is being recorded waits and l
   assert.deepEqual(admitted, ["a1", "c1", "d1", "e1", "b1"]);
 });
 
-Deno.test("RecordingQueue: one who gives up is no longer waited for", async () => {
+Deno.test("RecordingQueue: a caller that gives up is no longer waited for", async () => {
   const { queue, admitted, refused, ahead, enter, leave } = queueOf({});
   const gaveUp = new AbortController();
   await enter("a");
@@ -164,7 +164,7 @@ Deno.test("RecordingQueue: when the queue is full one hears how full, and when t
   assert.equal(refused.length, 2, "there is room again");
 });
 
-Deno.test("RecordingQueue: when the queue is full, whoever has the most in it gives way to others", async () => {
+Deno.test("RecordingQueue: when the queue is full, the caller with the most in it gives way to others", async () => {
   const { queue, refused, admitted, enter, leave } = queueOf({ maxWaiting: 3 });
   for (const name of ["a1", "a2", "a3", "a4", "a5"]) await enter(name);
   assert.deepEqual(refused.map(([name]) => name), ["a5"], "nobody else has more");

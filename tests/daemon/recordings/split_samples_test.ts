@@ -38,7 +38,7 @@ Deno.test("splitSamples: every chunk holds whole samples only, but for an unfini
   }
 });
 
-Deno.test("splitSamples: small chunks are joined, and what is joined ends with a whole sample, too", async () => {
+Deno.test("splitSamples: small chunks are joined, and a joined chunk also ends with a whole sample", async () => {
   for (const [sample, callGraph] of [[SAMPLE, true], [LINE, false]] as const) {
     const text = sample.repeat(5000);
     for (const size of [100, 4096, 50_000]) {

@@ -116,7 +116,7 @@ Deno.test("ThreadTimeRecording: where the node does not tell there are no thread
   assert.match(await recording.end(), /^# necoperf: duration 0\.\d{6}\n$/);
 });
 
-Deno.test("ThreadTimeRecording: pauses when the budget is overdrawn, and tells of it afterwards", async () => {
+Deno.test("ThreadTimeRecording: pauses when the budget is overdrawn, and says so afterwards", async () => {
   const { recording, written, pauses } = start({ budget: 100_000 });
   const perfs = [standIn()];
   const bursts = recording.inBursts(perfs[0], {

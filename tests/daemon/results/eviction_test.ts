@@ -9,7 +9,7 @@ function holding(owner: typeof ALICE, sizeBytes: number, expiresAt?: number) {
   return { owner, sizeBytes, expiresAt };
 }
 
-Deno.test("pickEviction: the oldest goes of whoever holds most, in all", () => {
+Deno.test("pickEviction: the oldest result of the owner that holds most goes", () => {
   const oldest = holding(BOB, 30, 5);
   const all = [holding(ALICE, 50, 1), holding(BOB, 30, 9), oldest];
   assert.equal(pickEviction(all, { owner: CAROL, bytes: 10 }), oldest);

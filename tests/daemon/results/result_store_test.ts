@@ -243,7 +243,7 @@ Deno.test("ResultStore: whole results outlive the process, for the rest of their
 });
 
 for (const completeness of ["stopped", "target-ended", "shutdown", "perf-failed"] as const) {
-  Deno.test(`ResultStore: a result that is partial, ${completeness}, outlives the process, too`, async () => {
+  Deno.test(`ResultStore: a result that is partial, ${completeness}, also outlives the process`, async () => {
     await withDirectory(async (directory) => {
       const first = await openStore(directory);
       const result = await first.create(A, ALICE);
@@ -373,7 +373,7 @@ Deno.test("ResultStore: what an earlier daemon did not finish is removed, and no
   });
 });
 
-Deno.test("ResultStore: a result that needs room takes it from whoever holds most", async () => {
+Deno.test("ResultStore: a result that needs room takes it from the owner that holds most", async () => {
   await withStore(async (store, directory) => {
     await write(store, A, randomBytes(4000), ALICE);
     await write(store, B, randomBytes(4000), ALICE);
@@ -385,7 +385,7 @@ Deno.test("ResultStore: a result that needs room takes it from whoever holds mos
   }, { maxResultsBytes: 10_000 });
 });
 
-Deno.test("ResultStore: nobody takes the room of who holds less, and the result that needs it fails", async () => {
+Deno.test("ResultStore: no result takes the room of an owner that holds less: it fails", async () => {
   await withStore(async (store, directory) => {
     await write(store, A, randomBytes(3000), BOB);
     await assert.rejects(write(store, B, randomBytes(8000), ALICE), (error: StatusError) => {

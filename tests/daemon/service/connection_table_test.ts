@@ -79,7 +79,7 @@ Deno.test("ConnectionTable: a connection that closes is forgotten, and its peer 
   table.hold("10.9.9.9:9")();
 });
 
-Deno.test("ConnectionTable: who has been identified stays, whoever else connects", () => {
+Deno.test("ConnectionTable: an identified connection stays, whatever else connects", () => {
   const { table, sockets, add } = fill(3, 2);
   table.hold(sockets[0].peer)();
   for (let each = 0; each < 10; each++) add();
@@ -101,7 +101,7 @@ Deno.test("ConnectionTable: of those that nobody knows one of the largest group 
   ]);
 });
 
-Deno.test("ConnectionTable: tells whether a call is under way", () => {
+Deno.test("ConnectionTable: says whether a call is under way", () => {
   const { table, sockets } = fill(2, 1);
   assert.equal(table.isHeld(sockets[0].peer), false);
   const release = table.hold(sockets[0].peer);

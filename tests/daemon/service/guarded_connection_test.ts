@@ -9,7 +9,8 @@ import { Turns } from "../../../daemon/service/turns.ts";
 Deno.test("GuardedConnection: a peer that does not take the reason is hung up on all the same", async () => {
   const reasons: string[] = [];
   let written = "";
-  // Not a real one: that the last bytes stay in the daemon takes a send buffer that is full to the byte.
+  // Not a real one: that the last bytes stay in the daemon takes a send buffer that is full to the
+  // byte.
   const socket = Object.assign(
     new Duplex({
       read() {},

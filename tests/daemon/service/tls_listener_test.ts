@@ -8,7 +8,7 @@ const MEBIBYTE = 1 << 20;
 /** More than the kernel takes for a connection on both sides. */
 const SENT_BYTES = 128 * MEBIBYTE;
 
-Deno.test("listen: nothing is read behind TLS of a peer whose connection is not read", async () => {
+Deno.test("listen: nothing is read inside TLS of a peer whose connection is not read", async () => {
   await withAuthority(async (authority) => {
     const { certFile, keyFile } = await authority.issue("server", { dnsName: "localhost" });
     const [cert, key] = await Promise.all(

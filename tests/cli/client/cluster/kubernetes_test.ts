@@ -102,7 +102,7 @@ async function withAnswers(
   await test(await openCluster({ kubeconfig: api.kubeconfig, requestTimeoutSeconds: 2 }));
 }
 
-Deno.test("openCluster: an answer that comes byte by byte is given up, too", async () => {
+Deno.test("openCluster: an answer that comes byte by byte is also given up", async () => {
   let timer: ReturnType<typeof setInterval> | undefined;
   const answer = () =>
     new Response(
@@ -121,7 +121,7 @@ Deno.test("openCluster: an answer that comes byte by byte is given up, too", asy
   });
 });
 
-Deno.test("openCluster: what is no answer of an API server is said to be none", async () => {
+Deno.test("openCluster: an answer that is not an API server's is refused as such", async () => {
   const others = ["null", "[]", "<html>", "", "{}", '{"items": 1}', '{"items": [null]}'];
   for (const text of others) {
     const answer = () => new Response(text, { headers: { "content-type": "application/json" } });

@@ -29,7 +29,7 @@ Deno.test("formatLabelSelector: no requirement selects everything", () => {
   assert.equal(formatLabelSelector({ matchLabels: {}, matchExpressions: [] }), "");
 });
 
-Deno.test("formatLabelSelector: an operator that Kubernetes does not have is no selector", () => {
+Deno.test("formatLabelSelector: refuses an operator that Kubernetes does not have", () => {
   const matchExpressions = [{ key: "a", operator: "Gt", values: ["1"] }];
   assert.throws(() => formatLabelSelector({ matchExpressions }), RangeError);
 });

@@ -58,12 +58,12 @@ for (
   });
 }
 
-Deno.test("tokenFromFile: refuses a token file that is no text", async () => {
+Deno.test("tokenFromFile: refuses a token file that is not text", async () => {
   using file = tokenFile(new Uint8Array([0xff, 0xfe, 0x80, 0x41]));
   await refuses(file.path, ExitStatus.USAGE, /one token/);
 });
 
-Deno.test("tokenFromFile: refuses a token file that is not there, and what is no file", async () => {
+Deno.test("tokenFromFile: refuses a token file that does not exist, and one that is not a regular file", async () => {
   using file = tokenFile();
   await refuses(file.path, ExitStatus.USAGE, /there is no such file/);
   await refuses(join(file.path, ".."), ExitStatus.USAGE, /not a regular file/);

@@ -329,7 +329,7 @@ for (const [name, { server, plain, tls }] of Object.entries(FOREIGN)) {
   });
 }
 
-Deno.test("recordContainer: a proxy that has no daemon behind it yet is asked again, and told as a proxy", async () => {
+Deno.test("recordContainer: a proxy that has no daemon behind it yet is asked again, and reported as a proxy", async () => {
   const proxy = http2.createServer((_, response) => response.writeHead(503).end());
   proxy.listen(0, "127.0.0.1");
   await once(proxy, "listening");

@@ -182,7 +182,7 @@ Deno.test("completeAccess: an authority: the file that is named, the pod's, the 
   assert.equal(await caOf({}, empty, clusterWith(MISSING).part), undefined);
 });
 
-Deno.test("completeAccess: a ConfigMap without a certificate is no reason for plain text", async () => {
+Deno.test("completeAccess: a ConfigMap without a certificate does not lead to plain text", async () => {
   using empty = directoryOf({});
   for (const text of ["", "not PEM", mine.key]) {
     await assert.rejects(

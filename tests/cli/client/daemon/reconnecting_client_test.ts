@@ -491,7 +491,7 @@ Deno.test("fetchRecording: who waits in the queue for too long is told, and leav
   await cancelled;
 });
 
-Deno.test("fetchRecording: a fetch begins behind what is there already", async () => {
+Deno.test("fetchRecording: a fetch starts after what is there already", async () => {
   await using setting = await set({ start: () => {}, fetch: sendAll });
   const bytes: Uint8Array[] = [];
   await fetchRecording(

@@ -38,7 +38,7 @@ Deno.test("describeRpcFailure: a status without words gives its name", () => {
   assert.equal(error.message, "the daemon: ABORTED");
 });
 
-Deno.test("isRpcFailure: tells a failed call from other errors", () => {
+Deno.test("isRpcFailure: distinguishes a failed call from other errors", () => {
   const failure = Object.assign(new Error("x"), { code: 14, details: "lost" });
   assert(isRpcFailure(failure));
   assert(!isRpcFailure(Object.assign(new Error("x"), { code: "ENOSPC" })));
@@ -53,7 +53,7 @@ Deno.test("describeRpcFailure: says when a daemon with a full queue may be asked
   assert.equal(error.message, "the daemon: the queue is full; try again in 1m30s");
 });
 
-Deno.test("isConnectionLoss: tells a lost connection from a refusal", () => {
+Deno.test("isConnectionLoss: distinguishes a lost connection from a refusal", () => {
   const isLoss = (status: keyof typeof grpc.status, details = "") =>
     isConnectionLoss({ code: grpc.status[status], details });
   assert(isLoss("UNAVAILABLE", "Connection dropped"));

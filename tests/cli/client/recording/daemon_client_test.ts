@@ -77,7 +77,7 @@ function startRelay(address: string): { address: string; cut(): void } {
   return { address: `127.0.0.1:${port}`, cut: () => connections.forEach((one) => one.close()) };
 }
 
-Deno.test("recordContainer: delivers a whole result, tells what happens, and has the daemon forget it", async () => {
+Deno.test("recordContainer: delivers a whole result, reports what happens, and has the daemon forget it", async () => {
   let asked: StartCall["request"] | undefined;
   const packedBytes = gzipSync(RESULT).length;
   await using daemon = await startStandInDaemon(recordingOf({
@@ -231,7 +231,7 @@ for (
   });
 }
 
-Deno.test("recordContainer: tells the recording's failure, not that of the fetch it took along", async () => {
+Deno.test("recordContainer: reports the recording's failure, not that of the fetch it took along", async () => {
   let fetchCall: FetchCall;
   await using daemon = await startStandInDaemon({
     start: (call) => {
@@ -250,7 +250,7 @@ Deno.test("recordContainer: tells the recording's failure, not that of the fetch
   await rejectsWith(record(daemon.address), ExitStatus.RECORDING_FAILED, /caught no sample/);
 });
 
-Deno.test("recordContainer: tells the recording's failure, not that its result was cut off", async () => {
+Deno.test("recordContainer: reports the recording's failure, not that its result was cut off", async () => {
   const { promise: fetched, resolve: onFetched } = Promise.withResolvers<void>();
   await using daemon = await startStandInDaemon({
     start: (call) => {
@@ -268,7 +268,7 @@ Deno.test("recordContainer: tells the recording's failure, not that its result w
   await rejectsWith(record(daemon.address), ExitStatus.RECORDING_FAILED, /perf script crashed/);
 });
 
-Deno.test("recordContainer: tells why a result could not be fetched", async () => {
+Deno.test("recordContainer: says why a result could not be fetched", async () => {
   await using daemon = await startStandInDaemon(recordingOf({
     fetch: (call) => {
       call.emit("error", { code: grpc.status.INTERNAL, details: "the disk is gone" });

@@ -114,7 +114,7 @@ Deno.test("profileAll: both kinds of results are converted", async () => {
   assert.deepEqual(merged.split("\n").sort(), ["", "a;main_of_a 1", "b;main_of_b 1"]);
 });
 
-Deno.test("profileAll: the failure of one is no other's, and there is no merged result of one", async () => {
+Deno.test("profileAll: the failure of one does not fail others, and one result is not merged", async () => {
   await using daemon = await startDaemon((call) => {
     if (call.request.containerId === "b") return finish(call);
     call.emit("error", { code: grpc.status.FAILED_PRECONDITION, details: "no sample" });

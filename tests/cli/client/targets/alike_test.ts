@@ -26,7 +26,7 @@ Deno.test("alikeKey: a name within another word stays", () => {
   assert.notEqual(key("a.b", "axb failed"), key("c", "c failed"));
 });
 
-Deno.test("alikeKey: UIDs and daemons' pods are names, too", () => {
+Deno.test("alikeKey: UIDs and daemons' pods are names as well", () => {
   const key = (uid: string, daemon: string) =>
     alikeKey({ name: "x", message: `back-off pod=x(${uid}), ${daemon} is Pending` });
   assert.equal(

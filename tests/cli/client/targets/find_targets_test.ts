@@ -113,7 +113,7 @@ Deno.test("findTargets: pods behind a workload that do not run are skipped; one 
   assert.deepEqual(named.skipped, []);
 });
 
-Deno.test("findTargets: nothing to profile is no such thing, with all reasons", async () => {
+Deno.test("findTargets: nothing to profile fails with all reasons", async () => {
   const pods = [crashingPod("web-0"), daemonPod("n1", "10.0.0.1")];
   const selectors = {
     [DEPLOYMENT]: { matchLabels: WEB },

@@ -31,7 +31,7 @@ function refuses(text: string, words: RegExp) {
   }, text);
 }
 
-Deno.test("formatTargetName: refuses other forms, other types and what is no name", () => {
+Deno.test("formatTargetName: refuses other forms, other types and invalid names", () => {
   refuses("foo/x", /cannot profile 'foo\/x': .*deployment, statefulset.*-l/);
   // kubectl finds the object and then no pods of it.
   refuses("cronjob/x", /cannot profile/);
