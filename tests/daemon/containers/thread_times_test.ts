@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { openProcfs } from "../../../daemon/containers/procfs.ts";
 import { parseThreadTimes } from "../../../daemon/containers/thread_stat.ts";
 import { readThreadTimes } from "../../../daemon/containers/thread_times.ts";
-import { run } from "../../testing/process.ts";
+import { eventually, run } from "../../testing/process.ts";
 import { buildTargets } from "../../testing/targets.ts";
 
 const targets = await buildTargets();
@@ -12,13 +12,17 @@ Deno.test("readThreadTimes: what this kernel counts of a program's threads, up t
   await using target = run(targets.threads, "3");
   let tids: number[] = [];
   while (tids.length < 3) tids = (await procfs.threads(target.pid))!;
-  const times = await readThreadTimes(procfs, [target.pid], 100);
+  // A thread that has not run yet has no turns.
+  const times = await eventually(async () => {
+    const times = await readThreadTimes(procfs, [target.pid], 100);
+    for (const { turns, runNs } of times) {
+      assert.ok(turns > 0 && runNs > 0, `${turns} turns, ${runNs} ns`);
+    }
+    return times;
+  });
   const name = (await Deno.readTextFile(`/proc/${target.pid}/comm`)).trim();
   assert.deepEqual(times.map(({ tid }) => tid).sort((a, b) => a - b), tids);
-  for (const { pid, comm, turns, runNs } of times) {
-    assert.deepEqual([pid, comm], [target.pid, name]);
-    assert.ok(turns > 0 && runNs > 0, `${turns} turns, ${runNs} ns`);
-  }
+  for (const { pid, comm } of times) assert.deepEqual([pid, comm], [target.pid, name]);
   const stat = (await procfs.stat(target.pid))!;
   assert.equal(times.find(({ tid }) => tid === target.pid)!.startTicks, stat.startTicks);
   assert.equal((await readThreadTimes(procfs, [target.pid], 2)).length, 2);
