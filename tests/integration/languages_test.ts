@@ -185,7 +185,7 @@ languageTest("Rust with frame pointers", INSTALLED.rust, ["/app/rust-fp"], async
 const NODE = ["--perf-basic-prof", "--no-logfile-per-isolate", "--logfile=/dev/null"];
 
 languageTest(
-  "Node.js tells its functions' names",
+  "Node.js with its functions' names",
   INSTALLED.node,
   [`${INSTALLED.node}`, ...NODE, "/app/busy.js"],
   async (container) => {
@@ -209,7 +209,7 @@ languageTest(
 const JAVA = ["/java/bin/java", "-XX:+PreserveFramePointer", "-cp", "/app"];
 
 languageTest(
-  "Java writes its functions' names down when it is told to",
+  "Java with its functions' names, which it writes on request",
   INSTALLED.java,
   [...JAVA, "-XX:CompileCommand=quiet", "-XX:CompileCommand=dontinline,Busy.*", "Busy"],
   async (container) => {
