@@ -28,7 +28,7 @@ export interface RecordOptions {
   'stackSize'?: (number);
   'side'?: (_necoperf_Side);
   /**
-   * Asks perf script for functions that the compiler inlined, too. It looks for their files outside of
+   * Asks perf script also for functions that the compiler inlined. It looks for their files outside of
    * the container, where they are not, so that it names none so far.
    */
   'inline'?: (boolean);
@@ -67,7 +67,7 @@ export interface RecordOptions__Output {
   'stackSize': (number);
   'side': (_necoperf_Side__Output);
   /**
-   * Asks perf script for functions that the compiler inlined, too. It looks for their files outside of
+   * Asks perf script also for functions that the compiler inlined. It looks for their files outside of
    * the container, where they are not, so that it names none so far.
    */
   'inline': (boolean);
