@@ -134,7 +134,7 @@ Deno.test("necoperf-client: Ctrl-C once goes on, twice gives up and leaves nothi
   await using server = await startServer();
   await using target = run(targets.spin);
   const args = ["--container-id", `${target.pid}`, "-d", "2s"];
-  const recording = /: the daemon knows no more/;
+  const recording = /: the daemon supports only Profile/;
   const once = await client(server.address, args, [recording]);
   assert.equal(once.status, 0, once.stderr);
   assert.match(once.stderr, /cannot end a recording early, so it goes on; press Ctrl-C again/);

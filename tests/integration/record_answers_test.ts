@@ -83,7 +83,7 @@ Deno.test("Record: answers of Record that nobody takes are bounded, and forgotte
     }
     await assert.rejects(record(daemon, containerId), (error: grpc.ServiceError) => {
       assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
-      assert.match(error.details, /have not taken yet.*use Profile or StartRecording/);
+      assert.match(error.details, /have not read yet.*use Profile or StartRecording/);
       return true;
     });
     for (const session of sessions) session.destroy();
