@@ -4,7 +4,7 @@ import { logError } from "./terminal/console.ts";
 import { CliError, ExitStatus } from "./errors.ts";
 import { VERSION } from "../version.ts";
 
-/** What is loaded is what the command needs. */
+/** Loads only the modules that the command needs. */
 async function run(invocation: Invocation): Promise<ExitStatus> {
   switch (invocation.kind) {
     case "profile":

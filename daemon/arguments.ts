@@ -29,7 +29,7 @@ type Ingredients =
   | "tlsKeyFile"
   | "clientCaFile";
 
-/** What the daemon is started with. */
+/** The daemon's options. */
 export interface DaemonOptions extends Omit<OptionValues, Ingredients> {
   auth: AuthOptions;
   /** Without, the gRPC service is not encrypted. */

@@ -18,7 +18,7 @@ export const ANYONE: Caller = { user: "", uid: "", groups: [], extra: {} };
 /** Whose something is: the part of a caller that distinguishes them from others. */
 export type Owner = Pick<Caller, "user" | "uid">;
 
-/** What somebody was allowed to see, of a pod that may be gone by now. */
+/** A right that was granted, for a pod that may be gone by now. */
 export interface Grant {
   podNamespace: string;
   podName: string;

@@ -194,7 +194,7 @@ function cpuMeters(
   return createCpuMeters({ procfs: openProcfs(procDir), directory: cgroupDir, lookup });
 }
 
-/** What perf scripts may read and take. */
+/** The limits of perf scripts. */
 function confineScripts(
   { maxPerfMemoryBytes: maxMemoryBytes }: DaemonOptions,
   readUsage: ReadUsage | undefined,

@@ -1,4 +1,4 @@
-/** What a process takes of the machine. */
+/** The memory and processor time of a process. */
 export interface ProcessUsage {
   /** Resident memory without the contents of files, which the kernel can take back. */
   memoryBytes: number;

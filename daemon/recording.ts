@@ -1,5 +1,5 @@
 /**
- * What a recording is to be and what came of it: the plain types that the daemon's rooms share.
+ * The request for a recording and its outcome: the plain types that the daemon's rooms share.
  *
  * @module
  */
@@ -15,7 +15,7 @@ export type RequestedSide = Side | "allowed";
 /** All of threads' time, or that in which they are not running. */
 export type ThreadTime = "all" | "off-cpu";
 
-/** What perf is to do, every value checked against the daemon's limits. */
+/** How perf samples, with every value checked against the daemon's limits. */
 export interface PerfOptions {
   frequencyHz: number;
   /** perf's event names; empty for perf's own choice. */
@@ -30,7 +30,7 @@ export interface PerfOptions {
   threadTime?: ThreadTime;
 }
 
-/** What one recording is to be. */
+/** The request for one recording. */
 export interface RecordingOptions extends PerfOptions {
   durationSeconds: number;
   /** Only the process that the runtime started, not all of the container's. */

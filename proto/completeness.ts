@@ -3,7 +3,7 @@ import type { Completeness as Message } from "./gen/necoperf/Completeness.ts";
 /** How a recording that has a result ended, by the names that people, logs and files see. */
 export type Completeness = "full" | "stopped" | "target-ended" | "shutdown" | "perf-failed";
 
-/** What messages have for each name. */
+/** The value in messages for each name. */
 export const COMPLETENESS: Readonly<Record<Completeness, Message>> = {
   full: "COMPLETENESS_FULL",
   stopped: "COMPLETENESS_STOPPED",

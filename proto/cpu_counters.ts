@@ -1,4 +1,4 @@
-/** What the kernel counted of a container's processor time. What is missing is not known. */
+/** What the kernel counted of a container's processor time. Missing values are not known. */
 export interface CpuCounters {
   /** How long it counted. */
   elapsedSeconds: number;

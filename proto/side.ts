@@ -6,7 +6,7 @@ export type Side = "user" | "kernel" | "both";
 /** One of the two sides, where a request or a result is about no more than that. */
 export type OneSide = Exclude<Side, "both">;
 
-/** What messages have for each name. */
+/** The value in messages for each name. */
 export const SIDES: Readonly<Record<Side, Message>> = {
   user: "SIDE_USER",
   kernel: "SIDE_KERNEL",

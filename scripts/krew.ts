@@ -24,7 +24,7 @@ export async function krewManifest(directory: string, baseUri: string): Promise<
   }
   const filled = text.replace("version: VERSION", `version: v${VERSION}`)
     .replaceAll("BASE_URI", baseUri.replace(/\/$/, ""));
-  // What the file says of itself is not for those who install.
+  // The file's own comments are not for those who install.
   return filled.replace(/^(#.*\n)+/, "");
 }
 

@@ -29,7 +29,7 @@ export interface Advice {
   text: string;
 }
 
-/** What advice is given on. */
+/** The input of advice. */
 export interface Recorded {
   summary: RecordingSummary;
   /** Not there when perf script's text was not what arrived. */
@@ -195,7 +195,7 @@ function describeBusyNode(limit: CpuLimit): string {
 
 function adviseOnUnknownLimit(limit: CpuLimit, usedCpus = 0): Advice | undefined {
   const { limitCpus, throttledPeriods, unknown } = limit;
-  // What is known is that it was not used up.
+  // It is known only that it was not used up.
   if (limitCpus === undefined || throttledPeriods !== undefined) return undefined;
   if (usedCpus < THRESHOLDS.limitShare * limitCpus) return undefined;
   return {
@@ -230,7 +230,7 @@ function adviseOnIdle(cpuUse?: CpuUse, cpuLimit?: CpuLimit): Advice | undefined 
   };
 }
 
-/** What there is to see of an event, in samples. */
+/** Counts over an event's samples. */
 interface Seen {
   /** With a frame in user space. */
   user: number;
@@ -349,7 +349,7 @@ interface Runtime {
   name: string;
   /** A file of it. */
   files: RegExp;
-  /** What threads are called when none of its own files is on a stack. */
+  /** The thread name that identifies it when none of its own files is on a stack. */
   command: string;
   /** How it reports the names of that code. */
   names: string;

@@ -11,7 +11,7 @@ import { findCommonTime } from "./time_comparison.ts";
 export interface Comparison {
   /** What is compared: empty when neither profile names it, or the kind of several events. */
   event: string;
-  /** What of threads' time is compared, when that is. */
+  /** Which threads' time is compared, if any. */
   kinds?: TimeKind[];
   /** Says what of the profiles is not compared, when they are not of the same kinds. */
   note?: string;
@@ -39,7 +39,7 @@ interface Change {
   after: number;
 }
 
-/** What a stack counts for in each profile. */
+/** A stack's weight in each profile. */
 interface StackChange {
   command: string;
   /** Indices into the functions, the root of the stack first. */
@@ -117,7 +117,7 @@ function sideOf(events: EventProfile[]): ComparedSide {
   };
 }
 
-/** What events of one kind are called together. */
+/** The common name of events of one kind. */
 function nameOfAll(events: string[]): string {
   const names = new Set(events.filter((event) => event !== ""));
   const [first = ""] = names;
@@ -159,7 +159,7 @@ function findCommonEvents(
     return [[bySamples(before.events)[0]], [bySamples(after.events)[0]]];
   }
   for (const { event } of bySamples(before.events)) {
-    // What has the same name is the same, even where others are of its kind.
+    // Events of the same name are the same, even where others are of their kind.
     const hasName = ({ events }: StackProfile) => events.some((each) => each.event === event);
     const isWanted = hasName(after)
       ? (each: EventProfile) => each.event === event

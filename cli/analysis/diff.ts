@@ -195,7 +195,7 @@ function json(
 function flameGraphOf(comparison: Comparison, names: Names): FlameGraph {
   const { stacks, kinds } = comparison;
   const frames = [...comparison.frames];
-  // What a thread did there is on top of the stack, as in folded stacks.
+  // The kind of time is on top of the stack, as in folded stacks.
   const frameOf = new Map(
     TIME_KINDS.map((kind) =>
       kind === "running"

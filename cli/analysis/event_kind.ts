@@ -1,6 +1,9 @@
 import { eventUnit, isCpuTime, parseEventName } from "../formats/event_unit.ts";
 
-/** What an event counts, whatever a release of perf calls it: such events can be compared. */
+/**
+ * The kind of thing that an event counts, whatever a release of perf calls the event. Events of the
+ * same kind can be compared.
+ */
 interface EventKind {
   /** What is counted, for people: `cycles`, `CPU time`, `sched:sched_switch`. */
   counter: string;

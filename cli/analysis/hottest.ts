@@ -91,13 +91,13 @@ interface EventSum {
   functions: Map<string, FunctionWeight>;
 }
 
-/** What a function has of an event: one number, or one for each kind of time. */
+/** A function's weight in an event: one number, or one for each kind of time. */
 interface FunctionWeight extends Frame {
   self: number[];
   total: number[];
 }
 
-/** What threads' time is called, which is of several events. */
+/** The name of threads' time, which comes from several events. */
 const TIME = "threads' time";
 
 /** All of threads' time as if it were of one event. */

@@ -9,7 +9,7 @@ import { type FunctionShare, hottestFunctions } from "./hottest.ts";
 import { findThreadTime, type ThreadTime } from "./thread_time.ts";
 import type { LeftOut } from "../script/stack_profile.ts";
 
-/** What there is to know of a result: what `--json` prints, see docs/reference/json.md. */
+/** All details of a result, as `--json` prints them; see docs/reference/json.md. */
 export interface Report {
   path?: string;
   /** As the daemon's log names it. */
@@ -33,7 +33,7 @@ export interface Report {
    * Ten functions that have most of the main event; none when perf script's text has not arrived.
    */
   hottest: FunctionShare[];
-  /** What of perf script's text was not understood, when there is something. */
+  /** The part of perf script's text that was not understood, if any. */
   leftOut?: LeftOut[];
   /** What makes the result worth less than it looks. */
   warnings: Advice[];

@@ -6,7 +6,7 @@ import { timeKind } from "../script/time_kind.ts";
 import type { ComparedSide } from "./compared_side.ts";
 import { ownDepth, waitRank } from "./thread_time.ts";
 
-/** What two profiles have of threads' time, and what there is to say of the rest. */
+/** The threads' time that two profiles have in common, and notes about the rest. */
 interface CommonTime {
   /** The kinds that both have; not there when what is compared is an event like others. */
   kinds?: TimeKind[];
@@ -14,7 +14,7 @@ interface CommonTime {
   sides?: [ComparedSide, ComparedSide];
   /** What is not compared. */
   note?: string;
-  /** What to do when nothing can be compared. */
+  /** Advice when nothing can be compared. */
   advice?: string;
 }
 

@@ -1,7 +1,7 @@
 import { Argument, Command } from "commander";
 import { EXECUTABLE, PROGRAM } from "../program_name.ts";
 
-/** What the command lines of this program can be completed in. */
+/** The shells that can complete command lines of this program. */
 export type Shell = "bash" | "zsh" | "fish" | "kubectl";
 
 const SHELLS: Shell[] = ["bash", "zsh", "fish", "kubectl"];

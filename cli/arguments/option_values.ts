@@ -1,5 +1,5 @@
 /**
- * What the values of options may be, and what is said of those that may not.
+ * Parsers of option values, and the errors for invalid ones.
  *
  * @module
  */

@@ -19,7 +19,7 @@ import {
   usageError,
 } from "./option_values.ts";
 
-/** What commands have that end with a result. */
+/** Options of commands that produce a result. */
 export interface CommonOptions {
   /** `-` for standard output. */
   outputDirectory: string;

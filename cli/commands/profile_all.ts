@@ -29,7 +29,7 @@ import type { Reporter } from "./reporter.ts";
 import { failureOf, withHowToFetch } from "./result.ts";
 import { requestLog } from "../terminal/console.ts";
 
-/** What there is to know of one of several results. */
+/** The details of one of several results. */
 interface NamedReport {
   name: string;
   report: Report;

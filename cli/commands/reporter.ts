@@ -35,7 +35,7 @@ const SHOWN: RecordingEvent["kind"][] = ["queued", "stopping", "converting"];
 export function openReporter(
   { quiet, outputDirectory }: { quiet: boolean; outputDirectory: string },
 ): Reporter {
-  // What reads the result may have the terminal for itself, such as a pager.
+  // The reader of the result may use the terminal itself, as a pager does.
   const terminal = quiet || outputDirectory === "-" ? undefined : findTerminal();
   const display = createDisplay(terminal);
   const reporter: Reporter = {

@@ -35,7 +35,7 @@ export function withHowToFetch(
   return `${error.message}\n${describeLeft(error.left, command(error.left.recordingId))}`;
 }
 
-/** What a machine is told of a failure. */
+/** A failure as `--json` prints it. */
 interface Failure {
   exitStatus: ExitStatus;
   message: string;

@@ -25,7 +25,7 @@ const NOTHING: Completion = { candidates: [] };
 
 /**
  * Where values come from: by the option's name, else by the word that stands for the value in its
- * help, or for the operand. What is not here is not completed.
+ * help, or for the operand. Other values are not completed.
  */
 const VALUES: Record<string, Values> = {
   "--namespace": completeNamespace,

@@ -10,7 +10,7 @@ export interface Candidate {
 /** How the last word of a command line may go on. */
 export interface Completion {
   candidates: Candidate[];
-  /** What else the shell is to offer. Default: nothing. */
+  /** What else the shell should offer. Default: nothing. */
   files?: "all" | "directories";
   /** The word goes on: no space after it. */
   goesOn?: boolean;

@@ -2,7 +2,7 @@ import type { Command, Option } from "commander";
 
 /** A command line whose last word is being written. */
 export interface UnfinishedLine {
-  /** What the last word is; `value` with the option that it is the value of. */
+  /** The kind of the last word; `value` with its option. */
   wanted: { kind: "value"; option: Option } | { kind: "operand" } | { kind: "flag" };
   /** What is written of it, without the name of an option before a `=`. */
   prefix: string;

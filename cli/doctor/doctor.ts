@@ -54,7 +54,7 @@ const DAEMONS_AT_A_TIME = 16;
 
 /**
  * Goes the way that a profile goes, from the kubeconfig file to each node's daemon, and says what
- * is there and what is missing as it finds out. What is in the way is a finding, not an error;
+ * is there and what is missing as it finds out. A problem is a finding, not an error;
  * rejects only when `signal` aborts.
  */
 export async function* examine(
@@ -449,7 +449,7 @@ function nameRight(right: ResourceAccess): string {
   } in ${namespace}`;
 }
 
-/** What an administrator does about a missing right. */
+/** Describes the Role that grants a missing right. */
 function ruleFor(right: ResourceAccess): string {
   const { verb, group, namespace, name } = right;
   return `a Role in namespace ${namespace} with this rule, bound to that user, allows it: ` +

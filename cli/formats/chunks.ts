@@ -1,4 +1,4 @@
-/** What a chunk has at least, unless it is the last one. */
+/** The least size of a chunk, unless it is the last one. */
 const CHUNK_LENGTH = 64 * 1024;
 
 /** Puts small pieces of text together into fewer, larger ones, as UTF-8. */

@@ -1,4 +1,4 @@
-/** What perf script's text can be converted to, with the extension of such a file. */
+/** The formats that perf script's text can be converted to, with the extensions of their files. */
 export const CONVERTED_FORMATS = {
   folded: ".folded",
   speedscope: ".speedscope.json",

@@ -41,7 +41,7 @@ const KIND_CATEGORIES = {
 const WEIGHT_TYPES = { nanoseconds: "tracing-ms", bytes: "bytes", count: "samples" };
 const WEIGHT_SCALES = { nanoseconds: 1e6, bytes: 1, count: 1 };
 
-/** What the profiler calls the kind of a thing that functions are in. */
+/** The profiler's number for the kind of resource that functions are in. */
 const LIBRARY_RESOURCE = 1;
 
 type KindOff = Exclude<TimeKind, "running">;
@@ -56,7 +56,7 @@ interface Thread {
   tid: number;
   command: string;
   event: string;
-  /** What the event is called in the thread's name: threads' time is one, whatever its kind. */
+  /** The event in the thread's name. All kinds of threads' time share one. */
   label: string;
   timesSeconds: Column<Float64Array>;
   /** What each sample stands for, of an event that has a unit which the profiler knows. */
@@ -166,8 +166,8 @@ function createCollector(): Collector {
       // sums that `perf record --off-cpu` writes at its end have none, either.
       const end = isNaN(sample.timeSeconds) ? ends[part] ?? samples / 1000 : sample.timeSeconds;
       if (!isNaN(sample.timeSeconds)) ends[part] = Math.max(ends[part] ?? -Infinity, end);
-      // What is told at its end is shown in its middle: the profiler draws a sample around its
-      // time.
+      // A wait that is reported at its end is placed in its middle: the profiler draws a sample
+      // around its time.
       const time = isOff && !isNaN(sample.period) ? end - sample.period / 2e9 : end;
       if (timesSeconds.length > 0 && time < timesSeconds.at(timesSeconds.length - 1)) {
         thread.inOrder = false;

@@ -9,12 +9,12 @@ import { hasWaiting, TIME_KIND_NAMES, TIME_KINDS } from "./time_kind.ts";
 /** A flame graph's data: one or more trees over the same functions. */
 export interface FlameGraph {
   title: string;
-  /** What the trees are chosen by, when there are several. */
+  /** The label of the choice between several trees. */
   viewName: string;
   /** Each function once. */
   frames: readonly Frame[];
   views: FlameView[];
-  /** What there is to say of all of it, a sentence each. */
+  /** Notes about all of it, a sentence each. */
   notes?: string[];
 }
 
@@ -26,7 +26,7 @@ export interface FlameView {
   /** What is counted, where the unit is `count` or there are kinds. */
   event?: string;
   stacks: FlameStack[];
-  /** What the weights are parts of, when each stack is of one of several kinds of time. */
+  /** The kinds of time that the weights are parts of, when each stack is of one of several. */
   kinds?: FlameKind[];
   /** For the comparison with another profile. */
   comparison?: {
@@ -55,7 +55,7 @@ interface FlameStack {
   frames: Uint32Array;
   samples: number;
   weight: number;
-  /** What the same stack counts for in the profile that is compared with. */
+  /** The weight of the same stack in the other profile of a comparison. */
   other?: number;
 }
 
@@ -173,7 +173,7 @@ function* dataOf({ title, viewName, frames, views, notes = [] }: FlameGraph): Ge
 /** A tree with its nodes in preorder, in columns. */
 interface Tree {
   depths: number[];
-  /** What each node is called; the first is all of it, below which are the commands. */
+  /** The name of each node. The first is the root, and the commands are below it. */
   frames: number[];
   samples: number[];
   weights: number[];

@@ -18,7 +18,7 @@ import { hasWaiting, TIME_KINDS, timeKindFrame } from "./time_kind.ts";
 export interface Conversion {
   /** What comes out. */
   format: ConvertedFormat;
-  /** What the profile is called, where the format has such a thing. */
+  /** The name of the profile, where the format has one. */
   title: string;
   /** What errors call the text: the name of its file. */
   inputName: string;
@@ -56,7 +56,7 @@ export async function* convertScript(
   try {
     yield* convertText({ [Symbol.asyncIterator]: () => source }, conversion);
   } finally {
-    // What is not read to its end is told so, wherever it ended: somebody may wait to write.
+    // An input that is not read to its end is cancelled: its writer may be waiting.
     await source.return?.();
   }
 }

@@ -1,7 +1,7 @@
 import type { Frame } from "../script/stack_profile.ts";
 
 /**
- * What a function is called to people: one that perf found no name for is `[FILE]` after its file.
+ * The name of a function for people: `[FILE]`, after its file, when perf found no name.
  */
 export function frameName({ symbol, dso }: Frame): string {
   if (symbol !== "[unknown]" || dso === "" || dso.startsWith("[")) return symbol;

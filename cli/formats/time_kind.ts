@@ -2,7 +2,7 @@ import type { EventProfile } from "../script/stack_profile.ts";
 import type { TimeKind } from "../script/time_events.ts";
 import { timeKind } from "../script/time_kind.ts";
 
-/** What the kinds of a thread's time are called, in the order in which they are shown. */
+/** The names of the kinds of a thread's time, in the order in which they are shown. */
 export const TIME_KIND_NAMES: Readonly<Record<TimeKind, string>> = {
   running: "running",
   blocked: "blocked",

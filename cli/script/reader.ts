@@ -99,9 +99,9 @@ interface OnlyFrame {
 }
 
 /**
- * What the line before was, and so what the next may be. `weak`: what may be a sample's first line,
- * if a stack follows. `record`: of something else than a sample. `comment`: one that starts with
- * `#`.
+ * The kind of the line before, which decides what the next line may be. `weak`: what may be a
+ * sample's first line, if a stack follows. `record`: of something else than a sample. `comment`:
+ * one that starts with `#`.
  */
 type Within = "nothing" | "sample" | "weak" | "record" | "comment" | "unknown";
 
@@ -135,7 +135,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
   let skippedLines = 0;
   const leftOut = new Map<LeftOut["kind"], LeftOut>();
 
-  /** What the stacks of the text are like, as soon as there is one: after tabs, with files. */
+  /** The form of the text's stacks, known from the first one: after tabs, with files. */
   let hasStacks = false;
   let hasTabs = false;
   let hasFiles = false;
@@ -305,7 +305,7 @@ export function createScriptReader(handler: SampleHandler): ScriptReader {
     let first = start;
     while (first < end && buffer[first] === SPACE) first++;
     const colon = timeEnd(first, end);
-    // What is so near to the line's beginning may be a part of the thread's name.
+    // So close to the start of the line it may be a part of the thread's name.
     if (colon - first <= 15) return false;
     let timeStart = colon;
     while (buffer[timeStart - 1] !== SPACE) timeStart--;

@@ -22,7 +22,7 @@ export interface SwitchHandler {
   comment(line: string): void;
 }
 
-/** What a sample is of. */
+/** The event of a sample, and its period. */
 export interface SampleOf {
   event: string;
   /** How many of the event it stands for; 1 when the text has none. */

@@ -7,7 +7,7 @@ export interface KnownStack {
   text: string;
 }
 
-/** What the kernel has counted of a thread (`/proc/PID/task/TID/schedstat`), in nanoseconds. */
+/** The kernel's counters of a thread (`/proc/PID/task/TID/schedstat`), in nanoseconds. */
 export interface SchedStat {
   /** On a processor. */
   runNs: number;
@@ -17,7 +17,7 @@ export interface SchedStat {
   turns: number;
 }
 
-/** What is taken for a thread of which the kernel has counted nothing. */
+/** Stands in for a thread without counters of the kernel. */
 export interface Guess {
   /**
    * How many times what was seen it stands for. Default: as often as it makes the thread's life.
@@ -41,7 +41,7 @@ export interface TimePart {
 interface Part extends TimePart {
   /** How many times the thread was there until it went on. */
   turns: number;
-  /** What it stands for of parts whose stack was not sampled. */
+  /** The time of parts without a sampled stack that it stands for. */
   weight: number;
   durationClass: number;
 }
@@ -119,7 +119,7 @@ export class ThreadAccount {
   #leaving: { stack: KnownStack; weight: number } | undefined;
   /** Running time since it was sampled running. */
   #unspreadNs = 0;
-  /** What it is taken to have done before it was heard of, as one that was there all the time. */
+  /** The assumed time before the first event, for a thread that was there all the time. */
   #first: { kind: TimeKind; ns: number } | undefined;
   #runStack: KnownStack | undefined;
   #lastLeftOn: KnownStack | undefined;
@@ -289,7 +289,7 @@ export class ThreadAccount {
     const { running: runningNs, waiting: waitingNs, blocked: blockedNs, factor } = targetOf({
       lifeNs,
       seen,
-      // What perf has missed, which it does at times, the kernel has counted nevertheless.
+      // perf misses events at times; the kernel's counters include them.
       switchNs: isMissed ? Infinity : this.#turns * MAX_SWITCH_NS,
       factor: guess.factor,
       total: total && {
@@ -298,7 +298,7 @@ export class ThreadAccount {
         delayNs: total.delayNs - this.#given.waiting,
       },
     });
-    // What never blocked was preempted whenever it waited.
+    // A thread that never blocked was preempted whenever it waited.
     const preemptedNs = seen.blocked === 0 || isMissed
       ? waitingNs
       : Math.min(seen.waiting * factor, waitingNs);
@@ -469,7 +469,7 @@ export class ThreadAccount {
   }
 }
 
-/** What there is to know of a thread's life. */
+/** The facts about a thread's life. */
 interface Life {
   lifeNs: number;
   seen: Seen;
@@ -506,7 +506,9 @@ function clamp(value: number, least: number, most: number): number {
   return Math.min(Math.max(value, least), most);
 }
 
-/** The parts with so much time in all. What nobody has seen a part of has a stack that says so. */
+/**
+ * The parts with so much time in all. A kind of time without any sample gets a stack that says so.
+ */
 function scaled(kind: TimeKind, parts: Part[], ns: number, endNs: number): Part[] {
   if (ns <= 0) return [];
   const seenNs = parts.reduce((sum, part) => sum + part.ns, 0);

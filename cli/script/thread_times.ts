@@ -90,7 +90,7 @@ export function createThreadTimeCounter(): ThreadTimeCounter {
       waits = true;
       if (kind !== "blocked") return;
       one.blocked += nanoseconds;
-      // What has no time is a sum of many.
+      // A sample without a time is a sum of many.
       if (!isNaN(timeSeconds)) one.waits++;
       one.stacks.set(stack, (one.stacks.get(stack) ?? 0) + nanoseconds);
     },

@@ -11,7 +11,7 @@ export const TIME_EVENTS = {
   waiting: "run-delay",
 } as const;
 
-/** What a thread does with its time. */
+/** The kinds of a thread's time. */
 export type TimeKind = keyof typeof TIME_EVENTS;
 
 /** The start of a line that says how a whole time text was made. */

@@ -346,7 +346,7 @@ export function createTimeTextMaker(limits: Partial<Limits> = {}): TimeTextMaker
     return stack;
   }
 
-  /** What is guessed of a thread that has ended. */
+  /** The estimate for a thread that has ended. */
   function guessOfEnded({ parentTid }: ThreadAccount, latencyNs: number): Guess {
     if (pauseCount === 0) return { latencyNs };
     // Others like it came and went when nobody watched.

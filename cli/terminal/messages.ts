@@ -117,7 +117,7 @@ export function describeSummary(
   ].join("; ");
 }
 
-/** What there is of several results together: `all 3 together: 891 samples, none lost; ...`. */
+/** Sums up several results: `all 3 together: 891 samples, none lost; ...`. */
 export function describeTogether(
   results: { summary: RecordingSummary; cpuUse?: CpuUse; threadTime?: ThreadTime }[],
 ): string {

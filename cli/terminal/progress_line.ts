@@ -2,7 +2,7 @@ import { formatDuration } from "../../proto/duration.ts";
 import { describeQueue, formatSize } from "./messages.ts";
 import type { RecordingEvent } from "../client/recording/recording_event.ts";
 
-/** What there is to see of one recording, in one line. */
+/** The progress of one recording, in one line. */
 export interface ProgressLine {
   onEvent(event: RecordingEvent): void;
   /** The line as it is now; it has no more than so many columns if these are enough for a word. */

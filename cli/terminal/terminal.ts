@@ -1,6 +1,6 @@
 import type { Terminal } from "./live_lines.ts";
 
-/** What is taken for the size of a terminal that does not know its own. */
+/** The assumed size of a terminal that does not report its own. */
 const USUAL_SIZE = { columns: 80, rows: 24 };
 
 /**

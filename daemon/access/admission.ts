@@ -26,7 +26,7 @@ export type AdmissionAnswer =
     container: Container;
     /** Missing where nobody is asked whose the container is. */
     owner?: PodOwner;
-    /** What of the container may be sampled. */
+    /** The sides of the container that may be sampled. */
     side: Side;
   }
   | {
@@ -38,7 +38,7 @@ export type AdmissionAnswer =
     error: Error;
   };
 
-/** What somebody may record. */
+/** The sides of containers that a caller may record. */
 export interface ProfilingRights {
   /** The user's side. */
   user: boolean;

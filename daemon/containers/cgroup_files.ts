@@ -80,7 +80,7 @@ async function findPlace(
     const place = `${start}/${names.join("/")}`;
     if (await isDirectory(place)) places.push(place);
   }
-  // What is there twice is not told apart.
+  // Two of the same name cannot be told apart.
   if (places.length !== 1) return undefined;
   const [own] = places;
   if (depth === undefined) {

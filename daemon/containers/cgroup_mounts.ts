@@ -13,7 +13,8 @@ export interface CgroupMount {
 
 /**
  * Finds the hierarchies that are mounted at a directory or below it in the text of a `mountinfo`
- * file (proc_pid_mountinfo(5)). What else is mounted there, as a directory full of files, is none.
+ * file (proc_pid_mountinfo(5)). Other mounts there, such as a directory of plain files, do not
+ * count.
  */
 export function cgroupMounts(text: string, directory: string): CgroupMount[] {
   return text.split("\n").flatMap((line) => {

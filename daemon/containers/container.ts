@@ -30,7 +30,7 @@ export interface PidGuard {
   holds(): Promise<boolean>;
 }
 
-/** What the kernel has counted of a thread since it started. */
+/** The kernel's counters of a thread, since it started. */
 export interface ThreadTimes {
   pid: number;
   tid: number;

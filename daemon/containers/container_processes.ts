@@ -105,7 +105,7 @@ export async function* enteredProcesses(
   let lookedAt = new Map<number, number>();
   while (!signal.aborted) {
     const all = await procfs.pids();
-    // What has ended is forgotten: its number may come again for another process.
+    // Forget processes that have ended: another process may get the same id.
     inside = new Set(all.filter((pid) => inside.has(pid)));
     lookedAt = new Map(
       all.filter((pid) => !inside.has(pid)).map((pid) => [pid, (lookedAt.get(pid) ?? 0) + 1]),

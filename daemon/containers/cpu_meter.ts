@@ -13,7 +13,7 @@ import type { Procfs } from "./procfs.ts";
 /** How often counters are read meanwhile: with a container that ends its cgroup is gone. */
 const INTERVAL_MS = 1000;
 
-/** What the threads of a container are asked for is a file each. */
+/** Reading a container's threads takes a file for each. */
 const MAX_THREADS = 1000;
 
 /** Counts the processor time of one container. It rejects and throws nothing. */
@@ -75,7 +75,7 @@ interface Reading extends Omit<CpuCounters, "elapsedSeconds" | "delaySeconds"> {
   atSeconds: number;
 }
 
-/** What the kernel has counted of a container's threads; undefined when there is no telling. */
+/** The kernel's counters of a container's threads; undefined when they cannot be read. */
 type ReadThreads = () => Promise<ThreadTimes[] | undefined>;
 
 async function readThreads(

@@ -17,7 +17,7 @@ import type { Procfs } from "./procfs.ts";
 import { sandboxedError, sandboxOf } from "./sandbox.ts";
 import { StatusError } from "../status_error.ts";
 
-/** What of the node's processes is a container's. */
+/** Which of the node's processes belong to a container. */
 interface Extent {
   /**
    * When the main process started, if it is in no cgroup with the container's id: the container is
@@ -122,7 +122,7 @@ export function createCriLookup(
   return lookup;
 }
 
-/** What to say of a container that does not run, by the name of its state. */
+/** Descriptions of containers that do not run, by their state's name. */
 const STATE_WORDS: Record<string, string> = {
   CONTAINER_CREATED: "has not started yet",
   CONTAINER_EXITED: "has ended",

@@ -19,7 +19,7 @@ export interface Procfs {
   /** What the process's `stat` file says; undefined when there is no such process (any more). */
   stat(pid: number): Promise<ProcessStat | undefined>;
 
-  /** What the process takes of the machine; undefined when there is no such process (any more). */
+  /** The process's memory and processor time; undefined when the process does not exist. */
   usage(pid: number): Promise<ProcessUsage | undefined>;
 
   /**

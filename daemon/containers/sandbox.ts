@@ -38,7 +38,7 @@ export function sandboxedError(containerId: string, sandbox: string): StatusErro
   );
 }
 
-/** What to say of a container that runs and has no process on the node. */
+/** The error for a container that runs and has no process on the node. */
 export function unseenError(containerId: string, runtimeClass: string | undefined): StatusError {
   const under = runtimeClass === undefined ? "" : `, under RuntimeClass ${quote(runtimeClass)}`;
   return new StatusError(

@@ -1,6 +1,6 @@
 import type { ProcessUsage } from "../process_usage.ts";
 
-/** What a process takes; undefined when it has gone, or nobody can tell. */
+/** The usage of a process; undefined when it has gone or cannot be read. */
 export type ReadUsage = (pid: number) => Promise<ProcessUsage | undefined>;
 
 /** How long a process may take. */

@@ -39,7 +39,7 @@ const MAX_END_MS = 60_000;
  */
 const MMAP_PAGES = { usual: 32, much: 128 };
 const MIN_MMAP_PAGES = 4;
-/** What perf writes to its standard error for each command it has carried out. */
+/** perf writes this to its standard error for each command that it has carried out. */
 const ACKNOWLEDGEMENT = "ack";
 /**
  * How long perf script, which writes 4 KB at a time, may fill its pipe before that is read again.
@@ -292,7 +292,7 @@ function endedInOrder(status: Deno.CommandStatus): boolean {
   return status.success || status.signal === "SIGTERM";
 }
 
-/** What a perf script may read and take. */
+/** The limits of a perf script. */
 export interface ScriptConfinement {
   /**
    * Stands for the root of processes that have gone, or are in the daemon's own mount namespace:

@@ -63,7 +63,7 @@ export class PerfDataCounter implements PerfDataCounts, PerfDataVisitor {
   threads: number;
 
   #attached: Set<number>;
-  /** What those have started, and that in turn. */
+  /** The processes that those have started, and their descendants. */
   readonly #started = new Set<number>();
   readonly #records = new PerfDataRecords(this);
 

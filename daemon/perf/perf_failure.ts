@@ -16,7 +16,7 @@ export type PerfFailure =
   | "too-old"
   | "other";
 
-/** What perf writes of an option that it has not, before it lists those that it has. */
+/** perf writes this for an unknown option, before it lists the known ones. */
 const UNKNOWN_OPTION = /unknown option `([^']*)'/;
 
 /**

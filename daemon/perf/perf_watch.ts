@@ -2,11 +2,11 @@ import type { ProcessUsage } from "../process_usage.ts";
 import { formatSize } from "../size.ts";
 import { StatusError } from "../status_error.ts";
 
-/** What perf scripts may take. */
+/** The limits of perf scripts. */
 interface PerfWatchOptions {
   /** Memory of all perf scripts together. */
   maxMemoryBytes: number;
-  /** What a process takes; undefined when it has gone. */
+  /** The usage of a process; undefined when it has gone. */
   readUsage(pid: number): Promise<ProcessUsage | undefined>;
   /**
    * How often is looked: often enough, as half a gigabyte a second comes from a file without end.

@@ -92,7 +92,7 @@ export class UserSideFilter implements PerfDataVisitor {
   readonly #records = new PerfDataRecords(this);
   #output = new Uint8Array();
   #length = 0;
-  /** What is before the first record is kept. */
+  /** Everything before the first record is kept. */
   #keeping = true;
   /** Where samples have their address. */
   #ipAt = RECORD_HEADER_BYTES;

@@ -14,7 +14,7 @@ export const BACKLOG_BYTES = 8 << 20;
 /** The same for processes that enter later. */
 const FOLLOWER_BACKLOG_BYTES = 2 << 20;
 
-/** What perf is attached with. */
+/** The parts that an `Attacher` works with. */
 interface AttacherParts {
   lookup: ContainerLookup;
   startRecord: typeof startPerfRecord;

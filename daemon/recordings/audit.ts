@@ -97,7 +97,7 @@ function isDenial(error: unknown): boolean {
   return error instanceof StatusError && denials.includes(error.status);
 }
 
-/** What the caller is not told. */
+/** The part of an error that the caller does not get. */
 function reasonOf(error: unknown): string | undefined {
   const { cause } = error as Error;
   return cause instanceof Error ? cause.message : undefined;

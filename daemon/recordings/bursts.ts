@@ -8,7 +8,7 @@ const MIN_BURST_SECONDS = 0.2;
 /** When to try again to attach to processes that could not be attached to. */
 const RETRY_MS = 1000;
 
-/** What bursts are made with. */
+/** The parts that bursts are made with. */
 interface BurstsParts {
   /** Resolves when perf may record everything again, or as soon as the signal aborts. */
   rested(signal: AbortSignal): Promise<void>;

@@ -37,7 +37,7 @@ export class ByteBudget {
       this.#refill();
       const missing = this.#capacity - this.#left;
       if (missing <= 0) return;
-      // What was taken before may be told meanwhile.
+      // Bytes taken before may be reported in the meantime.
       await wait(Math.ceil(missing / this.bytesPerSecond * 1000), signal);
     }
   }

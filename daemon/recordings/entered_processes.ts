@@ -9,7 +9,7 @@ import type { ErrorGroup } from "./error_group.ts";
 import { FLUSH_INTERVAL_MS, type PerfRecords } from "./perf_records.ts";
 import { recordInGroups } from "./record_in_groups.ts";
 
-/** What processes that enter are recorded with. */
+/** The parts that `EnteredProcesses` works with. */
 interface EnteredProcessesParts {
   lookup: ContainerLookup;
   container: Container;
@@ -55,7 +55,7 @@ export class EnteredProcesses {
     }
     const entered = startingWith(late, lookup.entered(container, sampled));
     const missed = await recordInGroups(entered, async (pids) => {
-      // What a recorded process has started is taken for entered when its parent has ended and its
+      // A descendant of a recorded process is taken for entered when its parent has ended and its
       // heir is outside. perf reports it, at the latest when it is made to write.
       records.flush();
       await wait(FLUSH_INTERVAL_MS, sampled);

@@ -13,7 +13,7 @@ import { IdleTimer } from "./idle_timer.ts";
  */
 export const FLUSH_INTERVAL_MS = 200;
 
-/** What the data of perf records needs on its way to the result. */
+/** The parts that bring the data of perf records to the result. */
 interface PerfRecordsParts {
   options: RecordingOptions;
   startScript: typeof startPerfScript;
@@ -33,7 +33,7 @@ export class PerfRecords {
 
   constructor(private readonly parts: PerfRecordsParts) {}
 
-  /** What all of them have sampled and lost. */
+  /** The sums of all counters. */
   counts(): PerfDataCounts {
     return {
       samples: this.#sum(({ samples }) => samples),

@@ -24,7 +24,7 @@ const PROGRESS_INTERVAL_MS = 500;
  */
 const OVERDUE_MS = 15_000;
 
-/** What a recording reports while it goes on. */
+/** Receives the events of a recording while it goes on. */
 export interface RecordingObserver {
   started(processes: number): void;
   progress(elapsedSeconds: number, counts: PerfDataCounts): void;
@@ -43,7 +43,7 @@ interface RecordingControl {
   stop: AbortSignal;
 }
 
-/** What a recording is made with. */
+/** The parts that a recording is made with. */
 export interface RecorderParts {
   lookup: ContainerLookup;
   perf: Perf;
@@ -88,7 +88,7 @@ class Recording {
   readonly #threadTime: ThreadTimeRecording | undefined;
   /** The perf record of the processes that were there at the beginning. */
   #main: PerfRecord | undefined;
-  /** What went wrong with a perf record whose samples are delivered nevertheless. */
+  /** The failure of a perf record whose samples are delivered nevertheless. */
   #failure: StatusError | undefined;
   readonly #writer: ResultWriter;
 
@@ -109,7 +109,7 @@ class Recording {
       ...{ lookup, limits, abort, options: { ...options, threadTime } },
       processes: () => this.#attacher.processes(),
       write: (lines) => this.#writer.write(new TextEncoder().encode(lines)),
-      // What has entered is recorded with all others after the pause.
+      // Processes that have entered are recorded with all others after the pause.
       paused: () => this.#records.stop(this.#main),
     });
     this.#attacher = new Attacher(
@@ -217,7 +217,7 @@ class Recording {
       ),
     ]);
     conversion.end();
-    // What perf script says of the data of a perf record that failed is not what went wrong first.
+    // When a perf record has failed, perf script's error about its data is only a consequence.
     if (this.#group.signal.aborted) throw this.#failure ?? this.#group.signal.reason;
     // A perf that has ended with its caller has not failed.
     this.control.abort.throwIfAborted();

@@ -34,7 +34,7 @@ export interface RecordingRequest {
   kept: boolean;
 }
 
-/** What a caller is told while a recording goes on. */
+/** Receives what the caller is told while a recording goes on. */
 export interface RecordingListener {
   accepted(recordingId: string): void;
   queued(place: QueuePlace): void;

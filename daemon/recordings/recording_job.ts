@@ -16,7 +16,7 @@ import type { RecordingQueue } from "./recording_queue.ts";
 import type { RunningRecording } from "./running_recordings.ts";
 import { queueShare } from "./shares.ts";
 
-/** What it takes to make a recording. */
+/** The parts that a recording job works with. */
 export interface JobParts {
   admission: Admission;
   lookup: ContainerLookup;
@@ -105,7 +105,7 @@ async function confirm(
   await orCancelled(admission.confirm(caller, credentials, grant), running.abort.signal);
 }
 
-/** What must still be allowed when the result is handed out. */
+/** The right that the caller must still have when the result is handed out. */
 function grantOf({ owner, side }: Admitted): Grant | undefined {
   return owner && { podNamespace: owner.podNamespace, podName: owner.podName, side };
 }

@@ -22,7 +22,7 @@ export interface FinishedRecording extends WholeResult {
   keptSeconds: number;
 }
 
-/** What recordings are made of, and who hears of them. */
+/** The parts that `Recordings` works with. */
 interface RecordingParts extends JobParts {
   metrics: Metrics;
 }

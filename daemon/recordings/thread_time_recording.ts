@@ -13,7 +13,7 @@ import { beginningNotes, endNotes, pauseNotes } from "./thread_time_notes.ts";
 
 /** A copied stack is many bytes, which cost a target little: it may have so many times more. */
 const DWARF_FACTOR = 8;
-/** What an event has on average: two switches and a sample with a short stack have 185. */
+/** Bytes of an event, on average: two switches and a sample with a short stack have 185. */
 const LOST_EVENT_BYTES = 64;
 /**
  * A shorter burst would see the beginning or the end of few waits, and both of hardly any; but
@@ -35,7 +35,7 @@ const MAX_LOOK_MS = 500;
  */
 const MAX_NARROWINGS = 3;
 
-/** What threads' time is recorded with. */
+/** The parts that a `ThreadTimeRecording` works with. */
 interface ThreadTimeParts {
   lookup: Pick<ContainerLookup, "threadTimes" | "uptime">;
   limits: Pick<Limits, "maxThreads" | "threadTimeBytesPerSecond">;

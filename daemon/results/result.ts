@@ -9,7 +9,7 @@ import { StatusError } from "../status_error.ts";
 const GZIP_LEVEL = 1;
 /** grpc-js holds 16 messages for a reader that is slow: with this, 256 KB for each. */
 const READ_CHUNK_BYTES = 16 * 1024;
-/** What gzip may give at once; it gives less, and waits for room, when that is full. */
+/** The most bytes that gzip hands over at once; it waits for room when the buffer is full. */
 const GZIP_CHUNK_BYTES = 64 * 1024;
 /**
  * gzip gives what it has in pieces of a few hundred bytes, each of which would be a write and a
@@ -17,7 +17,7 @@ const GZIP_CHUNK_BYTES = 64 * 1024;
  */
 const WRITE_CHUNK_BYTES = 16 * 1024;
 
-/** What the bytes of a result are. */
+/** The size and hash of a result. */
 interface ResultDigest {
   /** Bytes of the result itself. */
   sizeBytes: number;
@@ -83,7 +83,7 @@ export class Result {
     return result;
   }
 
-  /** What there is to say of it; `undefined` until it is whole. */
+  /** Its metadata; `undefined` until it is whole. */
   get whole(): WholeResult | undefined {
     return this.#whole;
   }
@@ -123,7 +123,7 @@ export class Result {
     const written = this.#writeFile(gzip, reserve);
     let stopWaiting = (_error: unknown) => {};
     written.catch((error) => stopWaiting(error));
-    // What goes wrong is told by `written`.
+    // `written` reports failures.
     gzip.on("error", () => {});
     let sizeBytes = 0;
     return new WritableStream({
@@ -152,7 +152,7 @@ export class Result {
     });
   }
 
-  /** What a result is that is written to its end. */
+  /** The metadata of a result that is written to its end. */
   describe(summary: RecordingSummary): WholeResult {
     return { ...summary, ...this.#digest! };
   }

@@ -10,7 +10,7 @@ const VERSION = 2;
 /** What rests beside the bytes of a whole result, for the daemon's next process. */
 interface ResultMetadata {
   owner: Owner;
-  /** What the owner has to be allowed still; missing where nobody is asked who they are. */
+  /** The right that the owner must still have; missing where callers are not authenticated. */
   grant?: Grant;
   /** When it became whole, by the clock on the wall. */
   wholeAt: Date;

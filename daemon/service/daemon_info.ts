@@ -11,11 +11,11 @@ interface DaemonState {
   versions: PerfAndKernel;
   readiness: Readiness;
   queue: { running: number; waiting: number };
-  /** What the caller may profile where they asked about. */
+  /** The caller's rights in the namespace of the request. */
   rights?: ProfilingRights;
 }
 
-/** What a daemon was started with, as far as callers are told. */
+/** The options of a daemon that callers may know. */
 interface DescribedOptions {
   nodeName?: string;
   limits: Limits;

@@ -43,7 +43,7 @@ const SILENT: RecordingListener = {
   converting() {},
 };
 
-/** What the service needs to know of the server it is in. */
+/** The parts of the server that the service needs. */
 export interface ServiceOptions {
   /** Bounds an answer of Record; all that are under way have twice as much. */
   maxRecordResponseBytes: number;
@@ -107,7 +107,7 @@ export function createService(
 
     StartRecording: serverStream("StartRecording", async ({ request, call, write }) => {
       const duration = { field: "duration", message: request.duration } as const;
-      // Who takes no events is as good as gone: the call may never end by itself.
+      // A caller that takes no events counts as gone: the call may never end by itself.
       const untaken = new AbortController();
       const send = (event: RecordingEvent) =>
         void write(event).catch((error) => untaken.abort(error));
@@ -248,7 +248,7 @@ function markPartial(trailer: grpc.Metadata, finished: FinishedRecording): void 
   if (finished.completeness !== "full") trailer.set(PARTIAL_TRAILER, finished.completeness);
 }
 
-/** What a handler of a unary call is given. */
+/** The arguments of a handler of a unary call. */
 interface UnaryContext<Request> {
   request: Request;
   call: Call;

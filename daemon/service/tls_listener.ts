@@ -61,7 +61,7 @@ export interface Listener {
   port: number;
   /** Keeps the connection of a peer while a call is under way; returns what ends that. */
   hold(peer: string): () => void;
-  /** What is known of the connection of a peer that is served. */
+  /** The connection of a peer that is served. */
   connectionOf(peer: string): ServedConnection | undefined;
   /** Uses other certificates for the connections to come. */
   replace(certificates: Certificates): void;

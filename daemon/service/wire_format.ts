@@ -60,7 +60,7 @@ export function checkMessage(
   }
 }
 
-/** Reads from the front of bytes. What is not there is a `RangeError`. */
+/** Reads from the front of bytes. Throws a `RangeError` at their end. */
 class Reader {
   #at = 0;
 

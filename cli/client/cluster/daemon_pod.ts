@@ -3,7 +3,7 @@ import { DAEMON_PORT } from "../../../proto/defaults.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 import type { Pod } from "./pod.ts";
 
-/** What every daemon pod is labelled with. */
+/** The label of every daemon pod. */
 export const DAEMON_LABEL = "app.kubernetes.io/name=necoperf-daemon";
 
 const PORT_NAME = "necoperf-grpc";

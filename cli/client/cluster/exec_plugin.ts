@@ -13,7 +13,7 @@ import type { KubeconfigExec } from "./parse_kubeconfig.ts";
 /** A credential plug-in, as a kubeconfig file has it, and what it is told. */
 interface ExecPlugin extends KubeconfigExec {
   command: string;
-  /** What a relative path of the command is relative to. */
+  /** The directory that a relative path of the command starts from. */
   directory: string;
   /** `spec.cluster` of the `ExecCredential`; only for plug-ins with `provideClusterInfo`. */
   clusterInfo?: unknown;

@@ -1,7 +1,7 @@
 import { posix, win32 } from "node:path";
 import process from "node:process";
 
-/** What decides where programs are. */
+/** The parts of a machine that decide where programs are. */
 interface Machine {
   os: typeof Deno.build.os;
   /** A variable of the environment. */

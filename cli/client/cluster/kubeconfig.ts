@@ -72,7 +72,7 @@ export async function listContexts(
   ));
 }
 
-/** What kubeconfig files have together. */
+/** The merged content of kubeconfig files. */
 interface Entries {
   clusters: Map<string, KubeconfigEntry<KubeconfigCluster>>;
   users: Map<string, KubeconfigEntry<KubeconfigUser>>;

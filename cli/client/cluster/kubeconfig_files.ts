@@ -2,7 +2,7 @@ import { join, win32 } from "node:path";
 import process from "node:process";
 import { kubeconfigError } from "./kubeconfig_error.ts";
 
-/** What decides where kubeconfig files are. */
+/** The parts of a machine that decide where kubeconfig files are. */
 interface Machine {
   os: typeof Deno.build.os;
   /** A variable of the environment. */

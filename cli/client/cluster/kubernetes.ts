@@ -307,7 +307,7 @@ export async function openCluster(options: ClusterOptions, signal?: AbortSignal)
     mayServiceAccountAccess: async (access, name) => {
       const user = serviceAccountUser(access.namespace, name);
       const allowed = await reviewUser(access, user);
-      // Who acts as somebody else already cannot act as a third.
+      // A user who is impersonating already cannot impersonate a third.
       if (allowed !== undefined || connection.impersonation.length > 0) return allowed;
       return await reviewSelf(access, actAs(user));
     },

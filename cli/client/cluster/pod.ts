@@ -41,7 +41,7 @@ export interface PodContainer {
 /** Where a pod's specification lists a container. */
 export type ContainerKind = "container" | "init container" | "ephemeral container";
 
-/** What a container does at the moment. */
+/** The current state of a container. */
 export type ContainerState =
   | { is: "running" }
   | { is: "waiting"; reason?: string; message?: string }

@@ -33,7 +33,7 @@ export function readWorkload(
   throw new Error(`${resource} select no pods`);
 }
 
-/** What a list is narrowed to; see the API's list options. */
+/** The selectors of a list; see the API's list options. */
 export interface ListQuery {
   namespace: string;
   fieldSelector?: string;

@@ -55,7 +55,7 @@ export function loadGrpc(): Promise<typeof import("../../../proto/grpc.ts")> {
   return import("../../../proto/grpc.ts");
 }
 
-/** What it takes to connect to a daemon. */
+/** Everything needed to connect to a daemon. */
 export interface ConnectOptions {
   /** Where the daemon is, and which ways lead there. */
   endpoint: DaemonEndpoint;

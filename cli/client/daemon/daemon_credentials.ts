@@ -52,7 +52,7 @@ export interface DaemonCredentials {
 export interface ServiceAccountCandidates {
   /** Whose accounts they are. */
   namespace: string;
-  /** What they are called. */
+  /** Their name. */
   names: string[];
   /** Has tokens of one made. */
   tokenOf(name: string): TokenSource;
@@ -80,7 +80,7 @@ export interface PlainConnection {
   sendToken?: boolean;
 }
 
-/** What an access that is named by nothing else is. */
+/** The access when no option says otherwise. */
 export const NO_CREDENTIALS: DaemonCredentials = {
   connection: { kind: "plain", because: "no CA certificate was given (--ca-file FILE)" },
 };

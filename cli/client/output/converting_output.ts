@@ -2,13 +2,13 @@ import { CONVERTED_FORMATS } from "../../formats/converted_format.ts";
 import { type Conversion, convertScript } from "../../formats/format.ts";
 import { openOutput, type Output } from "./output.ts";
 
-/** What a result's file is called, and what becomes of the result on the way there. */
+/** The name of a result's file, and the conversion on the way there. */
 interface ResultOptions {
   /** The start of the file's name. */
   stem: string;
   /** What was recorded. Default: `script`. */
   format?: "script" | "data";
-  /** What perf script's text is converted to. Default: it stays as it is. */
+  /** The format to convert perf script's text to. Default: none. */
   convertTo?: Conversion["format"];
   /** As a conversion takes it. */
   idle?: boolean;

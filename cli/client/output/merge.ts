@@ -17,7 +17,7 @@ export interface Merge {
   finish(): Promise<string | undefined>;
 }
 
-/** What the merged result is called, and what becomes of its text. */
+/** The name of the merged result, and the conversion of its text. */
 interface MergeOptions {
   /** A directory, or `-` for standard output. */
   directory: string;
@@ -41,7 +41,7 @@ export async function openMerge(
   let parts = 0;
   let failure: unknown;
   let appended = Promise.resolve();
-  /** What goes wrong here is not the parts' fault: `finish` hears of it. */
+  /** Failures here are not the parts' fault: `finish` reports them. */
   const attempt = async (action: () => Promise<unknown>) => {
     if (failure) return;
     await action().catch((error) => failure = error);

@@ -20,7 +20,7 @@ export interface FetchOptions {
   name?: string;
   /** What was asked for, for the file's name. Default: `script`. */
   format?: "script" | "data";
-  /** What perf script's text is converted to on the way. Default: it stays as it is. */
+  /** The format to convert perf script's text to on the way. Default: none. */
   convertTo?: ConvertedFormat;
   /** Counts the stacks of perf script's text on the way. */
   countStacks?: boolean;

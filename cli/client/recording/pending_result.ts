@@ -2,9 +2,9 @@ import { fromDuration } from "../../../proto/duration.ts";
 import type { _necoperf_RecordingEvent_Finished__Output as Finished } from "../../../proto/gen/necoperf/RecordingEvent.ts";
 import { CliError, ExitStatus } from "../../errors.ts";
 
-/** What is known of a result that is left with the daemon. */
+/** A result that is left with the daemon. */
 export interface PendingResult {
-  /** What it is asked for by. */
+  /** The id to fetch it by. */
   recordingId: string;
   /** Whether it is sure that the daemon has one. */
   sure: boolean;

@@ -20,7 +20,7 @@ export interface ProfileOptions {
   durationSeconds: number;
   /** How to sample. Default: as the daemon chooses. */
   recordOptions?: RecordOptions;
-  /** What perf script's text is converted to on the way. Default: it stays as it is. */
+  /** The format to convert perf script's text to on the way. Default: none. */
   convertTo?: ConvertedFormat;
   /** A directory, which is made when it is missing; `-` for standard output. */
   outputDirectory: string;

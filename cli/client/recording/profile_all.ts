@@ -64,7 +64,7 @@ export async function profileAll(
   const { targets, maxConcurrent = MAX_CONCURRENT_TARGETS, mergedName, signal, stopSignal } =
     options;
   const ends = AbortSignal.any([signal, stopSignal].filter((one) => !!one));
-  // What is in the way of all of them is said once.
+  // A problem of all of them is reported once.
   for (const token of new Set(targets.map(({ access }) => access?.token))) await token?.(ends);
   const merge = mergedName === undefined || targets.length < 2 ? undefined : await openMerge({
     directory: options.outputDirectory,

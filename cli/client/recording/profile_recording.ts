@@ -27,7 +27,7 @@ const WRITTEN_BYTES = 64 * 1024;
 
 const THREAD_TIME_FLAGS = { all: "--wall", "off-cpu": "--off-cpu" };
 
-/** What each option is called on the command line where `Profile` cannot have its value. */
+/** The flag of each option whose value `Profile` cannot take. */
 const FLAGS: { [Name in keyof Required<RecordOptions>]: (options: RecordOptions) => unknown } = {
   frequencyHz: ({ frequencyHz }) => frequencyHz && "--frequency",
   events: ({ events }) => events && "--event",

@@ -12,7 +12,7 @@ export type CallGraph =
   /** Not at all. */
   | { method: "none" };
 
-/** What perf is asked to do. What is left out is the daemon's to choose. */
+/** How perf samples. The daemon chooses what is left out. */
 export interface RecordOptions {
   /** Samples per second and processor. */
   frequencyHz?: number;

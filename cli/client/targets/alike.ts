@@ -4,7 +4,7 @@ export interface Said {
   name: string;
   /** What is said. */
   message: string;
-  /** What the message may name because it is said of this one: a node, an address, a container. */
+  /** The names of this one that the message may contain: a node, an address, a container. */
   details?: (string | undefined)[];
 }
 

@@ -201,7 +201,7 @@ export async function findDaemonPods(
   return found;
 }
 
-/** What else an endpoint takes than a pod. */
+/** The other parts of an endpoint, besides the pod. */
 export interface EndpointContext {
   /** With which the tunnel is opened. */
   cluster: Pick<Cluster, "forwardPort">;

@@ -57,7 +57,7 @@ const MOST_REQUESTS = 8;
  * `findTarget` ask. All targets share one access.
  *
  * Rejects with a `CliError` as `findTarget` does when there is nothing to profile, or for what
- * concerns all alike. What concerns one of them is among the `failures`.
+ * concerns all alike. A problem of one of them is among the `failures`.
  */
 export async function findTargets(
   reference: TargetsReference,

@@ -137,7 +137,7 @@ function field(nameLength: number, valueLength: number): Field {
   return { nameLength, sizeBytes: nameLength + valueLength + FIELD_OVERHEAD_BYTES };
 }
 
-/** Reads the parts of a header block. What is not there is a `RangeError`. */
+/** Reads the parts of a header block. Throws a `RangeError` at its end. */
 class Reader {
   #at = 0;
 

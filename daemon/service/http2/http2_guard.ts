@@ -42,7 +42,7 @@ const MAX_SETTINGS = 32;
 /** The header blocks of a connection that may pass before others have their turn. */
 const MAX_BLOCKS_A_TURN = 8;
 
-/** What an open stream takes beside what its peer has sent for it, about. */
+/** The memory of an open stream, about, without the data that its peer has sent for it. */
 const STREAM_BYTES = 4096;
 
 /** How often the runtime and grpc-js hold what has come of a message, about. */
@@ -82,10 +82,10 @@ export class Http2Guard {
   readonly #hpack = new HpackMeter(HEADER_LIST_LIMITS);
   readonly #streams = new Map<number, OpenStream>();
   readonly #sentFrames = new FrameHeaders((frame) => this.#onSentFrame(frame));
-  /** What has come and may not pass yet: part of a frame's header, or of a header block. */
+  /** Received bytes that may not pass yet: a part of a frame's header, or of a header block. */
   #held: Uint8Array = new Uint8Array(0);
   #prefaceRead = 0;
-  /** What is still to come of the payload of a frame that passes. */
+  /** Bytes that are still to come of the payload of a frame that passes. */
   #payloadLeft = 0;
   #credits = MAX_CREDITS;
   #creditedAt: number;

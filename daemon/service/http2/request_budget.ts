@@ -1,4 +1,4 @@
-/** What one connection takes of a budget. */
+/** The share of a budget that one connection takes. */
 export interface RequestAccount {
   /** Adds what a call takes, in bytes, or with a negative number gives it back. */
   add(bytes: number): void;
