@@ -266,11 +266,11 @@ export class ThreadAccount {
    *
    * - Running and waiting for a processor are what the kernel says, and the thread was blocked for
    *   the rest of its life.
-   * - What it waited for a processor without having been preempted it waited after it had been woken
-   *   up: as long each time, but never longer than it was off the processor.
-   * - Of what nobody saw each kind is divided as what was seen.
+   * - It waited for a processor either because it was preempted or after it had been woken up. The
+   *   second is divided evenly over its waits, but is never longer than it was off the processor.
+   * - Time that no sample covers is divided over stacks as the sampled time of its kind.
    *
-   * Without the kernel's word it is as `guess` has it.
+   * Without the kernel's counters `guess` is used.
    */
   parts(total?: SchedStat, guess: Guess = {}): TimePart[] {
     const seen = this.#seen;
