@@ -294,7 +294,7 @@ Deno.test("FetchResult: a result beyond its limit ends its recording, with nothi
   await using target = run(targets.spin);
   await assert.rejects(recordOnce(daemon, target.pid, LARGE), (error: grpc.ServiceError) => {
     assert.equal(error.code, grpc.status.RESOURCE_EXHAUSTED);
-    assert.match(error.details, /more than 8Ki.*--max-result-size.*shorter time/);
+    assert.match(error.details, /larger than 8Ki compressed.*--max-result-size.*shorter time/);
     return true;
   });
   await assertNothingLeft(daemon);
