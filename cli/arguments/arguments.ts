@@ -7,6 +7,8 @@ import { defineFetch, type FetchOptions, toFetchOptions } from "./fetch.ts";
 import { usageError } from "./option_values.ts";
 import { defineProfile, type ProfileOptions, toProfileOptions } from "./profile.ts";
 import type { DoctorOptions } from "../doctor/doctor.ts";
+import { CliError } from "../errors.ts";
+import { PROGRAM } from "../program_name.ts";
 
 /** What a command line asks for. */
 export type Invocation =
@@ -75,6 +77,17 @@ function findNamed(name = "") {
  * daemon's administrator sets are the daemon's to check.
  */
 export function parseArguments(args: string[], version: string): Invocation {
+  try {
+    return parse(args, version);
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    const command = findNamed(args[0]) ? `${PROGRAM} ${args[0]}` : PROGRAM;
+    const message = `${error.message}\n\`${command} --help\` lists the options`;
+    throw new CliError(error.exitStatus, message, { cause: error });
+  }
+}
+
+function parse(args: string[], version: string): Invocation {
   // As programs have it that are made with cobra, such as kubectl.
   if (args[0] === "__complete") return { kind: "complete", words: args.slice(1) };
   const named = findNamed(args[0]);

@@ -8,7 +8,6 @@ import { DAEMON_PORT } from "../../proto/defaults.ts";
 import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../errors.ts";
 import { isObjectName } from "../client/cluster/object_name.ts";
-import { PROGRAM } from "../program_name.ts";
 import type { CallGraph } from "../client/recording/record_options.ts";
 
 export function parseText(text: string): string {
@@ -87,8 +86,5 @@ export function parseDaemonAddress(text: string): string {
 }
 
 export function usageError(message: string): CliError {
-  return new CliError(
-    ExitStatus.USAGE,
-    `${message}\n\`${PROGRAM} --help\` lists the options`,
-  );
+  return new CliError(ExitStatus.USAGE, message);
 }

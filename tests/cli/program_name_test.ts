@@ -41,7 +41,7 @@ Deno.test("nameProgram: help and messages name the program as it was started", a
       wrong,
       /^kubectl neco: name the recording by its id: kubectl neco fetch \[options\]/,
     );
-    assert.match(wrong, /\nkubectl neco: `kubectl neco --help` lists the options\n$/);
+    assert.match(wrong, /\nkubectl neco: `kubectl neco fetch --help` lists the options\n$/);
     assert.match(await started("renamed", "--help"), /^Usage: necoperf-client \[/);
   } finally {
     await Deno.remove(directory, { recursive: true });

@@ -38,6 +38,21 @@ function refuses(words: RegExp, ...args: string[]) {
   }, `${args.join(" ")} is refused`);
 }
 
+Deno.test("parseArguments: an error names the help of its command", () => {
+  refuses(
+    /^doctor takes no arguments .*\n`necoperf-client doctor --help` lists the options$/,
+    "doctor",
+    "x",
+  );
+  refuses(/^name the pod .*\n`necoperf-client --help` lists the options$/);
+  refuses(
+    /unknown option '--zzzzzz'\n`necoperf-client fetch --help` lists/,
+    "fetch",
+    "a",
+    "--zzzzzz",
+  );
+});
+
 Deno.test("parseArguments: the line of the design", () => {
   const options = parse("-n", "shop", "web-0", "-c", "app", "-o", "out");
   assert.deepEqual(options.target, {
