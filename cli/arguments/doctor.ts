@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import type { DoctorOptions } from "../doctor/doctor.ts";
 import { PROGRAM } from "../program_name.ts";
-import { parseName, usageError } from "./option_values.ts";
+import { usageError } from "./option_values.ts";
+import { requireObjectName } from "../client/cluster/object_name.ts";
 import {
   addAccessOptions,
   addKubeconfigOptions,
@@ -49,12 +50,12 @@ export function toDoctorOptions(command: Command): DoctorOptions & { verbosity: 
   }
   const { namespace, node } = parsed;
   return {
-    namespace: namespace && parseName("a namespace", namespace),
-    nodeName: node && parseName("a node", node),
+    namespace: namespace && requireObjectName("a namespace", namespace),
+    nodeName: node && requireObjectName("a node", node),
     ...toCluster(parsed),
     via: parsed.via,
     verbosity: parsed.v,
-    necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
+    necoperfNamespace: requireObjectName("a namespace", parsed.necoperfNamespace),
     access: toAccess(parsed),
   };
 }

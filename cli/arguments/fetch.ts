@@ -2,7 +2,8 @@ import { Command } from "commander";
 import type { Via } from "../client/daemon/daemon_endpoint.ts";
 import type { AccessOptions } from "../client/daemon/daemon_credentials.ts";
 import { PROGRAM } from "../program_name.ts";
-import { parseDaemonAddress, parseName, usageError } from "./option_values.ts";
+import { parseDaemonAddress, usageError } from "./option_values.ts";
+import { requireObjectName } from "../client/cluster/object_name.ts";
 import {
   addAccessOptions,
   addClusterOptions,
@@ -110,7 +111,7 @@ export function toFetchOptions(command: Command): FetchOptions {
 function toDaemon(parsed: ParsedOptions): DaemonOptions {
   const { node, daemon } = parsed;
   const common = {
-    necoperfNamespace: parseName("a namespace", parsed.necoperfNamespace),
+    necoperfNamespace: requireObjectName("a namespace", parsed.necoperfNamespace),
     access: toAccess(parsed),
   };
   if (daemon !== undefined) {
@@ -119,8 +120,8 @@ function toDaemon(parsed: ParsedOptions): DaemonOptions {
   if (node === undefined) throw usageError("name the node that has the result: --node NAME");
   return {
     kind: "node",
-    nodeName: parseName("a node", node),
-    namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
+    nodeName: requireObjectName("a node", node),
+    namespace: parsed.namespace && requireObjectName("a namespace", parsed.namespace),
     cluster: toCluster(parsed),
     via: parsed.via,
     ...common,

@@ -7,7 +7,6 @@ import { InvalidArgumentError } from "commander";
 import { DAEMON_PORT } from "../../proto/defaults.ts";
 import { parseDuration } from "../../proto/duration.ts";
 import { CliError, ExitStatus } from "../errors.ts";
-import { isObjectName } from "../client/cluster/object_name.ts";
 import type { CallGraph } from "../client/recording/record_options.ts";
 
 export function parseText(text: string): string {
@@ -58,15 +57,6 @@ export function parseCallGraph(text: string): CallGraph {
     return { method };
   }
   throw new InvalidArgumentError("It must be fp, dwarf, dwarf,BYTES, lbr or none.");
-}
-
-export function parseName(what: string, name: string): string {
-  if (!isObjectName(name)) {
-    throw usageError(
-      `'${name}' is not the name of ${what}: use lower case letters, digits, - and .`,
-    );
-  }
-  return name;
 }
 
 export function parseServerName(text: string): string {

@@ -13,10 +13,10 @@ import {
   parseCallGraph,
   parseCount,
   parseDaemonAddress,
-  parseName,
   parseTime,
   usageError,
 } from "./option_values.ts";
+import { requireObjectName } from "../client/cluster/object_name.ts";
 import {
   addAccessOptions,
   addClusterOptions,
@@ -229,7 +229,7 @@ function toThreadTime(
 
 function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
   const access = toAccess(parsed);
-  const necoperfNamespace = parseName("a namespace", parsed.necoperfNamespace);
+  const necoperfNamespace = requireObjectName("a namespace", parsed.necoperfNamespace);
   const names = operands[0] === "profile" ? operands.slice(1) : operands;
   const selectors = toSelectors(parsed);
   if (parsed.daemon !== undefined || parsed.containerId !== undefined) {
@@ -259,7 +259,7 @@ function toTarget(operands: string[], parsed: ParsedOptions): TargetOptions {
     throw usageError("put the word fetch before all options");
   }
   const common = {
-    namespace: parsed.namespace && parseName("a namespace", parsed.namespace),
+    namespace: parsed.namespace && requireObjectName("a namespace", parsed.namespace),
     container: parsed.container,
     cluster: toCluster(parsed),
     via: parsed.via,

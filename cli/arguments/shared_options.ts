@@ -10,7 +10,6 @@ import { type Via, VIAS } from "../client/daemon/daemon_endpoint.ts";
 import { CONVERTED_FORMATS, type ConvertedFormat } from "../formats/converted_format.ts";
 import type { KubeconfigOptions } from "../client/cluster/kubeconfig.ts";
 import {
-  parseName,
   parseRequestTimeout,
   parseServerName,
   parseText,
@@ -18,6 +17,7 @@ import {
   parseVerbosity,
   usageError,
 } from "./option_values.ts";
+import { requireObjectName } from "../client/cluster/object_name.ts";
 
 /** Options of commands that produce a result. */
 export interface CommonOptions {
@@ -218,7 +218,7 @@ export function toAccess(parsed: ParsedCommonOptions): AccessOptions {
   }
   return {
     tokenFile: parsed.tokenFile,
-    serviceAccount: serviceAccount && parseName("a service account", serviceAccount),
+    serviceAccount: serviceAccount && requireObjectName("a service account", serviceAccount),
     caFile: parsed.caFile,
     tlsServerName: parsed.tlsServerName,
     clientCertificateFile: clientCertFile,

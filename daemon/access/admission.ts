@@ -210,10 +210,8 @@ function refusal({ user }: Caller, ...reasons: (string | undefined)[]): StatusEr
   return new StatusError(
     "PERMISSION_DENIED",
     `user ${quote(user, 300)} may not profile this container, or no such container runs on this ` +
-      `node. Ask an administrator to bind a Role with the rule ${
-        rule("profiles")
-      } to the user in ` +
-      "the namespace of the container's pod",
+      `node. Ask an administrator to bind a Role with the rule ${rule("profiles")} to the ` +
+      "user in the namespace of the container's pod",
     { cause: new Error(reasons.filter((reason) => reason !== undefined).join("; ")) },
   );
 }

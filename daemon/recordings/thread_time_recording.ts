@@ -213,7 +213,7 @@ export class ThreadTimeRecording {
     let threads: ThreadTimes[] = [];
     const perf = await again.attachToThreads(pids, async (pids) => {
       const left = await lookup.threadTimes(pids, limits.maxThreads);
-      threads = left.filter((thread) => isWanted(thread));
+      threads = left.filter(isWanted);
       return threads.map(({ tid }) => tid);
     }, seconds);
     if (perf) this.#quiet = { threads, budget: new ByteBudget(this.#bytesPerSecond * QUIET_SHARE) };

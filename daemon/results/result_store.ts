@@ -155,11 +155,9 @@ export class ResultStore {
     while (this.sizeBytes + bytes > maxResultsBytes) {
       if (await this.#makeRoom(result.owner, bytes)) continue;
       throw exhausted(
-        `the results of this node take ${
-          formatSize(maxResultsBytes)
-        } compressed, the limit of all ` +
-          "together (--max-results-size), and none can be removed for this one: delete some, or " +
-          "try again later",
+        `the results of this node take ${formatSize(maxResultsBytes)} compressed, the limit of ` +
+          "all together (--max-results-size), and none can be removed for this one: delete some, " +
+          "or try again later",
       );
     }
     result.sizeBytes += bytes;

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { FrameHeaders } from "../../daemon/service/http2/frames.ts";
 import { grpc, loadNecoPerf } from "../../proto/grpc.ts";
 import type { NecoPerfClient } from "../../proto/gen/necoperf/NecoPerf.ts";
@@ -81,6 +81,19 @@ function openSocket(daemon: TestDaemon): Promise<Socket> {
   const socket = connect(Number(port), host);
   socket.on("error", () => {});
   return once(socket, "connect").then(() => socket);
+}
+
+/** Starts a TLS connection that offers one protocol. */
+function openTlsSocket(
+  daemon: TestDaemon,
+  { cert }: TestCertificate,
+  protocol: "h2" | "http/1.1",
+): TLSSocket {
+  const [host, port] = daemon.address.split(":");
+  return connectTls({
+    ...{ host, port: Number(port), ca: Buffer.from(cert), servername: SERVER_NAME },
+    ALPNProtocols: [protocol],
+  });
 }
 
 /** Resolves when a connection has ended, in whatever way. */
@@ -234,10 +247,7 @@ Deno.test("TLS: a peer that speaks something else is sent away, and the next is 
     assert.equal((await ask(inPlainText)).code, grpc.status.UNAVAILABLE);
     assert.equal((await ask(toPlain)).code, grpc.status.UNAVAILABLE);
     // HTTP/1 inside TLS.
-    const http1 = connectTls({
-      ...{ host, port: Number(port), ca: Buffer.from(authority.cert), servername: SERVER_NAME },
-      ALPNProtocols: ["http/1.1"],
-    });
+    const http1 = openTlsSocket(encrypted, authority, "http/1.1");
     http1.on("error", () => {});
     await ended(http1);
     await assertRecords(toEncrypted);
@@ -251,11 +261,9 @@ Deno.test("TLS: a connection that the daemon ends gets the reason", async () => 
     await using encrypted = await startEncrypted(directory, "server");
     await using plain = await startDaemon({ args: ["--container-lookup", "pid"] });
     for (const daemon of [encrypted, plain]) {
-      const [host, port] = daemon.address.split(":");
-      const socket = daemon === plain ? connect(Number(port), host) : connectTls({
-        ...{ host, port: Number(port), ca: Buffer.from(authority.cert), servername: SERVER_NAME },
-        ALPNProtocols: ["h2"],
-      });
+      const socket = daemon === plain
+        ? await openSocket(plain)
+        : openTlsSocket(encrypted, authority, "h2");
       const sent = await exchangeOn(socket, HTTP1);
       assert.equal(frameTypes(sent).at(-1), h2.GOAWAY);
       assert.match(`${sent}`, /the connection does not start with the preface of HTTP\/2$/);
@@ -344,11 +352,7 @@ Deno.test("TLS: a certificate that is replaced on disk is used; one that does no
     }
     await using daemon = await startEncrypted(directory, "tls");
     const subject = async () => {
-      const [host, port] = daemon.address.split(":");
-      const socket = connectTls({
-        ...{ host, port: Number(port), ca: Buffer.from(authority.cert), servername: SERVER_NAME },
-        ALPNProtocols: ["h2"],
-      });
+      const socket = openTlsSocket(daemon, authority, "h2");
       try {
         await once(socket, "secureConnect", { signal: AbortSignal.timeout(CALL_DEADLINE_MS) });
         return socket.getPeerCertificate().subject.CN;

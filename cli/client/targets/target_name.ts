@@ -1,5 +1,5 @@
 import { CliError, ExitStatus } from "../../errors.ts";
-import { isObjectName } from "../cluster/object_name.ts";
+import { requireObjectName } from "../cluster/object_name.ts";
 import { fullName, WORKLOAD_TYPES, type WorkloadType } from "../cluster/workload.ts";
 
 /** A pod, or the workload whose pods are meant. */
@@ -45,11 +45,11 @@ export function parseTargetName(text: string): TargetName {
   if (third !== undefined) {
     throw usage(`'${text}' is not the name of a pod, nor TYPE/NAME: it has more than one slash`);
   }
-  if (second === undefined) return { name: checkName("a pod", first) };
+  if (second === undefined) return { name: requireObjectName("a pod", first) };
   const type = first.toLowerCase();
-  if (isCalled(POD, type)) return { name: checkName("a pod", second) };
+  if (isCalled(POD, type)) return { name: requireObjectName("a pod", second) };
   const workload = WORKLOAD_TYPES.find((workload) => isCalled(workload, type));
-  if (workload) return { workload, name: checkName(`a ${workload.singular}`, second) };
+  if (workload) return { workload, name: requireObjectName(`a ${workload.singular}`, second) };
   const types = [POD, ...WORKLOAD_TYPES].map(({ singular }) => singular).join(", ");
   throw usage(
     `cannot profile '${text}': the type must be one of ${types}; ` +
@@ -69,13 +69,6 @@ function isCalled(
   const groups = apiGroup === "" ? [""] : ["", `.${apiGroup}`, `.v1.${apiGroup}`];
   return [resource, singular, ...shortNames].some((name) =>
     groups.some((group) => type === name + group)
-  );
-}
-
-function checkName(what: string, name: string): string {
-  if (isObjectName(name)) return name;
-  throw usage(
-    `'${name}' is not the name of ${what}: use lower case letters, digits, - and .`,
   );
 }
 

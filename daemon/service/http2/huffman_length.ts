@@ -24,9 +24,9 @@ const { nextState, symbols, isPadding } = buildTables();
 export function huffmanDecodedLength(bytes: Uint8Array): number {
   let state = 0;
   let length = 0;
-  for (let nibbles = 0; nibbles < bytes.length * 2; nibbles++) {
-    const byte = bytes[nibbles >> 1];
-    const step = state * 16 + (nibbles % 2 === 0 ? byte >> 4 : byte & 15);
+  for (let at = 0; at < bytes.length * 2; at++) {
+    const byte = bytes[at >> 1];
+    const step = state * 16 + (at % 2 === 0 ? byte >> 4 : byte & 15);
     length += symbols[step];
     state = nextState[step];
     if (state < 0) throw new RangeError("a Huffman-coded string contains EOS");
